@@ -1,0 +1,203 @@
+#include "bus/memory_map.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <sys/mman.h>
+#include <utility>
+
+namespace glassbox {
+
+namespace {
+bool allows(MemoryMap::Access access, MemoryMap::Access direction) {
+    return (static_cast<u8>(access) & static_cast<u8>(direction)) != 0;
+}
+} // namespace
+
+MemoryMap::MemoryMap(u64 ram_bytes) : ram_size_(ram_bytes) {
+    if (ram_bytes == 0) return;
+    void* memory = mmap(nullptr, ram_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    ram_ = static_cast<u8*>(memory);
+}
+
+MemoryMap::~MemoryMap() {
+    if (ram_) munmap(ram_, ram_size_);
+}
+
+MemoryMap::RegionId MemoryMap::add(Region region) {
+    regions_.push_back(std::move(region));
+    rebuild();
+    return regions_.size() - 1;
+}
+
+void MemoryMap::change(RegionId id, u64 start, u64 size, Access access) {
+    Region& region = regions_.at(id);
+    if (region.start == start && region.size == size && region.access == access) return;
+    region.start = start;
+    region.size = size;
+    region.access = access;
+    rebuild();
+}
+
+void MemoryMap::set_access(RegionId id, Access access) {
+    const Region& region = regions_.at(id);
+    change(id, region.start, region.size, access);
+}
+
+void MemoryMap::rebuild() {
+    flatten(Access::read, reads_);
+    flatten(Access::write, writes_);
+    last_read_ = last_write_ = 0;
+    for (MemoryWatcher* watcher : watchers_) watcher->map_changed();
+}
+
+void MemoryMap::flatten(Access direction, std::vector<Flat>& out) const {
+    std::vector<u64> edges;
+    for (const Region& r : regions_) {
+        if (!allows(r.access, direction) || r.size == 0) continue;
+        edges.push_back(r.start);
+        edges.push_back(r.start + r.size);
+    }
+    std::sort(edges.begin(), edges.end());
+    edges.erase(std::unique(edges.begin(), edges.end()), edges.end());
+    out.clear();
+    for (std::size_t i = 0; i + 1 < edges.size(); ++i) {
+        const Region* best = nullptr;
+        for (const Region& r : regions_) {
+            if (!allows(r.access, direction) || r.size == 0) continue;
+            if (r.start > edges[i] || r.start + r.size < edges[i + 1]) continue;
+            if (!best || r.priority > best->priority) best = &r;
+        }
+        if (!best) continue;
+        const auto id = static_cast<std::size_t>(best - regions_.data());
+        if (!out.empty() && out.back().end == edges[i] && out.back().region == id) {
+            out.back().end = edges[i + 1];
+        } else {
+            out.push_back({edges[i], edges[i + 1], id});
+        }
+    }
+}
+
+const MemoryMap::Flat* MemoryMap::find(const std::vector<Flat>& list, std::size_t& last, u64 address) const {
+    if (last < list.size() && address >= list[last].start && address < list[last].end) return &list[last];
+    auto it = std::upper_bound(list.begin(), list.end(), address, [](u64 a, const Flat& f) { return a < f.start; });
+    if (it == list.begin()) return nullptr;
+    --it;
+    if (address >= it->end) return nullptr;
+    last = static_cast<std::size_t>(it - list.begin());
+    return &*it;
+}
+
+u64 MemoryMap::read(PhysAddress address, unsigned width) {
+    u64 value = 0;
+    for (unsigned done = 0; done < width;) {
+        const u64 at = address.value + done;
+        const Flat* flat = find(reads_, last_read_, at);
+        unsigned part = 1;
+        u64 data = 0xFF;
+        if (flat) {
+            const Region& r = regions_[flat->region];
+            unsigned most = r.device ? r.max_width : 8;
+            part = std::min(width - done, most);
+            while (part > 1 && (part & (part - 1))) --part;
+            while (part > 1 && at + part > flat->end) part /= 2;
+            if (r.device) {
+                data = r.device->read(at - r.start, part);
+            } else {
+                data = 0;
+                std::memcpy(&data, r.host + (at - r.start), part);
+            }
+        }
+        const u64 mask = part == 8 ? ~u64{0} : (u64{1} << (8 * part)) - 1;
+        value |= (data & mask) << (8 * done);
+        done += part;
+    }
+    return value;
+}
+
+void MemoryMap::write(PhysAddress address, unsigned width, u64 value) {
+    for (unsigned done = 0; done < width;) {
+        const u64 at = address.value + done;
+        const Flat* flat = find(writes_, last_write_, at);
+        unsigned part = 1;
+        if (flat) {
+            const Region& r = regions_[flat->region];
+            unsigned most = r.device ? r.max_width : 8;
+            part = std::min(width - done, most);
+            while (part > 1 && (part & (part - 1))) --part;
+            while (part > 1 && at + part > flat->end) part /= 2;
+            const u64 mask = part == 8 ? ~u64{0} : (u64{1} << (8 * part)) - 1;
+            const u64 data = (value >> (8 * done)) & mask;
+            if (r.device) {
+                r.device->write(at - r.start, part, data);
+            } else if (!r.writes_dropped) {
+                std::memcpy(r.host + (at - r.start), &data, part);
+            }
+        }
+        done += part;
+    }
+}
+
+void MemoryMap::read_block(PhysAddress address, std::span<u8> data) {
+    for (std::size_t done = 0; done < data.size();) {
+        const u64 at = address.value + done;
+        const Flat* flat = find(reads_, last_read_, at);
+        if (flat && !regions_[flat->region].device) {
+            const Region& r = regions_[flat->region];
+            const std::size_t n = static_cast<std::size_t>(std::min<u64>(data.size() - done, flat->end - at));
+            std::memcpy(data.data() + done, r.host + (at - r.start), n);
+            done += n;
+        } else {
+            data[done++] = static_cast<u8>(read(PhysAddress{at}, 1));
+        }
+    }
+}
+
+void MemoryMap::write_block(PhysAddress address, std::span<const u8> data) {
+    for (std::size_t done = 0; done < data.size();) {
+        const u64 at = address.value + done;
+        const Flat* flat = find(writes_, last_write_, at);
+        if (flat && !regions_[flat->region].device) {
+            const Region& r = regions_[flat->region];
+            const std::size_t n = static_cast<std::size_t>(std::min<u64>(data.size() - done, flat->end - at));
+            if (!r.writes_dropped) std::memcpy(r.host + (at - r.start), data.data() + done, n);
+            done += n;
+        } else {
+            write(PhysAddress{at}, 1, data[done++]);
+        }
+    }
+    for (MemoryWatcher* watcher : watchers_) watcher->memory_written(address, data.size());
+}
+
+u8* MemoryMap::page_for_read(PhysAddress address) {
+    const u64 page = address.value & ~page_mask;
+    const Flat* flat = find(reads_, last_read_, page);
+    if (!flat || flat->end < page + page_size) return nullptr;
+    const Region& r = regions_[flat->region];
+    return r.host ? r.host + (page - r.start) : nullptr;
+}
+
+u8* MemoryMap::page_for_write(PhysAddress address) {
+    const u64 page = address.value & ~page_mask;
+    const Flat* flat = find(writes_, last_write_, page);
+    if (!flat || flat->end < page + page_size) return nullptr;
+    const Region& r = regions_[flat->region];
+    return r.host && !r.writes_dropped ? r.host + (page - r.start) : nullptr;
+}
+
+void MemoryMap::set_a20(bool enabled) {
+    if (a20_ == enabled) return;
+    a20_ = enabled;
+    for (MemoryWatcher* watcher : watchers_) watcher->map_changed();
+}
+
+void MemoryMap::persist(Archive& archive) {
+    archive.chunk("memory", 1, [&](u32) {
+        bool a20 = a20_;
+        archive(a20);
+        if (archive.loading()) set_a20(a20);
+    });
+}
+
+} // namespace glassbox

@@ -1,0 +1,96 @@
+// The physical address space: RAM, ROM and memory-mapped devices as overlapping regions with priorities, flattened
+// into one sorted list for reads and one for writes, so that shadowing (read ROM, write RAM) is nothing special.
+#pragma once
+
+#include "bus/archive.hpp"
+#include "bus/io_device.hpp"
+#include "bus/types.hpp"
+
+#include <span>
+#include <string>
+#include <vector>
+
+namespace glassbox {
+
+/// Told of changes that processors cache: decoded code and address translations.
+class MemoryWatcher {
+  public:
+    virtual ~MemoryWatcher() = default;
+    /// Something other than the processor's own fast path wrote [start, start + size).
+    virtual void memory_written(PhysAddress start, u64 size) = 0;
+    /// Regions or the A20 gate changed: forget every host pointer and decoded block.
+    virtual void map_changed() = 0;
+};
+
+class MemoryMap {
+  public:
+    using RegionId = std::size_t;
+    enum class Access : u8 { none = 0, read = 1, write = 2, read_write = 3 };
+    struct Region {
+        std::string name;
+        u64 start = 0;
+        u64 size = 0;
+        Access access = Access::none; ///< the directions in which the region answers; in the others the one below does
+        u8* host = nullptr;           ///< RAM or ROM; with `writes_dropped`, writes are swallowed
+        IoDevice* device = nullptr;   ///< MMIO; offsets count from `start`
+        unsigned max_width = 4;       ///< widest access the device takes, in bytes
+        int priority = 0;             ///< the highest wins
+        bool writes_dropped = false;
+    };
+
+    /// Allocates `ram_bytes` (a multiple of 4096) of zeroed RAM, committed by the host as it is touched. No region
+    /// shows it yet: the board maps it.
+    explicit MemoryMap(u64 ram_bytes);
+    ~MemoryMap();
+    MemoryMap(const MemoryMap&) = delete;
+    MemoryMap& operator=(const MemoryMap&) = delete;
+
+    std::span<u8> ram() { return {ram_, ram_size_}; }
+
+    RegionId add(Region region);
+    /// Moves, resizes or changes the directions of a region; `Access::none` hides it.
+    void change(RegionId id, u64 start, u64 size, Access access);
+    void set_access(RegionId id, Access access);
+    const std::vector<Region>& regions() const { return regions_; }
+
+    /// `width` is 1, 2, 4 or 8; may straddle regions. Unclaimed addresses read as all ones.
+    u64 read(PhysAddress address, unsigned width);
+    void write(PhysAddress address, unsigned width, u64 value);
+    /// For DMA and the debugger: any length. Writes are reported to the watchers.
+    void read_block(PhysAddress address, std::span<u8> data);
+    void write_block(PhysAddress address, std::span<const u8> data);
+
+    /// Host memory behind the 4 KiB page of `address`, or null when it is not plain memory in that direction.
+    u8* page_for_read(PhysAddress address);
+    u8* page_for_write(PhysAddress address);
+
+    /// The A20 gate (SDM 3A 9.10.1, 22.34): while closed the processor's bit 20 is zero. DMA is not affected.
+    void set_a20(bool enabled);
+    bool a20() const { return a20_; }
+    u64 a20_mask() const { return a20_ ? ~u64{0} : ~(u64{1} << 20); }
+
+    void add_watcher(MemoryWatcher& watcher) { watchers_.push_back(&watcher); }
+
+    /// RAM is persisted by the snapshot writer; this is the A20 gate only. Regions are restored by their owners.
+    void persist(Archive& archive);
+
+  private:
+    struct Flat {
+        u64 start;
+        u64 end; // exclusive
+        std::size_t region;
+    };
+    void rebuild();
+    void flatten(Access direction, std::vector<Flat>& out) const;
+    const Flat* find(const std::vector<Flat>& list, std::size_t& last, u64 address) const;
+
+    u8* ram_ = nullptr;
+    u64 ram_size_ = 0;
+    std::vector<Region> regions_;
+    std::vector<Flat> reads_, writes_;
+    std::size_t last_read_ = 0, last_write_ = 0;
+    std::vector<MemoryWatcher*> watchers_;
+    bool a20_ = true;
+};
+
+} // namespace glassbox

@@ -1,0 +1,81 @@
+// Virtual time and the queue of what happens next. Time is the number of executed instructions times their duration
+// plus the idle time that was skipped: no host clock reaches the guest from here. Events fire in order of
+// (time, order of scheduling), between two instructions, at an exact instruction count.
+#pragma once
+
+#include "bus/archive.hpp"
+#include "bus/types.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace glassbox {
+
+class Scheduler {
+  public:
+    /// One thing that a device does at a time it chose. Construct it once, as a member of the device.
+    class Event {
+      public:
+        /// `name` is unique on the board ("pit0.channel0") and identifies the event in snapshots.
+        Event(Scheduler& scheduler, std::string name, std::function<void()> fire);
+        ~Event();
+        Event(const Event&) = delete;
+        Event& operator=(const Event&) = delete;
+
+        /// (Re)schedules the event; a time in the past fires before the next instruction.
+        void at(Time when);
+        void after(Time delay) { at(scheduler_.now() + delay); }
+        void cancel() { at(never); }
+        bool pending() const { return when_ != never; }
+        Time when() const { return when_; }
+        const std::string& name() const { return name_; }
+
+      private:
+        friend class Scheduler;
+        Scheduler& scheduler_;
+        std::string name_;
+        std::function<void()> fire_;
+        Time when_ = never;
+        u64 sequence_ = 0;
+    };
+
+    /// `instructions_per_second`: the guest's speed in its own time, 1 to 10^12 (it is rounded to whole picoseconds).
+    explicit Scheduler(u64 instructions_per_second = default_speed);
+
+    Time now() const { return instructions_ * picoseconds_ + idle_; }
+    u64 instructions() const { return instructions_; }
+    Time instruction_time() const { return picoseconds_; }
+
+    /// The processor says how many instructions have been executed in all; called before a device can look at `now()`.
+    void set_instructions(u64 count) { instructions_ = count; }
+    /// Instructions that may run before the next event is due: 0 when one is due already.
+    u64 instructions_to_next_event() const;
+    Time next_event() const { return next_; }
+    /// Fires all that is due. May schedule more, which fires too when due.
+    void fire_due();
+    /// Skips idle time: `now()` becomes `when` if that is in the future.
+    void skip_to(Time when);
+
+    /// Called when an event becomes the earliest one, so that a running processor can shorten its budget.
+    std::function<void()> on_earlier;
+
+    /// The pending events by time, for the debugger.
+    std::vector<const Event*> pending() const;
+
+    void persist(Archive& archive);
+
+    static constexpr u64 default_speed = 500'000'000;
+
+  private:
+    void find_next();
+
+    Time picoseconds_;
+    u64 instructions_ = 0;
+    Time idle_ = 0;
+    Time next_ = never;
+    u64 sequence_ = 0;
+    std::vector<Event*> events_;
+};
+
+} // namespace glassbox

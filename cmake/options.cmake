@@ -1,0 +1,25 @@
+find_program(GLASSBOX_CCACHE ccache)
+if(GLASSBOX_CCACHE AND NOT DEFINED CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${GLASSBOX_CCACHE}")
+endif()
+
+add_library(glassbox_options INTERFACE)
+target_include_directories(glassbox_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(glassbox_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+                       -Wno-implicit-int-float-conversion -fno-strict-aliasing -fno-math-errno)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # GCC 12 reports false positives of these in inlined std::vector and std::string code.
+  target_compile_options(glassbox_options INTERFACE -Wno-stringop-overflow -Wno-array-bounds -Wno-restrict
+                         -Wno-implicit-int-float-conversion)
+  target_compile_options(glassbox_options INTERFACE $<$<CONFIG:Release>:-foptimize-sibling-calls>)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+set(CMAKE_CXX_FLAGS_DEBUG "-Og -g1")
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O1 -g1")
+if(GLASSBOX_SANITIZE)
+  target_compile_options(glassbox_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(glassbox_options INTERFACE -fsanitize=address,undefined)
+endif()
+if(GLASSBOX_SANITIZE OR CMAKE_BUILD_TYPE STREQUAL "Debug")
+  target_compile_definitions(glassbox_options INTERFACE GLASSBOX_TRAMPOLINE=1)
+endif()
