@@ -1,0 +1,57 @@
+// Effective and linear addresses of a memory operand.
+//   EaBase, EaFull  flat segment, 32-bit addressing: nothing to check
+//   EaSeg           everything else: 16-bit addressing, a base that is not zero, a limit
+#pragma once
+
+#include "cpu/state.hpp"
+
+namespace glassbox {
+
+/// The offset within the segment: base + index * scale + displacement, in the width of the address size.
+inline u32 offset_of(const Cpu& cpu, const Op& op) {
+    const u32 sum = cpu.reg<u32>(op.base) + (cpu.reg<u32>(op.index) << op.scale) + static_cast<u32>(op.disp);
+    return sum & (~u32{0} >> op.extra);
+}
+
+[[gnu::cold, gnu::noinline]] bool segment_fault(Cpu& cpu, unsigned segment);
+
+/// Segmentation for one access: false with #GP(0) or #SS(0) raised. `linear` wraps at 4 GiB.
+inline bool segment_read(Cpu& cpu, unsigned segment, u32 offset, unsigned size, u64& linear) {
+    const Segment& s = cpu.seg[segment];
+    if (!s.readable_at(offset, size)) [[unlikely]]
+        return segment_fault(cpu, segment);
+    linear = static_cast<u32>(s.base + offset);
+    return true;
+}
+inline bool segment_write(Cpu& cpu, unsigned segment, u32 offset, unsigned size, u64& linear) {
+    const Segment& s = cpu.seg[segment];
+    if (!s.writable_at(offset, size)) [[unlikely]]
+        return segment_fault(cpu, segment);
+    linear = static_cast<u32>(s.base + offset);
+    return true;
+}
+
+struct EaBase {
+    static bool read(Cpu& cpu, const Op& op, unsigned, u64& linear) {
+        linear = cpu.reg<u32>(op.base) + static_cast<u32>(op.disp);
+        return true;
+    }
+    static bool write(Cpu& cpu, const Op& op, unsigned size, u64& linear) { return read(cpu, op, size, linear); }
+};
+struct EaFull {
+    static bool read(Cpu& cpu, const Op& op, unsigned, u64& linear) {
+        linear = cpu.reg<u32>(op.base) + (cpu.reg<u32>(op.index) << op.scale) + static_cast<u32>(op.disp);
+        return true;
+    }
+    static bool write(Cpu& cpu, const Op& op, unsigned size, u64& linear) { return read(cpu, op, size, linear); }
+};
+struct EaSeg {
+    static bool read(Cpu& cpu, const Op& op, unsigned size, u64& linear) {
+        return segment_read(cpu, op.seg, offset_of(cpu, op), size, linear);
+    }
+    static bool write(Cpu& cpu, const Op& op, unsigned size, u64& linear) {
+        return segment_write(cpu, op.seg, offset_of(cpu, op), size, linear);
+    }
+};
+
+} // namespace glassbox

@@ -1,0 +1,61 @@
+// The decoded instruction that handlers execute: 32 bytes, half a cache line. A block is a header followed by at most
+// 32 of them and one terminator.
+#pragma once
+
+#include "bus/types.hpp"
+#include "cpu/thread.hpp"
+
+namespace glassbox {
+
+struct Op {
+    Handler handler;
+    union {
+        u64 imm;        ///< immediate, sign- or zero-extended as the instruction says
+        const Op* link; ///< direct branches: the first op of the target's block, or null
+    };
+    union {
+        i32 disp;  ///< displacement of a memory operand
+        u32 epoch; ///< branches that leave the page: the epoch in which the links were made
+    };
+    u8 reg;   ///< byte offset in Cpu::gpr of the register operand (AH-BH: the odd byte)
+    u8 base;  ///< byte offset of the r/m register, or of a memory operand's base
+    u8 index; ///< byte offset of the index register; Cpu::zero_register when there is none
+    u8 pos;   ///< position in the block, from 0: the header is op - pos - 2
+    union {
+        struct {
+            u32 imm2;  ///< second immediate: far selector, ENTER's level
+            u8 length; ///< bytes of the instruction
+            u8 seg;    ///< segment of the memory operand
+            u8 scale;  ///< shift of the index register
+            u8 extra;  ///< memory operands: 16 when addresses are 16 bits wide, else 0 (32) ; other ops: their own use
+        };
+        const Op* fall; ///< conditional branches: the block of the next instruction, or null
+    };
+};
+static_assert(sizeof(Op) == 32);
+
+/// Precedes the ops of a block; as large as two ops, so that `op - pos - 2` finds it.
+struct BlockHeader {
+    u64 phys;   ///< physical address of the first byte
+    u64 ip;     ///< EIP of the first byte: blocks are keyed by it too, so relative branches have constant targets
+    u32 mode;   ///< the mode bits it was decoded in
+    u16 bytes;  ///< length of the code
+    u8 count;   ///< instructions
+    u8 flags;   ///< `split`: its one instruction crosses into another page
+    u64 phys2;  ///< the second page's address of a split instruction, else ~0
+    BlockHeader* next_in_bucket;
+    BlockHeader* next_in_page;
+    BlockHeader* next_in_page2;
+    u64 generation; ///< the cache's generation, 0 when the block is dead
+
+    static constexpr u8 split = 1;
+    Op* ops() { return reinterpret_cast<Op*>(this + 1); }
+    const Op* ops() const { return reinterpret_cast<const Op*>(this + 1); }
+};
+static_assert(sizeof(BlockHeader) == 64);
+
+inline const BlockHeader& header_of(const Op* op) {
+    return *reinterpret_cast<const BlockHeader*>(op - op->pos - 2);
+}
+
+} // namespace glassbox

@@ -1,0 +1,47 @@
+// A decoded instruction, between the bytes and the Op: what the selectors of cpu/ops look at to pick a handler.
+#pragma once
+
+#include "cpu/state.hpp"
+
+#include <array>
+
+namespace glassbox {
+
+struct Row;
+
+enum class OperandKind : u8 { none, reg, mem, imm, segment, control, debug, mmx, xmm, st, implied };
+
+struct Operand {
+    OperandKind kind = OperandKind::none;
+    u8 width = 0;  ///< bytes
+    u8 number = 0; ///< register number; for `reg`, the byte offset in Cpu::gpr
+};
+
+struct Insn {
+    const Row* row = nullptr;
+    u32 mode = 0;
+    u8 length = 0;
+    u8 opsize = 2;   ///< operand size in bytes: 2, 4 or 8
+    u8 addrsize = 2; ///< address size in bytes: 2, 4 or 8
+    u8 segment = DS; ///< of the memory operand, override applied
+    bool lock = false;
+    u8 rep = 0;      ///< F3h, F2h or 0, whichever prefix came last
+    bool opsize_prefix = false;
+    u8 opcode = 0;
+    bool has_modrm = false;
+    u8 modrm = 0;
+    // memory operand
+    bool mem = false;
+    u8 base = 8 * zero_gpr, index = 8 * zero_gpr; ///< byte offsets in Cpu::gpr
+    u8 scale = 0;
+    i32 disp = 0;
+    u64 imm = 0;
+    u32 imm2 = 0;
+    std::array<Operand, 4> operand{};
+
+    unsigned reg_field() const { return (modrm >> 3) & 7u; }
+    unsigned rm_field() const { return modrm & 7u; }
+    unsigned mod_field() const { return modrm >> 6; }
+};
+
+} // namespace glassbox

@@ -1,0 +1,51 @@
+// What a processor model has. An instruction's row in the table names the feature that it needs; a model is a set of them.
+#pragma once
+
+#include "bus/types.hpp"
+
+#include <array>
+#include <initializer_list>
+#include <string_view>
+
+namespace glassbox {
+
+enum class Feature : u8 {
+    i8086, i186, i286, i386, i486, i586, i686, // generations: a model has its own and all before
+    fpu, vme, de, pse, tsc, msr, pae, mce, cx8, apic, sep, mtrr, pge, mca, cmov, pat, pse36, clflush, mmx, fxsr, sse,
+    sse2, nx, rdpmc, cpuid, ud_opcodes, nopl, prefetch, prefetchw, fcmov, syscall, invlpg_
+};
+
+struct FeatureSet {
+    std::array<u64, 4> words{};
+    constexpr FeatureSet() = default;
+    constexpr FeatureSet(std::initializer_list<Feature> list) {
+        for (Feature f : list) add(f);
+    }
+    constexpr void add(Feature f) { words[static_cast<u8>(f) / 64] |= u64{1} << (static_cast<u8>(f) % 64); }
+    constexpr void remove(Feature f) { words[static_cast<u8>(f) / 64] &= ~(u64{1} << (static_cast<u8>(f) % 64)); }
+    constexpr bool has(Feature f) const { return (words[static_cast<u8>(f) / 64] >> (static_cast<u8>(f) % 64)) & 1; }
+    constexpr FeatureSet operator|(const FeatureSet& other) const {
+        FeatureSet sum = *this;
+        for (unsigned i = 0; i < words.size(); ++i) sum.words[i] |= other.words[i];
+        return sum;
+    }
+};
+
+/// A processor as CPUID and its reset state describe it (cpu/system/model.cpp holds the table).
+struct CpuModel {
+    std::string_view name;   ///< as given to --cpu
+    std::string_view vendor; ///< 12 characters
+    std::string_view brand;  ///< at most 48 characters; empty: no extended leaves
+    u32 signature = 0;       ///< CPUID.1:EAX, and EDX after reset
+    u32 max_leaf = 0;
+    FeatureSet features;
+    u32 cr4_bits = 0;        ///< writable bits of CR4
+    std::string_view summary;
+};
+
+/// Null when there is none of that name.
+const CpuModel* find_cpu_model(std::string_view name);
+/// The names, oldest first.
+std::string_view cpu_model_names();
+
+} // namespace glassbox

@@ -1,0 +1,105 @@
+// Memory as instructions see it. `load`, `store` and `modify` are the hot path: one compare against the TLB, then plain
+// host memory. The rest is for cold code. All return false with the fault raised, and have then changed nothing but
+// accessed bits.
+//
+// Rule: translate everything, then mutate. A function that writes several places probes them first.
+#pragma once
+
+#include "cpu/address.hpp"
+#include "cpu/state.hpp"
+
+#include <cstring>
+
+namespace glassbox {
+
+enum class AccessKind : u8 { read, write, fetch };
+/// Whose rights count: the current privilege level's, or the supervisor's (descriptor tables, TSS: SDM 3A 4.6.1).
+enum class Privilege : u8 { current, supervisor };
+
+// --- translation (mmu/page_walk.cpp) --------------------------------------------------------------------------------
+/// Translates one byte's address, sets accessed and dirty bits and fills the TLB.
+bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& phys);
+/// As a debugger sees it: no fault, no accessed bits; false when not mapped.
+bool translate_quietly(const Cpu& cpu, u64 linear, u64& phys);
+
+// --- slow paths (mmu/access.cpp) ------------------------------------------------------------------------------------
+/// Any size 1-8, any crossing, MMIO, watchpoints, alignment checks. `op`: the running instruction, null in cold code.
+[[gnu::noinline]] bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Privilege privilege);
+[[gnu::noinline]] bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Privilege privilege);
+/// Checks that a write will succeed: translates every page of it for writing.
+bool probe_write(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current);
+bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current);
+
+// --- hot path -------------------------------------------------------------------------------------------------------
+template <Word T> inline T* host_for_read(Cpu& cpu, u64 linear) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    return (linear & ~page_mask) == e.read_tag ? reinterpret_cast<T*>(linear + e.addend) : nullptr;
+}
+template <Word T> inline T* host_for_write(Cpu& cpu, u64 linear) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    return (linear & ~page_mask) == e.write_tag ? reinterpret_cast<T*>(linear + e.addend) : nullptr;
+}
+
+template <Word T> inline bool load(Cpu& cpu, const Op& op, u64 linear, T& value) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) == e.read_tag) [[likely]] {
+        std::memcpy(&value, reinterpret_cast<const void*>(linear + e.addend), sizeof(T));
+        return true;
+    }
+    u64 wide = 0;
+    if (!slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current)) return false;
+    value = static_cast<T>(wide);
+    return true;
+}
+template <Word T> inline bool store(Cpu& cpu, const Op& op, u64 linear, T value) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) == e.write_tag) [[likely]] {
+        std::memcpy(reinterpret_cast<void*>(linear + e.addend), &value, sizeof(T));
+        return true;
+    }
+    return slow_write(cpu, &op, linear, sizeof(T), value, Privilege::current);
+}
+/// Read, change, write back: `change(T) -> T`, called only when the write cannot fault any more.
+template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear, F&& change) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) == e.write_tag) [[likely]] {
+        void* at = reinterpret_cast<void*>(linear + e.addend);
+        T value;
+        std::memcpy(&value, at, sizeof(T));
+        value = change(value);
+        std::memcpy(at, &value, sizeof(T));
+        return true;
+    }
+    u64 wide = 0;
+    if (!probe_write(cpu, linear, sizeof(T)) || !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current)) return false;
+    return slow_write(cpu, &op, linear, sizeof(T), change(static_cast<T>(wide)), Privilege::current);
+}
+
+// --- cold code ------------------------------------------------------------------------------------------------------
+template <Word T> bool read_linear(Cpu& cpu, u64 linear, T& value, Privilege privilege = Privilege::current) {
+    u64 wide = 0;
+    if (!slow_read(cpu, nullptr, linear, sizeof(T), wide, privilege)) return false;
+    value = static_cast<T>(wide);
+    return true;
+}
+template <Word T> bool write_linear(Cpu& cpu, u64 linear, T value, Privilege privilege = Privilege::current) {
+    return slow_write(cpu, nullptr, linear, sizeof(T), value, privilege);
+}
+/// Descriptor tables and task-state segments: supervisor accesses by linear address whatever the CPL.
+template <Word T> bool read_system(Cpu& cpu, u64 linear, T& value) {
+    return read_linear<T>(cpu, static_cast<u32>(linear), value, Privilege::supervisor);
+}
+template <Word T> bool write_system(Cpu& cpu, u64 linear, T value) {
+    return write_linear<T>(cpu, static_cast<u32>(linear), value, Privilege::supervisor);
+}
+/// Through a segment register, with its checks.
+template <Word T> bool read_segment(Cpu& cpu, unsigned segment, u32 offset, T& value) {
+    u64 linear = 0;
+    return segment_read(cpu, segment, offset, sizeof(T), linear) && read_linear<T>(cpu, linear, value);
+}
+template <Word T> bool write_segment(Cpu& cpu, unsigned segment, u32 offset, T value) {
+    u64 linear = 0;
+    return segment_write(cpu, segment, offset, sizeof(T), linear) && write_linear<T>(cpu, linear, value);
+}
+
+} // namespace glassbox
