@@ -30,7 +30,8 @@ void PciFunction::define(u8 offset, u8 reset_value, u8 writable) {
 
 void PciFunction::define16(u8 offset, u16 reset_value, u16 writable) {
     for (unsigned i = 0; i < 2; ++i) {
-        define(static_cast<u8>(offset + i), static_cast<u8>(reset_value >> (8 * i)), static_cast<u8>(writable >> (8 * i)));
+        define(static_cast<u8>(offset + i), static_cast<u8>(reset_value >> (8 * i)),
+               static_cast<u8>(writable >> (8 * i)));
     }
 }
 
@@ -50,7 +51,8 @@ void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, IoDevice* devi
     bar.base_offset = base_offset;
     const u32 type = kind == BarKind::io ? 1 : kind == BarKind::memory32_prefetchable ? 8 : 0;
     const u32 decoded = static_cast<u32>(~(size - 1));
-    define32(bar_offset(index), index == 6 ? 0 : type, index == 6 ? ((decoded & ~0x7FFu) | 1) : decoded & ~(kind == BarKind::io ? 3u : 15u));
+    define32(bar_offset(index), index == 6 ? 0 : type,
+             index == 6 ? ((decoded & ~0x7FFu) | 1) : decoded & ~(kind == BarKind::io ? 3u : 15u));
     if (kind != BarKind::io) {
         MemoryMap::Region region;
         region.name = name_ + (index == 6 ? " ROM" : " BAR" + std::to_string(index));
@@ -58,7 +60,7 @@ void PciFunction::add_bar(unsigned index, BarKind kind, u64 size, IoDevice* devi
         region.host = host;
         region.device = host ? nullptr : device;
         region.max_width = max_width;
-        region.priority = 10;
+        region.priority = -10; // the host bridge decodes RAM, ROM and the VGA window before it asks the PCI bus
         region.writes_dropped = writes_dropped;
         bar.region = memory_.add(std::move(region));
     }
@@ -73,7 +75,7 @@ std::optional<u64> PciFunction::bar_address(unsigned index) const {
     if ((command() & (bar.kind == BarKind::io ? 1 : 2)) == 0) return std::nullopt;
     if (index == 6 && (raw & 1) == 0) return std::nullopt;
     const u64 address = raw & static_cast<u32>(~(bar.size - 1)) & ~(bar.kind == BarKind::io ? 3u : 15u);
-    if (address == 0) return std::nullopt;                                    // not programmed
+    if (address == 0) return std::nullopt;                                            // not programmed
     if (bar.kind == BarKind::io && address + bar.size > 0x10000) return std::nullopt; // being sized
     if (bar.kind != BarKind::io && address + bar.size > 0xFFFF'F000) return std::nullopt;
     return address;
@@ -92,7 +94,8 @@ void PciFunction::remap(unsigned index, Bar& bar) {
         bar.mapping.reset();
         if (address) {
             const PortBus::Range range{Port{static_cast<u16>(address)}, static_cast<u16>(bar.size)};
-            bar.mapping = ports_.map(name_ + " BAR" + std::to_string(index), range, *bar.device, bar.max_width, bar.base_offset);
+            bar.mapping =
+                ports_.map(name_ + " BAR" + std::to_string(index), range, *bar.device, bar.max_width, bar.base_offset);
         }
     } else {
         memory_.change(*bar.region, address, address ? bar.size : 0,
@@ -113,7 +116,10 @@ void PciFunction::config_write(u8 offset, unsigned width, u32 value) {
         u8& reg = config_[offset + i];
         reg = static_cast<u8>((reg & ~mask) | (static_cast<u8>(value >> (8 * i)) & mask));
     }
-    if (offset < 0x34) remap();
+    if (offset < 0x34) {
+        remap();
+        drive_interrupt();
+    }
     config_written(offset, width);
 }
 
@@ -123,13 +129,20 @@ void PciFunction::reset() {
     set_interrupt(false);
 }
 
-void PciFunction::set_interrupt(bool level) { intx_.set(level); }
+// PCI 2.3, 6.2.3: the interrupt status bit shows the function's request whether or not INTx# is disabled.
+void PciFunction::set_interrupt(bool level) {
+    config_[0x06] = static_cast<u8>((config_[0x06] & ~8) | (level ? 8 : 0));
+    drive_interrupt();
+}
+
+void PciFunction::drive_interrupt() { intx_.set((config_[0x06] & 8) != 0 && (command() & 0x400) == 0); }
 
 void PciFunction::persist_config(Archive& archive) {
     archive.chunk("pci:" + name_, 1, [&](u32) {
         archive(config_);
         if (archive.loading() && archive.ok()) {
-            for (unsigned i = 0; i < 4; ++i) archive.require(config_[i] == reset_[i], "a PCI function has another identity");
+            for (unsigned i = 0; i < 4; ++i)
+                archive.require(config_[i] == reset_[i], "a PCI function has another identity");
             for (unsigned i = 0; i < bars_.size(); ++i) {
                 if (bars_[i].size == 0) continue;
                 for (unsigned k = 0; k < 4; ++k) { // bits that are not writable are the header's own
@@ -144,7 +157,9 @@ void PciFunction::persist_config(Archive& archive) {
 
 PciBus::PciBus(PortBus& ports) { ports.map("PCI configuration", {Port{0xCF8}, 8}, *this, 4); }
 
-void PciBus::attach(unsigned slot, unsigned function, PciFunction& device) { functions_.at(slot * 8 + function) = &device; }
+void PciBus::attach(unsigned slot, unsigned function, PciFunction& device) {
+    functions_.at(slot * 8 + function) = &device;
+}
 
 void PciBus::reset() {
     address_ = 0;
@@ -175,7 +190,8 @@ void PciBus::write(u64 offset, unsigned width, u64 value) {
         return;
     }
     PciFunction* function = selected();
-    if (function) function->config_write(static_cast<u8>((address_ & 0xFC) + (offset - 4)), width, static_cast<u32>(value));
+    if (function)
+        function->config_write(static_cast<u8>((address_ & 0xFC) + (offset - 4)), width, static_cast<u32>(value));
 }
 
 void PciBus::persist(Archive& archive) {

@@ -20,7 +20,7 @@ struct PciId {
     u32 class_code; ///< class << 16 | subclass << 8 | programming interface
     u8 revision = 0;
     u16 subsystem_vendor = 0x1AF4, subsystem = 0x1100;
-    u8 header_type = 0; ///< 80h: multifunction
+    u8 header_type = 0;   ///< 80h: multifunction
     u8 interrupt_pin = 0; ///< 1 = INTA#
 };
 
@@ -49,7 +49,8 @@ class PciFunction {
   protected:
     enum class BarKind : u8 { io, memory32, memory32_prefetchable };
     /// Declares BAR `index` (0-5, 6 = expansion ROM) of `size` bytes, a power of two (io: at least 4, memory: at least
-    /// 4096, expansion ROM: 2048). Accesses reach `device` with offsets that count from `base_offset`, or `host` memory.
+    /// 4096, expansion ROM: 2048). Accesses reach `device` with offsets that count from `base_offset`, or `host`
+    /// memory.
     void add_bar(unsigned index, BarKind kind, u64 size, IoDevice* device, unsigned max_width, u64 base_offset = 0,
                  u8* host = nullptr, bool writes_dropped = false);
     /// The address a BAR decodes at now, if its space is enabled and it has been programmed.
@@ -63,6 +64,7 @@ class PciFunction {
     virtual void config_written(u8 offset, unsigned width) { (void)offset, (void)width; }
     u16 command() const { return static_cast<u16>(config_[4] | config_[5] << 8); }
     bool bus_master() const { return (command() & 4) != 0; }
+    /// Drives INTx#, subject to the command register's disable bit; the status register's bit 3 keeps the level.
     void set_interrupt(bool level);
 
     std::array<u8, 256> config_{};
@@ -79,6 +81,7 @@ class PciFunction {
         std::optional<PortBus::MappingId> mapping;
         u64 mapped_at = 0;
     };
+    void drive_interrupt();
     void remap();
     void remap(unsigned index, Bar& bar);
     static u8 bar_offset(unsigned index) { return index == 6 ? 0x30 : static_cast<u8>(0x10 + 4 * index); }
@@ -91,7 +94,8 @@ class PciFunction {
     IrqLine intx_;
 };
 
-/// The host bridge's configuration mechanism. Maps itself at CF8h; a chipset that owns CF9h handles it in `reset_control`.
+/// The host bridge's configuration mechanism. Maps itself at CF8h; a chipset that owns CF9h handles it in
+/// `reset_control`.
 class PciBus : public IoDevice {
   public:
     explicit PciBus(PortBus& ports);
