@@ -15,21 +15,35 @@ constexpr FloatEnv at_full_precision(FloatEnv env) {
     return env;
 }
 
-/// Format conversion. To F80 it raises IE for a signaling NaN (which becomes quiet) and DE for a denormal; between F32
-/// and F64 too; from F80 a denormal raises no DE (SDM 2, FST). An unmasked overflow or underflow of a narrowing store
-/// leaves the destination alone: the caller tests `env.flags & ~env.masks` against it.
+/// Format conversion. To F80 (FLD) and between F32 and F64 it raises IE for a signaling NaN and DE for a denormal; even
+/// an unmasked DE lets FLD push the value, as hardware does. From F80 (FST) a denormal raises no DE (SDM 2, FST), and
+/// an unmasked overflow or underflow is the only flag then: nothing is stored, see `store_suppressed`.
 template <Float To, Float From> inline To convert(FloatEnv& env, From value) {
     env.rounded_up = false;
     const Unpacked a = unpack_operand<To>(env, value);
     if (special(a)) return propagate<To>(env, a);
     if (a.kind == Kind::zero) return zero<To>(a.sign);
     if (a.kind == Kind::infinity) return infinity<To>(a.sign);
-    if (!is_extended<From> && stopped_by_denormal(env, a.denormal)) return zero<To>(false);
+    if (!is_extended<From> && a.denormal) env.raise(flag::denormal);
     if constexpr (is_extended<To>) {
         return pack<F80>(a.sign, a.exponent + F80::bias, a.significand);
     } else {
-        return round_pack<To>(env, a.sign, a.exponent, a.significand, 0);
+        FloatEnv narrow = env;
+        narrow.flags = 0;
+        const To result = round_pack<To>(narrow, a.sign, a.exponent, a.significand, 0);
+        const auto trapped = static_cast<u8>(narrow.flags & ~env.masks & (flag::overflow | flag::underflow));
+        if (is_extended<From> && trapped != 0) {
+            env.raise(trapped);
+            return result;
+        }
+        env.raise(narrow.flags);
+        env.rounded_up = narrow.rounded_up;
+        return result;
     }
+}
+/// True when FST m32/m64 after `convert` must leave memory, and the stack, alone.
+constexpr bool store_suppressed(const FloatEnv& env) {
+    return (env.flags & ~env.masks & (flag::invalid | flag::overflow | flag::underflow)) != 0;
 }
 
 /// Any 64-bit integer is exact in F80; for F32 and F64 it rounds.

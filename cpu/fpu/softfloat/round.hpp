@@ -82,9 +82,12 @@ template <Float R>
         env.raise(overflow ? flag::overflow : flag::underflow);
         biased = after + (overflow ? -wrap : wrap);
         if constexpr (!is_extended<R>) return zero<R>(sign);
-        // FSCALE can leave even the wrapped range: infinity and zero then (SDM 1, 8.5.4 and 8.5.5).
-        if (biased >= R::max_exponent) return infinity<R>(sign);
-        if (biased <= 0) return zero<R>(sign);
+        // FSCALE can leave even the wrapped range: infinity and zero then, inexact (SDM 1, 8.5.4 and 8.5.5).
+        if (biased >= R::max_exponent || biased <= 0) {
+            env.raise(flag::inexact);
+            env.rounded_up = overflow;
+            return overflow ? infinity<R>(sign) : zero<R>(sign);
+        }
         return pack<R>(sign, biased, r.significand | integer_bit);
     }
     return pack<R>(sign, after, r.significand | integer_bit);
