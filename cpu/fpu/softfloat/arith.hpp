@@ -31,7 +31,7 @@ template <Float R> [[gnu::always_inline]] inline R add_numbers(FloatEnv& env, Un
     const u128 high = u128{a.significand} << 64;
     u128 low = u128{b.significand} << 64;
     if (distance > 64) { // what is shifted out leaves a sticky bit; up to 64 places nothing is
-        low = distance < 128 ? (low >> distance) | 1 : 1;
+        low = distance < 128 ? (low >> distance) | static_cast<u128>((low << (128 - distance)) != 0) : 1;
     } else {
         low >>= distance;
     }

@@ -7,13 +7,15 @@
 namespace glassbox::softfloat {
 namespace {
 
+__extension__ typedef __int128 i128;
+
 /// floor(sqrt(n)) for n with one of its two top bits set.
 u64 integer_root(u128 n) {
     const double estimate = std::sqrt(static_cast<double>(static_cast<u64>(n >> 64))) * 4294967296.0;
     u64 root = estimate >= 18446744073709551615.0 ? ~u64{0} : static_cast<u64>(estimate);
     if (root < integer_bit) root = integer_bit;
     // One Newton step brings an error of about 2^12 below one.
-    const auto error = static_cast<double>(static_cast<__int128>(n - u128{root} * root));
+    const auto error = static_cast<double>(static_cast<i128>(n - u128{root} * root));
     const auto step = static_cast<i64>(error / (2.0 * static_cast<double>(root)));
     const u64 next = root + static_cast<u64>(step);
     root = next < integer_bit ? (step > 0 ? ~u64{0} : integer_bit) : next;

@@ -39,7 +39,8 @@ class Operands {
             0, 1, 16383, 16383 - 126, 16383 + 127, 16383 - 1022, 16383 + 1023, 32766, 32767, 24576, 8191, 16383 + 63};
         u64 s = significand();
         int e = 0;
-        switch (below(8)) {
+        switch (below(9)) {
+        case 8: e = 16383 + 30 - (below(2) ? static_cast<int>(60 + below(10)) : 0); break; // 64 places apart
         case 0: e = edges[below(edges.size())] + static_cast<int>(below(5)) - 2; break;
         case 1: e = static_cast<int>(below(0x8000)); break;
         case 2: e = 16383 + static_cast<int>(below(64)); break;

@@ -16,6 +16,8 @@ using namespace glassbox::softfloat;
 
 namespace {
 
+__extension__ typedef __int128 i128;
+
 constexpr F80 one{integer_bit, 0x3fff}, minus_one{integer_bit, 0xbfff}, plus_zero{}, minus_zero{0, 0x8000},
     plus_infinity{integer_bit, 0x7fff}, minus_infinity{integer_bit, 0xffff}, nan_indefinite{0xc000000000000000, 0xffff};
 
@@ -28,11 +30,11 @@ std::string show(F80 v) {
 i64 distance(F80 a, F80 b) {
     const auto point = [](F80 v) {
         const auto magnitude =
-            static_cast<__int128>((u128{static_cast<u64>(v.exponent())} << 63) | (v.significand & ~integer_bit));
+            static_cast<i128>((u128{static_cast<u64>(v.exponent())} << 63) | (v.significand & ~integer_bit));
         return v.sign() ? -magnitude : magnitude;
     };
-    const __int128 d = point(a) - point(b);
-    const __int128 size = d < 0 ? -d : d;
+    const i128 d = point(a) - point(b);
+    const i128 size = d < 0 ? -d : d;
     return size > 1'000'000 ? 1'000'000 : static_cast<i64>(size);
 }
 F80 number(Operands& random, int lowest, int highest) {

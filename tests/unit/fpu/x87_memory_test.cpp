@@ -54,6 +54,8 @@ template <class T> std::string hex(const T& value) {
 template <class T, class Ours>
 void store_against_host(const std::string& name, std::initializer_list<u8> instruction, u8 keeps, Ours ours) {
     if (!host::available) return;
+    std::array<u8, 16> untouched;
+    untouched.fill(0x5a);
     const host::Code code(host::Code::Unit::x87, instruction);
     Operands random(name.size() * 77 + 5);
     int different = 0;
@@ -64,11 +66,11 @@ void store_against_host(const std::string& name, std::initializer_list<u8> instr
         if (random.below(2))
             a.sign_exponent = static_cast<u16>((a.sign_exponent & 0x8000) | (16383 - 2 + random.below(66)));
         host::put80(frame.a, a);
-        std::memset(frame.memory, 0x5a, sizeof frame.memory);
+        std::memcpy(frame.memory, untouched.data(), sizeof frame.memory);
         FloatEnv env = env_of(frame.control);
         T mine = ours(env, a);
         u16 status = status_of(env);
-        if (env.flags & ~env.masks & keeps) std::memset(&mine, 0x5a, sizeof mine);
+        if (env.flags & ~env.masks & keeps) std::memcpy(&mine, untouched.data(), sizeof mine);
         code.run(frame);
         T theirs;
         std::memcpy(&theirs, frame.memory, sizeof theirs);
