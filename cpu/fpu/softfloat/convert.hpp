@@ -24,7 +24,7 @@ template <Float To, Float From> inline To convert(FloatEnv& env, From value) {
     if (special(a)) return propagate<To>(env, a);
     if (a.kind == Kind::zero) return zero<To>(a.sign);
     if (a.kind == Kind::infinity) return infinity<To>(a.sign);
-    if (!is_extended<From> && a.denormal) env.raise(flag::denormal);
+    if (!is_extended<From> && stopped_by_denormal(env, a.denormal) && !is_extended<To>) return zero<To>(false);
     if constexpr (is_extended<To>) {
         return pack<F80>(a.sign, a.exponent + F80::bias, a.significand);
     } else {

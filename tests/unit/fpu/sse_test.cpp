@@ -124,3 +124,17 @@ TEST_CASE("SSE conversions equal the host's") {
     against_host<F64, F64>("cvtsi2sd", {0x66, 0x48, 0x0f, 0x7e, 0xc8, 0xf2, 0x48, 0x0f, 0x2a, 0xc0}, false,
                            [&](FloatEnv& e, F64, F64 b) { return from_integer<F64>(e, bits(b)); });
 }
+
+TEST_CASE("ROUNDSS and ROUNDSD equal the host's") {
+#ifdef GLASSBOX_HOST_FPU
+    if (!__builtin_cpu_supports("sse4.1")) return;
+#endif
+    for (u8 mode = 0; mode < 4; ++mode) {
+        against_host<F32, F32>("roundss", {0x66, 0x0f, 0x3a, 0x0a, 0xc1, mode}, false, [&](FloatEnv& e, F32, F32 b) {
+            return round_to_integer<F32>(e, b, static_cast<Rounding>(mode));
+        });
+        against_host<F64, F64>("roundsd", {0x66, 0x0f, 0x3a, 0x0b, 0xc1, mode}, false, [&](FloatEnv& e, F64, F64 b) {
+            return round_to_integer<F64>(e, b, static_cast<Rounding>(mode));
+        });
+    }
+}
