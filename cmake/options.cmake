@@ -7,6 +7,9 @@ add_library(glassbox_options INTERFACE)
 target_include_directories(glassbox_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(glassbox_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
                        -Wno-implicit-int-float-conversion -fno-strict-aliasing -fno-math-errno)
+if(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  target_compile_options(glassbox_options INTERFACE -Wno-nested-anon-types)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # GCC 12 reports false positives of these in inlined std::vector and std::string code.
   target_compile_options(glassbox_options INTERFACE -Wno-stringop-overflow -Wno-array-bounds -Wno-restrict

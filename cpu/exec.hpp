@@ -7,6 +7,7 @@
 #pragma once
 
 #include "cpu/block/op.hpp"
+#include "cpu/decode/row.hpp"
 #include "cpu/state.hpp"
 
 #include <type_traits>
@@ -60,6 +61,8 @@ template <ColdFunction fn> GLASSBOX_HANDLER void cold(Cpu& cpu, const Op* op, u6
     const Flags f = cpu.flags;
     if (!ok) [[unlikely]]
         GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    if (cpu.leave_requested) [[unlikely]]
+        GLASSBOX_LEAVE(leave_after, cpu, op, f);
     GLASSBOX_GO(cpu, op + 1, f);
 }
 
@@ -81,12 +84,6 @@ template <ColdFunction fn16, ColdFunction fn32, bool ends> Handler select_cold(c
     if constexpr (ends) return insn.opsize == 2 ? &cold_end<fn16> : &cold_end<fn32>;
     else return insn.opsize == 2 ? &cold<fn16> : &cold<fn32>;
 }
-
-} // namespace glassbox
-
-#include "cpu/decode/row.hpp"
-
-namespace glassbox {
 
 template <ColdFunction fn16, ColdFunction fn32 = fn16>
 consteval Row cold_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, u16 attributes = 0,

@@ -40,6 +40,7 @@ struct CpuModel {
     u32 max_leaf = 0;
     FeatureSet features;
     u32 cr4_bits = 0;        ///< writable bits of CR4
+    unsigned physical_bits = 32; ///< physical address width: 36 with PAE or PSE-36
     std::string_view summary;
 };
 

@@ -130,6 +130,7 @@ struct Cpu final : CpuPins, MemoryWatcher {
     bool nmi_blocked = false;     ///< between an NMI and its IRET
     bool init_pending = false;
     bool reset_pending = false;
+    bool step_suppressed = false; ///< the instruction went through an interrupt gate: no single-step trap after it
     u64 pending_debug = 0;        ///< DR6 bits of data and I/O breakpoints that the current instruction has hit
 
     Fault fault; ///< the reason, after a function returned false
@@ -217,11 +218,15 @@ struct Cpu final : CpuPins, MemoryWatcher {
     const Op* leave_op = nullptr;
     Flags thread_flags; ///< the flags on leaving
     const Op* running = nullptr; ///< trampoline builds: the next op
+    const Op* link_from = nullptr; ///< a branch that left for want of a link: filled in when its target is found
+    bool link_taken = false;
+    i64 budget_debt = 0; ///< taken off the budget to make the next block entry leave
     i64 slice = 0;      ///< budget at the start of the slice
     u64 slice_start = 0; ///< instruction count at the start of the slice
     bool in_handlers = false;
     std::array<TlbTable, 3> tlbs;
     std::array<u64, 64> executed_pages{}; ///< a Bloom filter of linear pages that links and the jump cache refer to
+    std::array<u64, 16> large_regions{}; ///< 4 MiB regions with TLB entries that are pieces of a large page
     std::unique_ptr<BlockCache> blocks;
     const Op* patched = nullptr;  ///< op whose handler is replaced so that execution leaves there
     Handler patched_handler = nullptr;

@@ -22,7 +22,7 @@ struct Op {
     u8 index; ///< byte offset of the index register; Cpu::zero_register when there is none
     u8 pos;   ///< position in the block, from 0: the header is op - pos - 2
     union {
-        struct {
+        __extension__ struct {
             u32 imm2;  ///< second immediate: far selector, ENTER's level
             u8 length; ///< bytes of the instruction
             u8 seg;    ///< segment of the memory operand
@@ -49,10 +49,14 @@ struct BlockHeader {
     u64 generation; ///< the cache's generation, 0 when the block is dead
 
     static constexpr u8 split = 1;
+    static constexpr u8 scratch = 2; ///< not in the cache: nothing may refer to it
     Op* ops() { return reinterpret_cast<Op*>(this + 1); }
     const Op* ops() const { return reinterpret_cast<const Op*>(this + 1); }
 };
 static_assert(sizeof(BlockHeader) == 64);
+
+/// Op::index of a direct branch whose targets lie in its own page, so that its links need no epoch.
+inline constexpr u8 branch_in_page = 1;
 
 inline const BlockHeader& header_of(const Op* op) {
     return *reinterpret_cast<const BlockHeader*>(op - op->pos - 2);

@@ -39,6 +39,12 @@ struct Insn {
     u32 imm2 = 0;
     std::array<Operand, 4> operand{};
 
+    // what the block builder adds
+    u64 ip = 0;            ///< of the first byte
+    u64 target = 0;        ///< of a relative branch
+    bool in_page = false;  ///< a branch's target and its fall-through lie in the block's page
+    bool flags_dead = false; ///< nobody can see the flags that it writes
+
     unsigned reg_field() const { return (modrm >> 3) & 7u; }
     unsigned rm_field() const { return modrm & 7u; }
     unsigned mod_field() const { return modrm >> 6; }

@@ -82,6 +82,8 @@ inline constexpr u16 modrm = 64;          ///< a ModRM byte follows although no 
 inline constexpr u16 not_in_64 = 128;
 inline constexpr u16 may_fault = 256;     ///< even without a memory operand
 inline constexpr u16 undocumented = 512;
+inline constexpr u16 branch = 2048;        ///< relative jump: the builder works out the target
+inline constexpr u16 flags_conditional = 4096; ///< may leave the flags alone (shifts by CL)
 inline constexpr u16 opsize_fixed = 1024; ///< 66 does not change the operand size (mandatory prefixes, x87)
 }
 

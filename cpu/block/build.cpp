@@ -1,0 +1,178 @@
+// Bytes to blocks: decodes up to 32 instructions, finds out which flags anybody can see, and lets every row pick its
+// handler.
+#include "cpu/block/cache.hpp"
+#include "cpu/decode/decoder.hpp"
+#include "cpu/exec.hpp"
+#include "mmu/access.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace glassbox {
+
+namespace {
+
+bool raise_invalid_opcode(Cpu& cpu, const Op&) { return cpu.ud("not an instruction of this processor model"); }
+bool raise_too_long(Cpu& cpu, const Op&) { return cpu.gp(0, "the instruction is longer than 15 bytes"); }
+bool raise_beyond_limit(Cpu& cpu, const Op&) { return cpu.gp(0, "the instruction extends beyond the code segment's limit"); }
+
+/// A decoded instruction, or what is wrong with its bytes.
+struct Item {
+    Insn insn;
+    Handler trap = nullptr; ///< executing it raises this fault
+};
+
+struct Window {
+    const u8* bytes = nullptr; ///< of the page, from the block's first byte
+    unsigned size = 0;         ///< up to the page's end
+    u64 limit_room = 0;        ///< bytes up to the segment limit
+};
+
+bool can_fault(const Insn& insn) {
+    if (insn.mem || (insn.row->attributes & (attr::may_fault | attr::string))) return true;
+    return false;
+}
+
+/// Backwards: a flag write is dead when all its flags are overwritten before anything reads them or may fault.
+void find_dead_flags(std::array<Item, BlockCache::max_ops>& items, unsigned count) {
+    u32 live = eflags::OSZAPC;
+    for (unsigned i = count; i-- > 0;) {
+        Item& item = items[i];
+        if (item.trap) {
+            live = eflags::OSZAPC;
+            continue;
+        }
+        const OpInfo& info = *item.insn.row->info;
+        const u32 touched = info.writes | info.undefined;
+        item.insn.flags_dead = touched != 0 && (live & touched) == 0;
+        if (!(item.insn.row->attributes & attr::flags_conditional)) live &= ~touched;
+        live |= info.reads;
+        if (can_fault(item.insn)) live = eflags::OSZAPC;
+    }
+}
+
+void fill_operands(const Insn& insn, Op& op) {
+    op.imm = insn.imm;
+    op.disp = insn.disp;
+    op.base = insn.base;
+    op.index = insn.index;
+    op.imm2 = insn.imm2;
+    op.length = insn.length;
+    op.seg = insn.segment;
+    op.scale = insn.scale;
+    op.extra = insn.addrsize == 2 ? 16 : 0;
+    op.reg = 0;
+}
+
+void work_out_branch(Insn& insn, u64 block_phys, u64 block_ip) {
+    const u64 next = insn.ip + insn.length;
+    insn.target = next + insn.imm;
+    insn.target &= insn.opsize == 2 ? 0xFFFF : 0xFFFF'FFFF;
+    const auto inside = [&](u64 ip) {
+        const i64 at = static_cast<i64>(block_phys & page_mask) + static_cast<i64>(ip - block_ip);
+        return at >= 0 && at < static_cast<i64>(page_size);
+    };
+    insn.in_page = inside(insn.target) && inside(next);
+}
+
+/// One instruction at `offset`; false when a page fault was raised by the second page of a split one.
+DecodeStatus decode_at(Cpu& cpu, const Window& w, unsigned offset, Insn& insn) {
+    const unsigned room = static_cast<unsigned>(std::min<u64>(w.size - offset, w.limit_room - std::min<u64>(w.limit_room, offset)));
+    return decode({w.bytes + offset, room}, cpu.mode, cpu.model->features, insn);
+}
+
+} // namespace
+
+BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch) {
+    std::array<Item, max_ops> items;
+    const u64 ip = cpu.ip;
+    const Segment& cs = cpu.seg[CS];
+    const u64 linear = static_cast<u32>(cs.base + ip);
+
+    std::array<u8, page_size> copy;
+    Window w;
+    w.size = static_cast<unsigned>(page_size - (phys & page_mask));
+    w.limit_room = u64{cs.limit} - ip + 1;
+    const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
+    if (page) {
+        w.bytes = page + (phys & page_mask);
+    } else { // executing from a device's memory: one instruction at a time
+        w.size = std::min(w.size, max_instruction_length + 1);
+        for (unsigned i = 0; i < w.size; ++i) copy[i] = static_cast<u8>(cpu.memory.read(PhysAddress{phys + i}, 1));
+        w.bytes = copy.data();
+        limit = 1;
+        scratch = true;
+    }
+
+    unsigned count = 0, offset = 0;
+    bool split = false;
+    u64 phys2 = ~u64{0};
+    std::array<u8, 2 * max_instruction_length + 2> joined{};
+    while (count < limit && offset < w.size) {
+        Item& item = items[count];
+        item.trap = nullptr;
+        DecodeStatus status = decode_at(cpu, w, offset, item.insn);
+        if (status == DecodeStatus::need_more) {
+            const bool limit_ends = w.limit_room <= w.size;
+            if (count > 0) break;
+            if (limit_ends) {
+                item.trap = &cold_end<raise_beyond_limit>;
+            } else {
+                const u64 next_page = static_cast<u32>((linear & ~page_mask) + page_size);
+                if (!translate(cpu, next_page, AccessKind::fetch, Privilege::current, phys2)) return nullptr;
+                std::memcpy(joined.data(), w.bytes, w.size);
+                std::array<u8, max_instruction_length + 1> tail;
+                cpu.memory.read_block(PhysAddress{phys2}, tail);
+                std::memcpy(joined.data() + w.size, tail.data(), tail.size());
+                w.size += static_cast<unsigned>(tail.size());
+                w.bytes = joined.data();
+                split = true;
+                status = decode_at(cpu, w, 0, item.insn);
+                if (status == DecodeStatus::need_more) item.trap = &cold_end<raise_beyond_limit>;
+            }
+        }
+        if (status == DecodeStatus::invalid) item.trap = &cold_end<raise_invalid_opcode>;
+        if (status == DecodeStatus::too_long) item.trap = &cold_end<raise_too_long>;
+        item.insn.ip = ip + offset;
+        ++count;
+        offset += item.insn.length;
+        if (item.trap || split) break;
+        if (item.insn.row->attributes & attr::branch) work_out_branch(item.insn, phys, ip);
+        if (item.insn.row->attributes & attr::ends_block) break;
+    }
+    find_dead_flags(items, count);
+
+    BlockHeader* block = allocate(cpu, count + 1, scratch);
+    *block = BlockHeader{};
+    block->phys = phys;
+    block->ip = ip;
+    block->mode = cpu.mode;
+    block->bytes = static_cast<u16>(offset);
+    block->count = static_cast<u8>(count);
+    block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (scratch ? BlockHeader::scratch : 0));
+    block->phys2 = phys2;
+    block->generation = 1;
+    Op* ops = block->ops();
+    for (unsigned i = 0; i < count; ++i) {
+        Item& item = items[i];
+        Op& op = ops[i];
+        fill_operands(item.insn, op);
+        if (split && item.insn.row) item.insn.in_page = false;
+        op.handler = item.trap ? item.trap : item.insn.row->select(item.insn, op);
+        if (!op.handler) op.handler = &cold_end<raise_invalid_opcode>;
+        op.pos = static_cast<u8>(i);
+    }
+    Op& end = ops[count];
+    end = Op{};
+    end.handler = &block_end;
+    end.pos = static_cast<u8>(count);
+    end.imm = 0;
+    if (count && !items[count - 1].trap && (items[count - 1].insn.row->attributes & attr::branch)) end.imm = items[count - 1].insn.target;
+    if (!scratch) {
+        ++statistics_.built;
+        add(cpu, block);
+    }
+    return block;
+}
+
+} // namespace glassbox

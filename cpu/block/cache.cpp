@@ -1,0 +1,163 @@
+#include "cpu/block/cache.hpp"
+
+#include "mmu/access.hpp"
+
+#include <algorithm>
+#include <new>
+#include <sys/mman.h>
+
+namespace glassbox {
+
+BlockCache::BlockCache() : buckets_(bucket_count), pages_(direct_pages) {
+    void* memory = mmap(nullptr, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    arena_ = static_cast<u8*>(memory);
+    scratch_ = std::make_unique<u8[]>(sizeof(BlockHeader) + (max_ops + 2) * sizeof(Op) + 64);
+}
+
+BlockCache::~BlockCache() { munmap(arena_, arena_bytes); }
+
+BlockCache::PageCode* BlockCache::page_for(u64 number) {
+    if (number >= direct_pages) return nullptr;
+    if (!pages_[number]) pages_[number] = &page_store_.emplace_back();
+    return pages_[number];
+}
+
+BlockHeader* BlockCache::allocate(Cpu& cpu, unsigned ops, bool scratch) {
+    const u64 bytes = sizeof(BlockHeader) + ops * sizeof(Op);
+    if (scratch) {
+        const auto at = (reinterpret_cast<u64>(scratch_.get()) + 31) & ~u64{31};
+        return reinterpret_cast<BlockHeader*>(at);
+    }
+    if (used_ + bytes > arena_bytes) {
+        forget_all();
+        cpu.bump_epoch();
+    }
+    auto* block = reinterpret_cast<BlockHeader*>(arena_ + used_);
+    used_ += bytes;
+    return block;
+}
+
+void BlockCache::forget_all() {
+    std::fill(buckets_.begin(), buckets_.end(), nullptr);
+    for (PageCode& page : page_store_) page = PageCode{};
+    used_ = 0;
+    ++statistics_.flushes;
+}
+
+BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
+    for (BlockHeader* b = buckets_[bucket_of(phys, ip, mode)]; b; b = b->next_in_bucket) {
+        if (b->phys != phys || b->ip != ip || b->mode != mode) continue;
+        if (b->flags & BlockHeader::split) {
+            u64 other = 0;
+            const u64 linear = static_cast<u32>((cpu.seg[CS].base + ip + page_size) & ~page_mask);
+            if (!translate(cpu, linear, AccessKind::fetch, Privilege::current, other)) return nullptr;
+            if (other != b->phys2) continue;
+        }
+        return b;
+    }
+    return nullptr;
+}
+
+namespace {
+/// Fetch translation of the processor's ip; the TLB's exec tag first.
+bool fetch_address(Cpu& cpu, u64& phys) {
+    const Segment& cs = cpu.seg[CS];
+    if (cpu.ip > cs.limit) return cpu.gp(0, "the instruction pointer is beyond the code segment's limit");
+    const u64 linear = static_cast<u32>(cs.base + cpu.ip);
+    const unsigned table = cpu.cpl == 3 ? 1 : 0;
+    TlbTable& tlb = cpu.tlbs[table];
+    const unsigned slot = TlbTable::index(linear);
+    const u64 page = linear >> 12;
+    cpu.executed_pages[(page >> 6) & 63] |= u64{1} << (page & 63);
+    if (tlb.entries[slot].exec_tag == (linear & ~page_mask)) {
+        phys = tlb.phys[slot] | (linear & page_mask);
+        return true;
+    }
+    return translate(cpu, linear, AccessKind::fetch, Privilege::current, phys);
+}
+} // namespace
+
+BlockHeader* BlockCache::at_ip(Cpu& cpu) {
+    u64 phys = 0;
+    if (!fetch_address(cpu, phys)) return nullptr;
+    cpu.fault.why = nullptr;
+    if (BlockHeader* found = find(cpu, phys, cpu.ip, cpu.mode)) return found;
+    if (cpu.fault.why) return nullptr; // a split instruction's second page
+    return build(cpu, phys, max_ops, false);
+}
+
+BlockHeader* BlockCache::limited(Cpu& cpu, unsigned count) {
+    BlockHeader* whole = at_ip(cpu); // registers the page as code, so that self-modification is seen
+    if (!whole) return nullptr;
+    return build(cpu, whole->phys, std::max(count, 1u), true);
+}
+
+void BlockCache::add(Cpu& cpu, BlockHeader* block) {
+    const u64 page_number = block->phys >> 12;
+    PageCode* page = page_for(page_number);
+    BlockHeader*& bucket = buckets_[bucket_of(block->phys, block->ip, block->mode)];
+    block->next_in_bucket = bucket;
+    bucket = block;
+    const auto protect = [&](u64 number, PageCode& code, u64 first, u64 last) {
+        const bool was_code = code.granules != 0;
+        for (u64 g = first >> granule_shift; g <= last >> granule_shift; ++g) code.granules |= u32{1} << g;
+        if (was_code) return;
+        for (TlbTable& table : cpu.tlbs) {
+            for (unsigned i = 0; i < TlbTable::size; ++i) {
+                if (table.phys[i] == number << 12) table.entries[i].write_tag = TlbEntry::no_tag;
+            }
+        }
+    };
+    if (!page) return;
+    const u64 start = block->phys & page_mask;
+    const u64 end = std::min<u64>(start + std::max<u64>(block->bytes, 1) - 1, page_size - 1);
+    protect(page_number, *page, start, end);
+    block->next_in_page = page->first;
+    page->first = block;
+    if (!(block->flags & BlockHeader::split)) return;
+    if (PageCode* other = page_for(block->phys2 >> 12)) {
+        protect(block->phys2 >> 12, *other, 0, 15);
+        block->next_in_page2 = other->first;
+        other->first = block;
+    }
+}
+
+void BlockCache::unlink_from_bucket(BlockHeader* block) {
+    BlockHeader** at = &buckets_[bucket_of(block->phys, block->ip, block->mode)];
+    while (*at && *at != block) at = &(*at)->next_in_bucket;
+    if (*at) *at = block->next_in_bucket;
+}
+
+void BlockCache::drop_page(PageCode& page) {
+    ++statistics_.dropped_pages;
+    for (BlockHeader* b = page.first; b;) {
+        // A split block is in two lists; in the other one it stays behind, dead, until that page is dropped too.
+        const bool as_second = (b->flags & BlockHeader::split) && find_page(b->phys2 >> 12) == &page;
+        BlockHeader* next = as_second ? b->next_in_page2 : b->next_in_page;
+        if (b->generation) unlink_from_bucket(b);
+        b->generation = 0;
+        b = next;
+    }
+    page = PageCode{};
+}
+
+bool BlockCache::written(Cpu& cpu, u64 phys, u64 size) {
+    if (size == 0) return false;
+    bool hit = false;
+    const u64 last = phys + size - 1;
+    for (u64 number = phys >> 12; number <= last >> 12 && number < direct_pages; ++number) {
+        PageCode* page = pages_[number];
+        if (!page || page->granules == 0) continue;
+        const u64 from = number == phys >> 12 ? (phys & page_mask) >> granule_shift : 0;
+        const u64 to = number == last >> 12 ? (last & page_mask) >> granule_shift : 31;
+        const u32 touched = static_cast<u32>(((u64{2} << to) - 1) & ~((u64{1} << from) - 1));
+        if (!(page->granules & touched)) continue;
+        drop_page(*page);
+        hit = true;
+    }
+    if (hit) cpu.bump_epoch();
+    return hit;
+}
+
+} // namespace glassbox

@@ -1,0 +1,77 @@
+// The cache of decoded blocks. A block is keyed by physical address, EIP and mode bits; it never crosses a page but for
+// one split instruction. Pages that hold blocks are write-protected in the TLB; a write there comes to `written`, which
+// drops the page's blocks if it touches a 128-byte granule that holds code.
+//
+// Memory is an arena of ops that is only ever reused as a whole, and only between blocks: handlers that are running keep
+// valid ops under their feet whatever they invalidate.
+#pragma once
+
+#include "cpu/state.hpp"
+
+#include <deque>
+#include <memory>
+#include <vector>
+
+namespace glassbox {
+
+class BlockCache {
+  public:
+    BlockCache();
+    ~BlockCache();
+    BlockCache(const BlockCache&) = delete;
+    BlockCache& operator=(const BlockCache&) = delete;
+
+    /// The block at the processor's ip, decoded if need be. Null with a fault raised when it cannot be fetched.
+    BlockHeader* at_ip(Cpu& cpu);
+    /// The same code cut after at most `count` instructions, valid until the next call.
+    BlockHeader* limited(Cpu& cpu, unsigned count);
+
+    bool has_code(u64 phys_page) const {
+        const PageCode* page = find_page(phys_page >> 12);
+        return page && page->granules != 0;
+    }
+    /// Memory was written. True when decoded code was hit: the page's blocks are gone and the epoch has moved on.
+    bool written(Cpu& cpu, u64 phys, u64 size);
+    void forget_all();
+
+    struct Statistics {
+        u64 built = 0, dropped_pages = 0, flushes = 0;
+    };
+    const Statistics& statistics() const { return statistics_; }
+
+    static constexpr unsigned max_ops = 32;
+
+  private:
+    static constexpr unsigned granule_shift = 7;
+    static constexpr u64 arena_bytes = 48u << 20;
+    static constexpr unsigned bucket_count = 1u << 15;
+    static constexpr u64 direct_pages = 1u << 20; // the first 4 GiB
+
+    struct PageCode {
+        u32 granules = 0;
+        BlockHeader* first = nullptr;
+    };
+
+    static unsigned bucket_of(u64 phys, u64 ip, u32 mode) {
+        const u64 h = (phys ^ (ip << 7) ^ (u64{mode} << 24)) * 0x9E37'79B9'7F4A'7C15;
+        return static_cast<unsigned>(h >> 40) & (bucket_count - 1);
+    }
+    const PageCode* find_page(u64 number) const { return number < direct_pages ? pages_[number] : nullptr; }
+    PageCode* page_for(u64 number);
+    BlockHeader* find(Cpu& cpu, u64 phys, u64 ip, u32 mode);
+    BlockHeader* build(Cpu& cpu, u64 phys, unsigned limit, bool scratch);
+    void add(Cpu& cpu, BlockHeader* block);
+    void drop_page(PageCode& page);
+    void unlink_from_bucket(BlockHeader* block);
+    BlockHeader* allocate(Cpu& cpu, unsigned ops, bool scratch);
+
+    u8* arena_ = nullptr;
+    u64 used_ = 0;
+    std::vector<BlockHeader*> buckets_;
+    std::vector<PageCode*> pages_;
+    std::deque<PageCode> page_store_;
+    std::unique_ptr<u8[]> scratch_;
+    Statistics statistics_;
+};
+
+} // namespace glassbox

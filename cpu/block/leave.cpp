@@ -1,0 +1,135 @@
+// The ways out of the threaded handlers, and the cold side of links. What a leave means is in cpu/state.hpp.
+#include "cpu/block/link.hpp"
+
+#include "cpu/block/cache.hpp"
+
+namespace glassbox {
+
+namespace {
+void leave(Cpu& cpu, Leave reason, const Op* op, u64 result, u64 carries) {
+    cpu.leave_reason = reason;
+    cpu.leave_op = op;
+    cpu.thread_flags = {result, carries};
+    cpu.running = nullptr;
+}
+} // namespace
+
+GLASSBOX_HANDLER void leave_fault(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::fault, op, result, carries);
+}
+GLASSBOX_HANDLER void leave_after(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::after, op, result, carries);
+}
+GLASSBOX_HANDLER void leave_budget(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::budget, op, result, carries);
+}
+GLASSBOX_HANDLER void leave_ended(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::ended, op, result, carries);
+}
+GLASSBOX_HANDLER void leave_lookup(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::ended, op, result, carries);
+}
+GLASSBOX_HANDLER void leave_before(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::after, op - 1, result, carries);
+}
+
+GLASSBOX_HANDLER void block_end(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (op->link && op->epoch == cpu.epoch) GLASSBOX_ENTER(cpu, op->link, f);
+    const u64 next = block_end_ip(op);
+    if (const Op* found = find_jump(cpu, next)) {
+        Op* self = const_cast<Op*>(op);
+        self->link = found;
+        self->epoch = cpu.epoch;
+        GLASSBOX_ENTER(cpu, found, f);
+    }
+    cpu.ip = next;
+    cpu.link_from = op;
+    cpu.link_taken = true;
+    GLASSBOX_LEAVE(leave_ended, cpu, op - 1, f);
+}
+
+namespace {
+/// A link without an epoch must lead to the same physical page, and not to an instruction that another page is part of.
+bool may_link(const Op* op, const Op* target) {
+    if (op->index != branch_in_page) return true;
+    const BlockHeader& to = header_of(target);
+    return !(to.flags & BlockHeader::split) && to.phys >> 12 == header_of(op).phys >> 12;
+}
+/// Links from an older epoch are worth nothing.
+Op* fresh(Cpu& cpu, const Op* op) {
+    Op* self = const_cast<Op*>(op);
+    if (op->index != branch_in_page && self->epoch != cpu.epoch) {
+        self->epoch = cpu.epoch;
+        self->link = nullptr;
+        self->fall = nullptr;
+    }
+    return self;
+}
+} // namespace
+
+GLASSBOX_HANDLER void follow_taken(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    const u64 target = (op + 1)->imm;
+    if (const Op* found = find_jump(cpu, target)) {
+        if (may_link(op, found)) fresh(cpu, op)->link = found;
+        GLASSBOX_ENTER(cpu, found, f);
+    }
+    cpu.ip = target;
+    cpu.link_from = op;
+    cpu.link_taken = true;
+    GLASSBOX_LEAVE(leave_ended, cpu, op, f);
+}
+
+GLASSBOX_HANDLER void follow_fall(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    const u64 next = block_end_ip(op);
+    if (const Op* found = find_jump(cpu, next)) {
+        if (may_link(op, found)) fresh(cpu, op)->fall = found;
+        GLASSBOX_ENTER(cpu, found, f);
+    }
+    cpu.ip = next;
+    cpu.link_from = op;
+    cpu.link_taken = false;
+    GLASSBOX_LEAVE(leave_ended, cpu, op, f);
+}
+
+void enter_cold(Cpu& cpu, const Op* op, const Flags& f) {
+    const BlockHeader& h = header_of(op);
+    u64 ip = h.ip;
+    for (const Op* o = h.ops(); o != op; ++o) ip += o->length;
+    cpu.ip = ip & 0xFFFF'FFFF;
+    cpu.next_ip = (ip + op->length) & 0xFFFF'FFFF;
+    cpu.flags = f;
+    cpu.sync_time(op);
+}
+
+void Cpu::sync_time(const Op* op) {
+    const i64 ahead = header_of(op).count - op->pos; // charged, but not executed yet
+    scheduler.set_instructions(slice_start + static_cast<u64>(slice - (budget + budget_debt) - ahead));
+}
+
+void Cpu::bump_epoch() {
+    if (++epoch == 0) { // once in 2^32: no stale entry may come to life again
+        epoch = 1;
+        for (JumpEntry& e : jump_cache) e = JumpEntry{};
+        blocks->forget_all();
+    }
+    executed_pages.fill(0);
+}
+
+void Cpu::request_leave(const Op* op) {
+    const BlockHeader& h = header_of(op);
+    if (op->pos + 1 < h.count) {
+        Op* next = const_cast<Op*>(op + 1);
+        if (patched) return; // the same op asked twice
+        patched = next;
+        patched_handler = next->handler;
+        next->handler = &leave_before;
+    } else if (budget_debt == 0) { // the block is over after this op: whatever comes next is not paid for
+        budget_debt = i64{1} << 62;
+        budget -= budget_debt;
+    }
+}
+
+} // namespace glassbox

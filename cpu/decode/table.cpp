@@ -1,0 +1,61 @@
+// Gathers the families' rows into the opcode maps.
+#include "cpu/decode/row.hpp"
+#include "cpu/ops/families.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace glassbox {
+
+namespace {
+
+class Table {
+  public:
+    Table() {
+        for (auto family : {families::alu(), families::move(), families::shift(), families::muldiv(), families::bit(),
+                            families::bcd(), families::stack(), families::branch(), families::string(), families::io(),
+                            families::flagops(), families::system(), families::transfer(), families::fpu(),
+                            families::mmx(), families::sse()}) {
+            for (const Row& row : family) rows_.push_back(&row);
+        }
+        std::sort(rows_.begin(), rows_.end(), [](const Row* a, const Row* b) { return key(*a) < key(*b); });
+        for (std::size_t i = 0; i < rows_.size(); ++i) {
+            Range& range = ranges_[slot(*rows_[i])];
+            if (range.count == 0) range.first = i;
+            ++range.count;
+        }
+    }
+    std::span<const Row* const> all() const { return rows_; }
+    std::span<const Row* const> at(unsigned map, u8 opcode) const {
+        const Range& range = ranges_[map * 256 + opcode];
+        return {rows_.data() + range.first, range.count};
+    }
+
+  private:
+    struct Range {
+        std::size_t first = 0, count = 0;
+    };
+    static std::size_t slot(const Row& row) { return row.at.map * 256u + row.at.opcode; }
+    /// The more a row demands, the earlier it is tried.
+    static std::size_t key(const Row& row) {
+        const unsigned loose = (row.at.rm_ < 0 ? 8u : 0u) + (row.at.digit_ < 0 ? 4u : 0u) +
+                               (row.at.mandatory == Mandatory::any ? 2u : 0u) + (row.at.mod == Mod::any ? 1u : 0u);
+        return ((slot(row) * 16 + loose) * 16 + static_cast<unsigned>(row.at.digit_ + 1)) * 64 +
+               static_cast<unsigned>(row.at.rm_ + 1) * 5 + static_cast<unsigned>(row.at.mandatory);
+    }
+
+    std::vector<const Row*> rows_;
+    std::array<Range, 4 * 256> ranges_{};
+};
+
+const Table& table() {
+    static const Table instance;
+    return instance;
+}
+
+} // namespace
+
+std::span<const Row* const> all_rows() { return table().all(); }
+std::span<const Row* const> rows_at(unsigned map, u8 opcode) { return table().at(map, opcode); }
+
+} // namespace glassbox

@@ -1,0 +1,170 @@
+// ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, INC, DEC, NEG, NOT (SDM 2).
+#include "cpu/ops/families.hpp"
+#include "cpu/operands.hpp"
+
+namespace glassbox {
+
+namespace {
+
+using namespace eflags;
+using enum Arg;
+using attr::lockable;
+
+struct Add {
+    static constexpr OpInfo info{"add", OSZAPC};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = static_cast<T>(a + b);
+        f.add<T>(a, b, r);
+        return r;
+    }
+};
+struct Adc {
+    static constexpr OpInfo info{"adc", OSZAPC, 0, eflags::CF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = static_cast<T>(a + b + f.cf());
+        f.add<T>(a, b, r);
+        return r;
+    }
+};
+struct Sub {
+    static constexpr OpInfo info{"sub", OSZAPC};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = static_cast<T>(a - b);
+        f.sub<T>(a, b, r);
+        return r;
+    }
+};
+struct Sbb {
+    static constexpr OpInfo info{"sbb", OSZAPC, 0, eflags::CF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = static_cast<T>(a - b - f.cf());
+        f.sub<T>(a, b, r);
+        return r;
+    }
+};
+struct Cmp {
+    static constexpr OpInfo info{"cmp", OSZAPC};
+    static constexpr bool compare_only = true;
+    template <Word T> static T apply(Flags& f, T a, T b) { return Sub::apply<T>(f, a, b); }
+};
+struct And {
+    static constexpr OpInfo info{"and", OSZAPC & ~eflags::AF, eflags::AF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = a & b;
+        f.logic<T>(r);
+        return r;
+    }
+};
+struct Or {
+    static constexpr OpInfo info{"or", OSZAPC & ~eflags::AF, eflags::AF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = a | b;
+        f.logic<T>(r);
+        return r;
+    }
+};
+struct Xor {
+    static constexpr OpInfo info{"xor", OSZAPC & ~eflags::AF, eflags::AF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        const T r = a ^ b;
+        f.logic<T>(r);
+        return r;
+    }
+};
+struct Test {
+    static constexpr OpInfo info{"test", OSZAPC & ~eflags::AF, eflags::AF};
+    static constexpr bool compare_only = true;
+    template <Word T> static T apply(Flags& f, T a, T b) { return And::apply<T>(f, a, b); }
+};
+struct Inc {
+    static constexpr OpInfo info{"inc", OSZAP};
+    template <Word T> static T apply(Flags& f, T a) {
+        const T r = static_cast<T>(a + 1);
+        const bool carry = f.cf();
+        f.set_result<T>(r);
+        f.set_cf_of_af(carry, r == static_cast<T>(T{1} << (bits_of<T> - 1)), (r & 15) == 0);
+        return r;
+    }
+};
+struct Dec {
+    static constexpr OpInfo info{"dec", OSZAP};
+    template <Word T> static T apply(Flags& f, T a) {
+        const T r = static_cast<T>(a - 1);
+        const bool carry = f.cf();
+        f.set_result<T>(r);
+        f.set_cf_of_af(carry, a == static_cast<T>(T{1} << (bits_of<T> - 1)), (a & 15) == 0);
+        return r;
+    }
+};
+struct Neg {
+    static constexpr OpInfo info{"neg", OSZAPC};
+    template <Word T> static T apply(Flags& f, T a) {
+        const T r = static_cast<T>(0 - a);
+        f.sub<T>(T{0}, a, r);
+        return r;
+    }
+};
+struct Not {
+    static constexpr OpInfo info{"not"};
+    template <Word T> static T apply(Flags&, T a) { return static_cast<T>(~a); }
+};
+
+/// The nine encodings that the eight classic operations share: n*8 to n*8+5 and groups 80-83 /n.
+template <class S, u32 n> consteval std::array<Row, 10> classic(u16 lock) {
+    return {binary<S>(at(n * 8 + 0), Eb, Gb, lock),
+            binary<S>(at(n * 8 + 1), Ev, Gv, lock),
+            binary<S>(at(n * 8 + 2), Gb, Eb),
+            binary<S>(at(n * 8 + 3), Gv, Ev),
+            binary<S>(at(n * 8 + 4), AL, Ib),
+            binary<S>(at(n * 8 + 5), eAX, Iz),
+            binary<S>(at(0x80).digit(n), Eb, Ib, lock),
+            binary<S>(at(0x81).digit(n), Ev, Iz, lock),
+            binary<S>(at(0x82).digit(n), Eb, Ib, static_cast<u16>(lock | attr::undocumented | attr::not_in_64)),
+            binary<S>(at(0x83).digit(n), Ev, Ibs, lock)};
+}
+
+constexpr auto classics = [] {
+    std::array<std::array<Row, 10>, 8> groups = {classic<Add, 0>(lockable), classic<Or, 1>(lockable),  classic<Adc, 2>(lockable),
+                                                 classic<Sbb, 3>(lockable), classic<And, 4>(lockable), classic<Sub, 5>(lockable),
+                                                 classic<Xor, 6>(lockable), classic<Cmp, 7>(0)};
+    std::array<Row, 80> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) all[i] = groups[i / 10][i % 10];
+    return all;
+}();
+
+constexpr Row others[] = {
+    binary<Test>(at(0x84), Eb, Gb),
+    binary<Test>(at(0x85), Ev, Gv),
+    binary<Test>(at(0xA8), AL, Ib),
+    binary<Test>(at(0xA9), eAX, Iz),
+    binary<Test>(at(0xF6).digit(0), Eb, Ib),
+    binary<Test>(at(0xF6).digit(1), Eb, Ib, attr::undocumented),
+    binary<Test>(at(0xF7).digit(0), Ev, Iz),
+    binary<Test>(at(0xF7).digit(1), Ev, Iz, attr::undocumented),
+    unary<Not>(at(0xF6).digit(2), Eb, lockable),
+    unary<Not>(at(0xF7).digit(2), Ev, lockable),
+    unary<Neg>(at(0xF6).digit(3), Eb, lockable),
+    unary<Neg>(at(0xF7).digit(3), Ev, lockable),
+    unary<Inc>(at(0xFE).digit(0), Eb, lockable),
+    unary<Dec>(at(0xFE).digit(1), Eb, lockable),
+    unary<Inc>(at(0xFF).digit(0), Ev, lockable),
+    unary<Dec>(at(0xFF).digit(1), Ev, lockable),
+    unary<Inc>(at(0x40), Zv), unary<Inc>(at(0x41), Zv), unary<Inc>(at(0x42), Zv), unary<Inc>(at(0x43), Zv),
+    unary<Inc>(at(0x44), Zv), unary<Inc>(at(0x45), Zv), unary<Inc>(at(0x46), Zv), unary<Inc>(at(0x47), Zv),
+    unary<Dec>(at(0x48), Zv), unary<Dec>(at(0x49), Zv), unary<Dec>(at(0x4A), Zv), unary<Dec>(at(0x4B), Zv),
+    unary<Dec>(at(0x4C), Zv), unary<Dec>(at(0x4D), Zv), unary<Dec>(at(0x4E), Zv), unary<Dec>(at(0x4F), Zv),
+};
+
+} // namespace
+
+std::span<const Row> families::alu() {
+    static constexpr auto rows = [] {
+        std::array<Row, classics.size() + std::size(others)> all{};
+        for (std::size_t i = 0; i < classics.size(); ++i) all[i] = classics[i];
+        for (std::size_t i = 0; i < std::size(others); ++i) all[classics.size() + i] = others[i];
+        return all;
+    }();
+    return rows;
+}
+
+} // namespace glassbox

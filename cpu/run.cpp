@@ -1,0 +1,260 @@
+// The main loop: finds blocks, enters them, settles accounts when they leave, and between instructions attends to what
+// the SDM lists by priority (3A, table 6-2): reset, debug traps, NMI, INTR, faults of the fetch.
+#include "cpu/block/cache.hpp"
+#include "cpu/block/link.hpp"
+#include "cpu/system/system.hpp"
+#include "mmu/access.hpp"
+
+#include <algorithm>
+
+namespace glassbox {
+
+Cpu::Cpu(MemoryMap& memory_, PortBus& ports_, Scheduler& scheduler_, InterruptPort& interrupts_, const CpuModel& model_)
+    : memory(memory_), ports(ports_), scheduler(scheduler_), interrupts(interrupts_), model(&model_),
+      blocks(std::make_unique<BlockCache>()) {
+    tlb = &tlbs[0];
+    memory.add_watcher(*this);
+    reset_state(*this);
+}
+
+Cpu::~Cpu() = default;
+
+void Cpu::set_intr(bool level) {
+    intr = level;
+    if (level) leave_requested = true;
+}
+void Cpu::nmi() {
+    nmi_pending = true;
+    leave_requested = true;
+}
+void Cpu::init() {
+    init_pending = true;
+    leave_requested = true;
+}
+void Cpu::reset() {
+    reset_pending = true;
+    leave_requested = true;
+}
+void Cpu::startup(u8 vector) {
+    if (!wait_for_sipi) return;
+    wait_for_sipi = false;
+    seg[CS].load_real(static_cast<u16>(vector << 8));
+    ip = 0;
+    leave_requested = true;
+}
+
+bool Cpu::wake_pending() const {
+    if (reset_pending || init_pending) return true;
+    if (shutdown || wait_for_sipi) return false;
+    return (nmi_pending && !nmi_blocked) || (intr && (eflags & eflags::IF) != 0);
+}
+
+u64 Cpu::tsc() const { return scheduler.now() / scheduler.instruction_time() + msrs.tsc_offset; }
+
+namespace {
+
+u64 ip_of(const Op* op) {
+    const BlockHeader& h = header_of(op);
+    u64 ip = h.ip;
+    for (const Op* o = h.ops(); o != op; ++o) ip += o->length;
+    return ip;
+}
+
+/// Runs from `entry`, whose block has been paid for, until something leaves; then ip, flags and budget are exact again.
+void execute(Cpu& cpu, const Op* entry) {
+    cpu.thread_flags = cpu.flags;
+#if defined(GLASSBOX_TRAMPOLINE)
+    cpu.running = entry;
+    while (const Op* op = cpu.running) op->handler(cpu, op, cpu.thread_flags.result, cpu.thread_flags.carries);
+#else
+    entry->handler(cpu, entry, cpu.thread_flags.result, cpu.thread_flags.carries);
+#endif
+    cpu.flags = cpu.thread_flags;
+    if (cpu.patched) {
+        const_cast<Op*>(cpu.patched)->handler = cpu.patched_handler;
+        cpu.patched = nullptr;
+    }
+    cpu.budget += cpu.budget_debt;
+    cpu.budget_debt = 0;
+
+    const Op* op = cpu.leave_op;
+    const BlockHeader& h = header_of(op);
+    const int rest = h.count - op->pos;
+    switch (cpu.leave_reason) {
+    case Leave::budget:
+        cpu.budget += h.count;
+        cpu.ip = h.ip;
+        break;
+    case Leave::fault:
+        cpu.budget += rest;
+        cpu.ip = ip_of(op) & 0xFFFF'FFFF;
+        break;
+    case Leave::after:
+        cpu.budget += rest - 1;
+        cpu.ip = (ip_of(op) + op->length) & 0xFFFF'FFFF;
+        break;
+    case Leave::ended: cpu.budget += rest - 1; break;
+    }
+}
+
+/// A delivered fault costs an instruction, so that no chain of them stops time.
+void take_fault(Cpu& cpu) {
+    cpu.budget -= 1;
+    deliver_fault(cpu);
+}
+
+bool code_breakpoints_on(const Cpu& cpu) { return (cpu.dr[7] & 0xFF) != 0; }
+
+void sync(Cpu& cpu) { cpu.scheduler.set_instructions(cpu.slice_start + static_cast<u64>(cpu.slice - cpu.budget)); }
+
+/// What happens between two instructions. False: the processor cannot go on by itself.
+bool attend(Cpu& cpu) {
+    sync(cpu);
+    if (cpu.reset_pending) {
+        cpu.reset_pending = cpu.init_pending = false;
+        reset_state(cpu);
+        cpu.flush_tlb(false);
+    }
+    if (cpu.init_pending) {
+        cpu.init_pending = false;
+        reset_state(cpu, ResetKind::init);
+        cpu.flush_tlb(false);
+    }
+    if (cpu.shutdown || cpu.wait_for_sipi) return false;
+    if (cpu.pending_debug && !(cpu.shadow & Cpu::shadow_ss)) {
+        const u64 hits = std::exchange(cpu.pending_debug, 0);
+        cpu.budget -= 1;
+        if (!deliver_debug(cpu, hits)) deliver_fault(cpu);
+        return !cpu.shutdown;
+    }
+    if (cpu.nmi_pending && !cpu.nmi_blocked && !(cpu.shadow & Cpu::shadow_ss)) {
+        cpu.nmi_pending = false;
+        cpu.nmi_blocked = true;
+        cpu.halted = false;
+        cpu.budget -= 1;
+        if (!deliver_interrupt(cpu, 2, InterruptKind::hardware)) deliver_fault(cpu);
+        return !cpu.shutdown;
+    }
+    if (cpu.intr && (cpu.eflags & eflags::IF) && !cpu.shadow) {
+        const u8 vector = cpu.interrupts.acknowledge();
+        cpu.halted = false;
+        cpu.budget -= 1;
+        if (!deliver_interrupt(cpu, vector, InterruptKind::hardware)) deliver_fault(cpu);
+        return !cpu.shutdown;
+    }
+    return !cpu.halted;
+}
+
+bool needs_attention(const Cpu& cpu) {
+    return (cpu.intr && (cpu.eflags & eflags::IF)) || cpu.nmi_pending || cpu.pending_debug || cpu.halted || cpu.shutdown ||
+           cpu.wait_for_sipi || cpu.init_pending || cpu.reset_pending;
+}
+
+/// One instruction with all that debugging asks for: breakpoints on it, RF, the trap flag, the observer.
+void step(Cpu& cpu) {
+    if (code_breakpoints_on(cpu) && !(cpu.eflags & eflags::RF) && !(cpu.shadow & Cpu::shadow_ss)) {
+        if (const u64 hits = code_breakpoint(cpu, static_cast<u32>(cpu.seg[CS].base + cpu.ip))) {
+            cpu.budget -= 1;
+            if (!deliver_debug(cpu, hits)) deliver_fault(cpu);
+            return;
+        }
+    }
+    if (cpu.observer) {
+        sync(cpu);
+        cpu.observer(cpu);
+    }
+    const bool trap = (cpu.eflags & eflags::TF) != 0;
+    cpu.eflags &= ~eflags::RF;
+    cpu.shadow = 0;
+    BlockHeader* block = cpu.blocks->limited(cpu, 1);
+    if (!block) return take_fault(cpu);
+    cpu.step_suppressed = false;
+    // The rest of the slice is put aside, so that the next block is not entered.
+    const i64 rest = cpu.budget - 1;
+    cpu.budget = 0;
+    cpu.slice -= rest;
+    execute(cpu, block->ops());
+    cpu.link_from = nullptr;
+    cpu.budget += rest;
+    cpu.slice += rest;
+    if (cpu.leave_reason == Leave::fault) return take_fault(cpu);
+    if (trap && !cpu.step_suppressed) cpu.pending_debug |= dr6::BS;
+}
+
+/// Finds the block at ip and links the branch that led here to it. Null with a fault raised.
+const Op* find_block(Cpu& cpu) {
+    const Op* from = std::exchange(cpu.link_from, nullptr);
+    if (const Op* found = find_jump(cpu, cpu.ip)) return found;
+    const u32 epoch_before = cpu.epoch;
+    BlockHeader* block = cpu.blocks->at_ip(cpu);
+    if (!block) return nullptr;
+    const Op* entry = block->ops();
+    if (block->flags & BlockHeader::scratch) return entry;
+    cpu.jump_cache[jump_slot(cpu.ip)] = {cpu.ip, cpu.mode, cpu.epoch, entry};
+    if (!from || epoch_before != cpu.epoch) return entry;
+    Op* branch = const_cast<Op*>(from);
+    const bool in_page = branch->index == branch_in_page;
+    if (in_page && ((block->flags & BlockHeader::split) || block->phys >> 12 != header_of(branch).phys >> 12)) return entry;
+    if (!in_page && branch->epoch != cpu.epoch) {
+        branch->epoch = cpu.epoch;
+        branch->link = nullptr;
+        if (branch->handler != &block_end) branch->fall = nullptr;
+    }
+    (cpu.link_taken ? branch->link : branch->fall) = entry;
+    return entry;
+}
+
+} // namespace
+
+void Cpu::run(u64 count) {
+    slice_start = scheduler.instructions();
+    slice = budget = static_cast<i64>(std::min<u64>(count, u64{1} << 60));
+    leave_requested = false;
+    while (budget > 0) {
+        if (needs_attention(*this)) [[unlikely]] {
+            link_from = nullptr;
+            if (!attend(*this)) break;
+            if (budget <= 0) break;
+        }
+        const bool pending = shadow && (nmi_pending || intr || pending_debug);
+        if ((eflags & (eflags::TF | eflags::RF)) || pending || code_breakpoints_on(*this) || observer) [[unlikely]] {
+            link_from = nullptr;
+            step(*this);
+            if (leave_requested) break;
+            continue;
+        }
+        const Op* entry = find_block(*this);
+        if (!entry) {
+            take_fault(*this);
+            continue;
+        }
+        shadow = 0;
+        if (instructions_in(entry) > budget) {
+            BlockHeader* block = blocks->limited(*this, static_cast<unsigned>(budget));
+            if (!block) {
+                take_fault(*this);
+                continue;
+            }
+            entry = block->ops();
+        }
+        budget -= instructions_in(entry);
+        execute(*this, entry);
+        if (leave_reason == Leave::fault) take_fault(*this);
+        if (leave_requested) break;
+    }
+    link_from = nullptr;
+    sync(*this);
+}
+
+void Cpu::persist(Archive& archive) {
+    archive.chunk("cpu", 1, [&](u32) {
+        persist_architecture(*this, archive);
+        archive(halted, shutdown, wait_for_sipi, shadow, intr, nmi_pending, nmi_blocked, init_pending, reset_pending, pending_debug);
+        if (!archive.loading()) return;
+        update_mode();
+        blocks->forget_all();
+        flush_tlb(false);
+    });
+}
+
+} // namespace glassbox
