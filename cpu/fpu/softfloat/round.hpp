@@ -37,60 +37,62 @@ template <Float R> constexpr int result_precision(const FloatEnv& env) {
     return R::precision;
 }
 
+/// Masked overflow: infinity or the largest finite number, as the rounding mode says.
+template <Float R> R overflowed(FloatEnv& env, bool sign, int precision) {
+    const bool to_infinity = env.rounding == Rounding::nearest || (env.rounding == Rounding::down && sign) ||
+                             (env.rounding == Rounding::up && !sign);
+    env.raise(flag::overflow | flag::inexact);
+    env.rounded_up = to_infinity;
+    if (to_infinity) return infinity<R>(sign);
+    return pack<R>(sign, R::max_exponent - 1, ~u64{0} << (64 - precision));
+}
+
+/// Masked underflow: a denormal, `shift` (at least 1) places below the least normal number's position.
+template <Float R> R denormalised(FloatEnv& env, bool sign, i32 shift, u64 significand, u64 extra, int precision) {
+    if (!is_extended<R> && env.flush_to_zero) {
+        env.raise(flag::underflow | flag::inexact);
+        return zero<R>(sign);
+    }
+    u64 high = 0, low = 1;
+    if (shift < 64) {
+        low = (significand << (64 - shift)) | static_cast<u64>(extra != 0);
+        high = significand >> shift;
+    } else if (shift == 64) {
+        low = significand | static_cast<u64>(extra != 0);
+    }
+    const RoundedSignificand r = round_significand(env.rounding, sign, high, low, precision);
+    if (r.inexact) env.raise(flag::underflow | flag::inexact);
+    env.rounded_up = r.up;
+    // Rounding may have carried into the least normal number.
+    return pack<R>(sign, (r.significand & integer_bit) ? 1 : 0, r.significand);
+}
+
 /// The edges of the exponent range, away from the path of ordinary results.
 template <Float R>
 [[gnu::cold, gnu::noinline]] R round_at_edge(FloatEnv& env, bool sign, i32 exponent, u64 significand, u64 extra) {
     constexpr i32 wrap = 24576;
     const int precision = result_precision<R>(env);
-    i32 biased = exponent + R::bias;
-    RoundedSignificand r = round_significand(env.rounding, sign, significand, extra, precision);
-    const i32 after = r.significand == 0 ? biased + 1 : biased; // exponent after rounding, range unbounded
-    const bool overflow = after >= R::max_exponent;
-    const bool tiny = after <= 0;
-
-    if (overflow && env.masked(flag::overflow)) {
-        const bool to_infinity = env.rounding == Rounding::nearest || (env.rounding == Rounding::down && sign) ||
-                                 (env.rounding == Rounding::up && !sign);
-        env.raise(flag::overflow | flag::inexact);
-        env.rounded_up = to_infinity;
-        if (to_infinity) return infinity<R>(sign);
-        return pack<R>(sign, R::max_exponent - 1, ~u64{0} << (64 - precision));
-    }
+    const i32 before = exponent + R::bias;
+    const RoundedSignificand r = round_significand(env.rounding, sign, significand, extra, precision);
+    const i32 after = r.significand == 0 ? before + 1 : before; // exponent after rounding, range unbounded
+    const bool overflow = after >= R::max_exponent, tiny = after <= 0;
+    if (overflow && env.masked(flag::overflow)) return overflowed<R>(env, sign, precision);
     if (tiny && env.masked(flag::underflow)) {
-        if (!is_extended<R> && env.flush_to_zero) {
-            env.raise(flag::underflow | flag::inexact);
-            return zero<R>(sign);
-        }
-        const int shift = 1 - biased; // at least 1, or 0 when rounding alone made it tiny: it never does
-        u64 low = 0;
-        if (shift < 64) {
-            low = (significand << (64 - shift)) | static_cast<u64>(extra != 0);
-            significand >>= shift;
-        } else {
-            low = shift == 64 ? (significand | static_cast<u64>(extra != 0)) : 1;
-            significand = 0;
-        }
-        r = round_significand(env.rounding, sign, significand, low, precision);
-        if (r.inexact) env.raise(flag::underflow | flag::inexact);
-        env.rounded_up = r.up;
-        // Rounding may have carried into the least normal number.
-        return pack<R>(sign, (r.significand & integer_bit) ? 1 : 0, r.significand);
+        return denormalised<R>(env, sign, 1 - before, significand, extra, precision);
     }
     env.rounded_up = r.up;
     if (r.inexact) env.raise(flag::inexact);
-    if (overflow || tiny) {
-        env.raise(overflow ? flag::overflow : flag::underflow);
-        biased = after + (overflow ? -wrap : wrap);
-        if constexpr (!is_extended<R>) return zero<R>(sign);
-        // FSCALE can leave even the wrapped range: infinity and zero then, inexact (SDM 1, 8.5.4 and 8.5.5).
-        if (biased >= R::max_exponent || biased <= 0) {
-            env.raise(flag::inexact);
-            env.rounded_up = overflow;
-            return overflow ? infinity<R>(sign) : zero<R>(sign);
-        }
-        return pack<R>(sign, biased, r.significand | integer_bit);
+    if (!overflow && !tiny) return pack<R>(sign, after, r.significand | integer_bit);
+    env.raise(overflow ? flag::overflow : flag::underflow);
+    if constexpr (!is_extended<R>) return zero<R>(sign);
+    const i32 wrapped = after + (overflow ? -wrap : wrap);
+    // FSCALE can leave even the wrapped range: infinity and zero then, inexact (SDM 1, 8.5.4 and 8.5.5).
+    if (wrapped >= R::max_exponent || wrapped <= 0) {
+        env.raise(flag::inexact);
+        env.rounded_up = overflow;
+        return overflow ? infinity<R>(sign) : zero<R>(sign);
     }
-    return pack<R>(sign, after, r.significand | integer_bit);
+    return pack<R>(sign, wrapped, r.significand | integer_bit);
 }
 
 /// Rounds and packs (-1)^sign × significand.extra × 2^exponent; bit 63 of `significand` is set, `extra` may be sticky.
