@@ -1,0 +1,163 @@
+// The command line: the table of settings handed to CLI11, and the checks that need all options together.
+#include "frontend/settings.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
+
+namespace glassbox {
+
+namespace {
+
+class HelpFormat final : public CLI::Formatter {
+    std::string make_usage(const CLI::App*, std::string) const override {
+        return "\nUsage: glassbox [run] [MACHINE.toml] [options]\n\n";
+    }
+};
+
+struct Given {
+    const Setting* setting = nullptr;
+    std::vector<std::string> values;
+    CLI::Option* option = nullptr;
+};
+
+void describe_options(CLI::App& app, std::vector<Given>& given) {
+    given.resize(all_settings().size());
+    for (std::size_t i = 0; i < given.size(); ++i) {
+        const Setting& setting = all_settings()[i];
+        const std::string name = "--" + std::string(setting.name), help(setting.help);
+        given[i].setting = &setting;
+        if (setting.value.empty()) {
+            given[i].option = app.add_flag(name, help);
+        } else {
+            // Without extra arguments: "--disk a.img MACHINE.toml" is one disk.
+            given[i].option = app.add_option(name, given[i].values, help)->allow_extra_args(false);
+            given[i].option->type_name(std::string(setting.value) + (setting.repeats ? " ..." : ""));
+        }
+        given[i].option->group(std::string(setting.group));
+    }
+}
+
+Expected<> apply_given(Options& options, const Given& given) {
+    if (given.option->count() == 0) return {};
+    const Setting& setting = *given.setting;
+    const std::string name = "--" + std::string(setting.name);
+    if (setting.value.empty()) return setting.apply(options, {}, {});
+    if (given.values.size() > 1 && !setting.repeats) return fail(name + " is given more than once");
+    if (setting.clear != nullptr) setting.clear(options);
+    for (const std::string& value : given.values) {
+        if (auto applied = setting.apply(options, value, {}); !applied) {
+            return fail(name + ": " + applied.error().message);
+        }
+    }
+    return {};
+}
+
+/// What was probably meant by a name that is no MACHINE.toml.
+std::string positional_hint(const std::string& name) {
+    for (const auto& [ending, option] :
+         {std::pair{".iso", "--cdrom"}, {".img", "--disk"}, {".qcow2", "--disk"}, {".ima", "--floppy"}}) {
+        if (name.ends_with(ending)) return "; did you mean " + std::string(option) + " " + name + "?";
+    }
+    return {};
+}
+
+std::string usage_error(const std::string& message) {
+    // CLI11 ends some of its messages with a line break.
+    std::string text = message;
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    return text + " (glassbox --help lists the options)";
+}
+
+Expected<> check_drives(const MachineConfig& machine) {
+    if (machine.floppies.size() > 2) return fail("there are two floppy drives: --floppy is given too often");
+    if (machine.disks.size() + (machine.cdrom ? 1 : 0) > 4) {
+        return fail("there are four IDE drives: too many of --disk and --cdrom");
+    }
+    if (std::ranges::any_of(machine.floppies, &DriveConfig::discard_writes)) {
+        return fail("--floppy takes readonly, not discard-writes");
+    }
+    return {};
+}
+
+Expected<> check_bootable(const Options& options) {
+    const MachineConfig& machine = options.machine;
+    const bool own_firmware = !machine.bios.empty();
+    if (!machine.disks.empty() || machine.cdrom || !machine.floppies.empty() || machine.kernel || machine.demo ||
+        !options.load.empty() || own_firmware) {
+        return {};
+    }
+    return fail("nothing to boot: give --disk FILE, --cdrom FILE, --floppy FILE or --kernel FILE, "
+                "or --demo for the built-in guest (glassbox --help shows everything)");
+}
+
+Expected<> check_stdio(const Options& options) {
+    const auto is_stdio = [](const Endpoint& e) { return e.kind == Endpoint::Kind::stdio; };
+    const auto serial = std::ranges::count_if(options.serial, is_stdio);
+    if (serial > 1)
+        return fail("--serial stdio: one port can have standard input and output, not " + std::to_string(serial));
+    const bool debug = options.debug_console && is_stdio(*options.debug_console);
+    if (options.display == DisplayKind::terminal && (serial > 0 || debug || options.trace == "-")) {
+        return fail("--display terminal needs the terminal for itself: send what goes to stdio to a file or a pty");
+    }
+    return {};
+}
+
+} // namespace
+
+Expected<> check_options(const Options& options) {
+    const MachineConfig& machine = options.machine;
+    if (auto drives = check_drives(machine); !drives) return drives;
+    if (machine.initrd && !machine.kernel) return fail("--initrd needs --kernel");
+    if (!machine.append.empty() && !machine.kernel) return fail("--append needs --kernel");
+    if (machine.demo && machine.kernel) return fail("--demo and --kernel exclude each other");
+    if (machine.demo && machine.floppies.size() > 1) {
+        return fail("--demo takes the first floppy drive: only one --floppy is left");
+    }
+    if (options.serial.size() > 4) return fail("there are four serial ports: --serial is given too often");
+    if (options.trace_filtered && options.trace.empty()) return fail("--trace-filter needs --trace FILE");
+    if (auto stdio = check_stdio(options); !stdio) return stdio;
+    return check_bootable(options);
+}
+
+Expected<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
+    CLI::App app{"GlassBox, an x86 PC that you can see through: boots and runs real operating systems.\n"
+                 "Starts the machine that MACHINE.toml and the options describe; options override the file.\n",
+                 "glassbox"};
+    app.formatter(std::make_shared<HelpFormat>());
+    app.footer(help_footer());
+    app.get_formatter()->column_width(36);
+    std::string config;
+    app.add_option("MACHINE.toml", config,
+                   "The machine's description: the options' names as keys, e.g. memory = \"64M\", "
+                   "disk = [\"a.img\", \"b.img,readonly\"]; relative paths are relative to the file");
+    bool version = false;
+    app.add_flag("--version", version, "Prints the version");
+    std::vector<Given> given;
+    describe_options(app, given);
+
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // as CLI11 wants them
+    if (!reversed.empty() && reversed.back() == "run") reversed.pop_back();
+    try {
+        app.parse(reversed);
+    } catch (const CLI::CallForHelp&) {
+        return CommandLine{{}, app.help()};
+    } catch (const CLI::ParseError& error) {
+        return fail(usage_error(error.what()));
+    }
+    if (version) return CommandLine{{}, std::string(version_text) + "\n"};
+
+    CommandLine line;
+    if (!config.empty()) {
+        if (!config.ends_with(".toml")) return fail("'" + config + "' is not a MACHINE.toml" + positional_hint(config));
+        if (auto read = read_config_file(line.options, config); !read) return fail(read.error().message);
+    }
+    for (const Given& one : given) {
+        if (auto applied = apply_given(line.options, one); !applied) return fail(applied.error().message);
+    }
+    if (auto checked = check_options(line.options); !checked) return fail(checked.error().message);
+    line.options.machine.serial_ports = std::max(1u, static_cast<unsigned>(line.options.serial.size()));
+    return line;
+}
+
+} // namespace glassbox

@@ -1,0 +1,35 @@
+// The machine as the run loop and the script see it. `Machine` is behind it in the program, a puppet in the tests.
+#pragma once
+
+#include "frontend/trace.hpp"
+#include "machine/machine.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace glassbox {
+
+class Guest {
+  public:
+    virtual ~Guest() = default;
+    virtual StopReason run(Time until, u64 max_instructions) = 0;
+    virtual Time now() const = 0;
+    virtual u64 instructions() const = 0;
+    /// As Machine::idle_until(): later than `now()` while the processor is halted.
+    virtual Time idle_until() const = 0;
+    virtual int exit_status() const = 0;
+    virtual Expected<> inject(const Input& input) = 0;
+    virtual const DisplaySource& display() const = 0;
+    virtual std::string processor_mode() const = 0;
+    virtual Expected<> save(const std::string& path) = 0;
+    virtual Expected<> load(const std::string& path) = 0;
+    virtual u64 state_hash() = 0;
+    virtual std::string autopsy() const = 0;
+    /// Writes what passes the filter from now on. The tracer outlives the guest.
+    virtual void trace(Tracer& tracer) = 0;
+};
+
+std::unique_ptr<Guest> make_guest(std::unique_ptr<Machine> machine);
+
+} // namespace glassbox

@@ -1,0 +1,48 @@
+// The real machine behind the Guest interface.
+#include "frontend/guest.hpp"
+
+namespace glassbox {
+
+namespace {
+
+class MachineGuest final : public Guest {
+  public:
+    explicit MachineGuest(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
+    ~MachineGuest() override {
+        if (tracer_ != nullptr) tracer_->finish(source_.get());
+    }
+    MachineGuest(const MachineGuest&) = delete;
+    MachineGuest& operator=(const MachineGuest&) = delete;
+
+    StopReason run(Time until, u64 max_instructions) override { return machine_->run(until, max_instructions); }
+    Time now() const override { return machine_->now(); }
+    u64 instructions() const override { return machine_->instructions(); }
+    Time idle_until() const override { return machine_->idle_until(); }
+    int exit_status() const override { return machine_->exit_status(); }
+    Expected<> inject(const Input& input) override { return machine_->inject(input); }
+    const DisplaySource& display() const override { return machine_->display(); }
+    std::string processor_mode() const override { return machine_->processor_mode(); }
+    Expected<> save(const std::string& path) override { return machine_->save(path); }
+    Expected<> load(const std::string& path) override { return machine_->load(path); }
+    u64 state_hash() override { return machine_->state_hash(); }
+    std::string autopsy() const override { return machine_->autopsy(); }
+
+    void trace(Tracer& tracer) override {
+        tracer_ = &tracer;
+        source_ = make_trace_source(*machine_);
+        machine_->set_observer([this](Cpu&) { tracer_->before_instruction(*source_); });
+    }
+
+  private:
+    std::unique_ptr<Machine> machine_;
+    std::unique_ptr<TraceSource> source_;
+    Tracer* tracer_ = nullptr;
+};
+
+} // namespace
+
+std::unique_ptr<Guest> make_guest(std::unique_ptr<Machine> machine) {
+    return std::make_unique<MachineGuest>(std::move(machine));
+}
+
+} // namespace glassbox

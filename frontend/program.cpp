@@ -1,0 +1,174 @@
+// The program from its arguments to its exit status: opens what the options name, builds the machine, runs it.
+#include "frontend/program.hpp"
+
+#include "frontend/options.hpp"
+#include "frontend/session.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iostream>
+#include <unistd.h>
+
+namespace glassbox {
+
+namespace {
+
+void complain(std::string_view message) {
+    std::string line = "glassbox: " + std::string(message);
+    if (!line.ends_with('\n')) line += '\n';
+    if (::write(STDERR_FILENO, line.data(), line.size()) < 0) {
+        // There is nowhere left to say so.
+    }
+}
+
+bool has_value(const char* name) {
+    const char* value = std::getenv(name);
+    return value != nullptr && *value != '\0';
+}
+
+bool uses_standard_streams(const Options& options) {
+    const auto is_stdio = [](const Endpoint& e) { return e.kind == Endpoint::Kind::stdio; };
+    return std::ranges::any_of(options.serial, is_stdio) || options.trace == "-" ||
+           (options.debug_console && is_stdio(*options.debug_console));
+}
+
+/// A window if there is a display, else the terminal if it is one and free, else none.
+DisplayKind default_display(const Options& options) {
+    if (has_value("DISPLAY") || has_value("WAYLAND_DISPLAY")) return DisplayKind::sdl;
+    const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
+    return terminal && !uses_standard_streams(options) ? DisplayKind::terminal : DisplayKind::none;
+}
+
+Expected<std::unique_ptr<Display>> open_display(DisplayKind kind) {
+    switch (kind) {
+    case DisplayKind::sdl: return make_sdl_window();
+    case DisplayKind::terminal: return make_terminal_display();
+    case DisplayKind::automatic:
+    case DisplayKind::none: break;
+    }
+    return std::unique_ptr<Display>();
+}
+
+struct FileCloser {
+    void operator()(std::FILE* file) const {
+        if (file == stdout) {
+            std::fflush(file);
+        } else {
+            std::fclose(file);
+        }
+    }
+};
+using File = std::unique_ptr<std::FILE, FileCloser>;
+
+Expected<File> open_trace(const std::string& path) {
+    if (path == "-") return File(stdout);
+    File file(std::fopen(path.c_str(), "w"));
+    if (!file) return fail("cannot write " + path + ": " + std::strerror(errno));
+    return file;
+}
+
+/// Everything a run needs, in the order in which it is built; torn down in reverse.
+class Run {
+  public:
+    explicit Run(Options options) : options_(std::move(options)), out_(STDOUT_FILENO, signals_.fd()) {}
+
+    Expected<int> start() {
+        std::optional<Script> script;
+        if (!options_.script.empty()) {
+            auto read = read_script(options_.script);
+            if (!read) return fail(read.error().message);
+            script = *std::move(read);
+        }
+        if (auto built = build_machine(); !built) return fail(built.error().message);
+        auto display = choose_display();
+        if (!display) return fail(display.error().message);
+        return run(std::move(script), *std::move(display));
+    }
+
+  private:
+    Expected<> build_machine() {
+        auto ports = Ports::open(options_, out_, signals_.fd());
+        if (!ports) return fail(ports.error().message);
+        ports_ = *std::move(ports);
+        auto machine = Machine::create(options_.machine, ports_->host_ports());
+        if (!machine) return fail(machine.error().message);
+        guest_ = make_guest(*std::move(machine));
+        if (!options_.load.empty()) {
+            if (auto loaded = guest_->load(options_.load); !loaded) return loaded;
+        }
+        if (options_.trace.empty()) return {};
+        auto file = open_trace(options_.trace);
+        if (!file) return fail(file.error().message);
+        trace_file_ = *std::move(file);
+        tracer_ = std::make_unique<Tracer>(trace_file_.get(), options_.trace_filter);
+        guest_->trace(*tracer_);
+        return {};
+    }
+
+    Expected<std::unique_ptr<Display>> choose_display() {
+        const bool automatic = options_.display == DisplayKind::automatic;
+        kind_ = automatic ? default_display(options_) : options_.display;
+        auto display = open_display(kind_);
+        if (display || !automatic) return display;
+        complain(display.error().message + "; going on without a display");
+        kind_ = DisplayKind::none;
+        return std::unique_ptr<Display>();
+    }
+
+    int run(std::optional<Script> script, std::unique_ptr<Display> display) {
+        const bool typing = std::ranges::any_of(options_.serial, [](const Endpoint& e) {
+            return e.kind == Endpoint::Kind::stdio && ::isatty(STDIN_FILENO) != 0;
+        });
+        Session session(options_,
+                        {.guest = *guest_,
+                         .ports = *ports_,
+                         .out = out_,
+                         .signals = &signals_,
+                         .display = std::move(display),
+                         .script = std::move(script),
+                         .complain = complain,
+                         .realtime = options_.clock == ClockKind::automatic ? kind_ == DisplayKind::sdl
+                                                                            : options_.clock == ClockKind::realtime,
+                         .interactive = typing || kind_ != DisplayKind::none});
+        return session.run();
+    }
+
+    Options options_;
+    SignalWatch signals_; // before anything that starts threads: they inherit the blocked signals
+    Output out_;
+    File trace_file_;
+    std::unique_ptr<Tracer> tracer_;
+    std::unique_ptr<Ports> ports_;
+    std::unique_ptr<Guest> guest_;
+    DisplayKind kind_ = DisplayKind::none;
+};
+
+} // namespace
+
+int run_program(const std::vector<std::string>& arguments) {
+    try {
+        auto line = parse_command_line(arguments);
+        if (!line) {
+            complain(line.error().message);
+            return status_usage;
+        }
+        if (!line->print.empty()) {
+            std::cout << line->print << std::flush;
+            return std::cout ? status_ok : status_usage;
+        }
+        Run run(std::move(line->options));
+        const auto status = run.start();
+        if (status) return *status;
+        complain(status.error().message);
+    } catch (const std::bad_alloc&) {
+        complain("the host has not enough memory for this machine");
+    } catch (const std::exception& error) {
+        complain(error.what());
+    }
+    return status_usage;
+}
+
+} // namespace glassbox

@@ -1,0 +1,316 @@
+// The run loop. Virtual time: slices end at multiples of the slice's length, so that a run that was saved and loaded
+// meets its script at the same instants as one that was not. Nothing here reaches the guest but through inject().
+#include "frontend/session.hpp"
+
+#include "bus/scheduler.hpp"
+#include "frontend/screenshot.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <ctime>
+
+namespace glassbox {
+
+namespace {
+
+constexpr u64 slice_instructions = 1'000'000;
+constexpr u64 realtime_slice_instructions =
+    125'000; ///< a few milliseconds of the host at most: smooth input and output
+constexpr u64 traced_slice_instructions = 20'000;
+constexpr auto frame_period = std::chrono::milliseconds(16);
+constexpr auto speed_period = std::chrono::milliseconds(500);
+constexpr auto notice_duration = std::chrono::seconds(8);
+constexpr auto longest_wait = std::chrono::microseconds(10'000);
+/// A guest that is further behind than this was stopped (the host slept); its clock is not chased.
+constexpr Time longest_lag = 2 * second;
+constexpr Time tolerated_lag = 4 * millisecond;
+/// A person at an idle machine: the host sleeps a millisecond for each of these.
+constexpr Time idle_per_rest = 20 * millisecond;
+
+Time slice_time(const Options& options, bool realtime) {
+    const u64 chosen = options.machine.instructions_per_second;
+    const u64 speed = chosen == 0 ? Scheduler::default_speed : chosen;
+    const u64 instructions = !options.trace.empty() ? traced_slice_instructions
+                             : realtime             ? realtime_slice_instructions
+                                                    : slice_instructions;
+    return std::clamp(static_cast<Time>(u128{instructions} * second / speed), microsecond, 10 * millisecond);
+}
+
+std::chrono::microseconds host_duration(Time time) {
+    return std::chrono::microseconds(std::min<Time>(time / microsecond, 1'000'000));
+}
+
+} // namespace
+
+Session::Session(const Options& options, Parts parts)
+    : options_(options), parts_(std::move(parts)), guest_(parts_.guest), slice_(slice_time(options, parts_.realtime)) {
+    if (parts_.script) {
+        parts_.ports.record();
+        player_.emplace(*std::move(parts_.script),
+                        ScriptHost{guest_, keys_, parts_.ports.logs(), [this](std::string_view text) {
+                                       parts_.out.fresh_line();
+                                       parts_.out.write(text);
+                                   }});
+    }
+}
+
+int Session::run() {
+    for (const std::string& line : parts_.ports.announcements()) notify(line);
+    pacer_.start(guest_.now(), HostClock::now());
+    check_limits();
+    while (!status_) {
+        exchange();
+        step_script();
+        feed_keys();
+        if (!status_) advance();
+        parts_.ports.flush();
+        parts_.out.flush();
+        if (parts_.out.broken()) {
+            parts_.complain("standard output cannot be written any more");
+            end(status_usage);
+        }
+        present();
+    }
+    return finish();
+}
+
+void Session::notify(const std::string& text) {
+    if (!parts_.display) return parts_.complain(text);
+    display_status_.notice = text;
+    notice_end_ = HostClock::now() + notice_duration;
+}
+
+/// Waits for the host as long as the clock allows, and takes what it brings.
+void Session::exchange() {
+    std::vector<pollfd> polls;
+    polls.push_back({parts_.signals != nullptr ? parts_.signals->fd() : -1, POLLIN, 0});
+    polls.push_back(parts_.display ? parts_.display->interest() : pollfd{-1, 0, 0});
+    parts_.ports.add_interests(polls);
+    const auto wait = std::exchange(wait_, std::chrono::microseconds(0));
+    const timespec timeout{0, static_cast<long>(wait.count()) * 1000};
+    if (::ppoll(polls.data(), polls.size(), &timeout, nullptr) < 0) {
+        for (pollfd& poll : polls) poll.revents = 0;
+    }
+    if (polls[0].revents != 0) {
+        if (const auto signal = parts_.signals->take()) end(status_signal + *signal);
+    }
+    if (parts_.display) {
+        DisplayEvents events;
+        parts_.display->collect(polls[1].revents, events);
+        handle(events);
+    }
+    parts_.ports.service(std::span(polls).subspan(2), guest_);
+    if (parts_.ports.quit_requested()) end(status_ok);
+}
+
+void Session::handle(DisplayEvents& events) {
+    keys_.add(events.typed);
+    if (!events.notice.empty()) notify(events.notice);
+    for (const Input& input : events.inputs) {
+        const auto injected = guest_.inject(input);
+        if (!injected) {
+            notify(injected.error().message);
+        } else if (const auto* medium = std::get_if<MediaInput>(&input)) {
+            notify((medium->drive == MediaInput::Drive::cdrom ? "CD-ROM: " : "floppy: ") + medium->path);
+        }
+        if (std::holds_alternative<ResetInput>(input)) dead_ = false;
+    }
+    if (events.close) close_requested();
+    if (events.quit) end(status_ok);
+}
+
+void Session::close_requested() {
+    if (asked_ || dead_) return end(status_ok);
+    asked_ = true;
+    if (!guest_.inject(PowerButtonInput{})) return end(status_ok);
+    notify("asked the guest to power off; close again to end at once");
+}
+
+void Session::step_script() {
+    if (player_ && !status_) apply(player_->step());
+}
+
+void Session::apply(const ScriptStep& step) {
+    script_wake_ = step.wake;
+    switch (step.state) {
+    case ScriptStep::State::running: break;
+    case ScriptStep::State::finished: player_.reset(); break;
+    case ScriptStep::State::power_off: end(status_ok); break;
+    case ScriptStep::State::failed:
+        parts_.out.flush();
+        parts_.complain(step.message);
+        end(status_script);
+        break;
+    case ScriptStep::State::error:
+        parts_.complain(step.message);
+        end(status_usage);
+        break;
+    }
+}
+
+void Session::feed_keys() {
+    while (const auto key = keys_.take(guest_.now())) {
+        if (!guest_.inject(*key)) break;
+    }
+}
+
+/// The end of the next slice.
+Time Session::next_stop() const {
+    const Time now = guest_.now();
+    Time stop = (now / slice_ + 1) * slice_;
+    for (const Time wish : {script_wake_, keys_.due(now), options_.max_time}) {
+        if (wish > now) stop = std::min(stop, wish);
+    }
+    return stop;
+}
+
+void Session::advance() {
+    if (dead_) {
+        wait_ = longest_wait;
+        return;
+    }
+    const Time until = next_stop();
+    if (parts_.realtime) return advance_realtime(until);
+    const Time before = guest_.now();
+    const u64 instructions = guest_.instructions();
+    run_guest(until);
+    if (parts_.interactive && !player_ && wait_.count() == 0) rest_if_idle(before, instructions);
+}
+
+/// Skipping idle time at full speed would keep a core busy while a person thinks.
+void Session::rest_if_idle(Time before, u64 instructions_before) {
+    const u64 executed = guest_.instructions() - instructions_before;
+    if (guest_.now() - before < slice_ / 2 || executed * 50 > slice_instructions) {
+        rested_ = 0;
+        return;
+    }
+    rested_ += guest_.now() - before;
+    if (rested_ < idle_per_rest) return;
+    rested_ = 0;
+    wait_ = std::chrono::microseconds(1000);
+}
+
+void Session::advance_realtime(Time until) {
+    const Time now = guest_.now(), target = pacer_.target(HostClock::now());
+    if (target > now + longest_lag) return pacer_.start(now, HostClock::now());
+    if (now >= target) {
+        Time wake = until; // a running processor waits until its next slice is due
+        if (guest_.idle_until() > now) {
+            wake = guest_.idle_until();
+            for (const Time wish : {script_wake_, keys_.due(now)}) {
+                if (wish > now) wake = std::min(wake, wish);
+            }
+        }
+        wait_ = std::clamp(host_duration(wake - target), std::chrono::microseconds(100), longest_wait);
+        return;
+    }
+    run_guest(std::min(until, target));
+    if (status_ || dead_) return;
+    // A host that is slower than the guest's nominal speed: the guest's clock is kept right, its work takes longer.
+    const Time after = guest_.now(), due = pacer_.target(HostClock::now());
+    if (due > after + tolerated_lag && due < after + longest_lag && guest_.idle_until() <= after) {
+        (void)guest_.inject(SkipTimeInput{due - after - tolerated_lag / 2});
+    }
+}
+
+void Session::run_guest(Time until) {
+    const StopReason reason = guest_.run(until, options_.max_instructions);
+    if (reason != StopReason::limit) stopped(reason, until);
+    check_limits();
+}
+
+void Session::check_limits() {
+    if (status_) return;
+    const bool instructions = guest_.instructions() >= options_.max_instructions;
+    if (!instructions && guest_.now() < options_.max_time) return;
+    std::string message =
+        instructions ? "the limit of --max-instructions is reached" : "the limit of --max-seconds is reached";
+    if (player_) message += ", with the script at " + player_->where();
+    parts_.complain(message);
+    end(status_limit);
+}
+
+void Session::stopped(StopReason reason, Time until) {
+    switch (reason) {
+    case StopReason::limit: break;
+    case StopReason::power_off: guest_ended("the guest powered off", true, status_ok); break;
+    case StopReason::exit_port: guest_ended("the guest wrote to the exit port", false, guest_.exit_status()); break;
+    case StopReason::triple_fault:
+        guest_ended("the guest triple-faulted", false, status_triple_fault);
+        parts_.complain("the guest triple-faulted\n" + guest_.autopsy());
+        break;
+    case StopReason::idle_forever: idle_forever(until); break;
+    }
+}
+
+void Session::guest_ended(std::string_view how, bool powered_off, int status) {
+    parts_.ports.flush();
+    if (player_) {
+        const ScriptStep step = player_->guest_stopped(how, powered_off);
+        if (step.state == ScriptStep::State::failed || step.state == ScriptStep::State::error) {
+            parts_.complain(step.message);
+            if (status == status_ok || status == guest_.exit_status()) status = status_script;
+        }
+    }
+    end(status);
+}
+
+/// Halted with interrupts off. A script's clock goes on; in a window the last screen stays; else this is the end.
+void Session::idle_forever(Time until) {
+    const Time now = guest_.now();
+    if ((player_ || options_.max_time != never) && now < until) {
+        const bool skipped = guest_.inject(SkipTimeInput{until - now}).has_value();
+        if (skipped && guest_.now() > now) return;
+    }
+    if (parts_.display) {
+        dead_ = true;
+        return notify("the guest has halted with interrupts off; close to end");
+    }
+    parts_.complain("the guest has halted with interrupts off: nothing can happen any more\n" + guest_.autopsy());
+    end(status_limit);
+}
+
+void Session::present() {
+    if (!parts_.display) return;
+    const auto now = HostClock::now();
+    if (now - shown_ < frame_period) return;
+    shown_ = now;
+    if (now - measured_ >= speed_period) {
+        const double seconds = std::chrono::duration<double>(now - measured_).count();
+        const u64 instructions = guest_.instructions();
+        display_status_.mips = static_cast<double>(instructions - measured_instructions_) / seconds / 1e6;
+        measured_ = now;
+        measured_instructions_ = instructions;
+    }
+    display_status_.state = dead_ ? "halted" : "running";
+    if (now >= notice_end_ && !asked_ && !dead_) display_status_.notice.clear();
+    parts_.display->show(guest_.display(), display_status_);
+}
+
+int Session::finish() {
+    parts_.display.reset(); // the terminal is itself again before anything is printed
+    int status = status_.value_or(status_ok);
+    const auto attempt = [&](const Expected<>& result) {
+        if (result) return;
+        parts_.complain(result.error().message);
+        if (status == status_ok) status = status_usage;
+    };
+    if (!options_.screenshot.empty()) {
+        Frame frame;
+        guest_.display().render(frame);
+        attempt(write_png(frame, options_.screenshot));
+    }
+    if (!options_.save.empty()) attempt(guest_.save(options_.save));
+    if (options_.state_hash) {
+        std::array<char, 40> line{};
+        std::snprintf(line.data(), line.size(), "state-hash: %016" PRIx64 "\n", guest_.state_hash());
+        parts_.out.fresh_line();
+        parts_.out.write(line.data());
+    }
+    parts_.out.flush();
+    return status;
+}
+
+} // namespace glassbox

@@ -1,0 +1,263 @@
+// The table of all options.
+#include "frontend/settings.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace glassbox {
+
+namespace {
+
+using Path = std::filesystem::path;
+using Text = const std::string&;
+
+std::string resolve(Text path, const Path& folder) {
+    if (path.empty() || folder.empty() || Path(path).is_absolute()) return path;
+    return (folder / path).string();
+}
+
+/// Stores a parsed value, or passes the parser's error on.
+template <class Target, class T> Expected<> store(Target& target, Expected<T> parsed) {
+    if (!parsed) return fail(parsed.error().message);
+    target = static_cast<Target>(*std::move(parsed));
+    return {};
+}
+
+Expected<> store_path(std::string& target, Text value, const Path& folder) {
+    if (value.empty()) return fail("the file's name is empty");
+    target = resolve(value, folder);
+    return {};
+}
+
+Expected<> add_drive(std::vector<DriveConfig>& drives, Text value, const Path& folder) {
+    auto drive = parse_drive(resolve(value, folder));
+    if (!drive) return fail(drive.error().message);
+    drives.push_back(*std::move(drive));
+    return {};
+}
+
+Expected<Endpoint> endpoint(Text value, const Path& folder) {
+    auto result = parse_endpoint(value);
+    if (result && result->kind == Endpoint::Kind::file) result->target = resolve(result->target, folder);
+    return result;
+}
+
+template <class Enum, std::size_t N>
+Expected<> choose(Enum& target, Text value, const std::array<std::pair<std::string_view, Enum>, N>& choices) {
+    std::string names;
+    for (const auto& [name, choice] : choices) {
+        if (name == value) {
+            target = choice;
+            return {};
+        }
+        names += (names.empty() ? "" : ", ") + std::string(name);
+    }
+    return fail("'" + value + "' is none of " + names);
+}
+
+// --- Machine ---
+
+Expected<> set_memory(Options& o, Text value, const Path&) {
+    const auto size = parse_size(value);
+    if (!size) return fail(size.error().message);
+    if (*size < memory_minimum || *size > memory_maximum) {
+        return fail("'" + value + "' is out of range: a machine has from 1M to 3584M of memory");
+    }
+    if (*size % page_size != 0) return fail("'" + value + "' is not a multiple of 4K");
+    o.machine.memory_bytes = *size;
+    return {};
+}
+
+Expected<> set_cpu(Options& o, Text value, const Path&) {
+    constexpr std::array<std::string_view, 8> models = {"386",         "486",      "pentium",  "pentium-mmx",
+                                                        "pentium-pro", "pentium3", "pentium4", "max"};
+    if (std::ranges::find(models, value) == models.end()) {
+        return fail("'" + value + "' is none of 386, 486, pentium, pentium-mmx, pentium-pro, pentium3, pentium4, max");
+    }
+    o.machine.cpu_model = value;
+    return {};
+}
+
+Expected<> set_boot(Options& o, Text value, const Path&) {
+    std::vector<std::string> order = split(value, ',');
+    for (auto it = order.begin(); it != order.end(); ++it) {
+        if (*it != "disk" && *it != "cdrom" && *it != "floppy") {
+            return fail("'" + *it + "' is none of disk, cdrom, floppy");
+        }
+        if (std::find(order.begin(), it, *it) != it) return fail("'" + *it + "' is named twice");
+    }
+    o.machine.boot = std::move(order);
+    return {};
+}
+
+Expected<> set_cdrom(Options& o, Text value, const Path& folder) {
+    o.machine.cdrom = value == "none" ? std::string() : resolve(value, folder);
+    return {};
+}
+
+Expected<> set_optional_path(std::optional<std::string>& target, Text value, const Path& folder) {
+    return store_path(target.emplace(), value, folder);
+}
+
+Expected<> set_exit_port(Options& o, Text value, const Path&) {
+    return store(o.machine.exit_port, parse_number(value, 0xFFFF));
+}
+
+Expected<> set_triple_fault(Options& o, Text value, const Path&) {
+    constexpr std::array<std::pair<std::string_view, bool>, 2> choices = {{{"reset", false}, {"stop", true}}};
+    return choose(o.machine.stop_on_triple_fault, value, choices);
+}
+
+// --- Front end ---
+
+Expected<> set_display(Options& o, Text value, const Path&) {
+    constexpr std::array<std::pair<std::string_view, DisplayKind>, 3> choices = {
+        {{"sdl", DisplayKind::sdl}, {"terminal", DisplayKind::terminal}, {"none", DisplayKind::none}}};
+    return choose(o.display, value, choices);
+}
+
+Expected<> set_clock(Options& o, Text value, const Path&) {
+    constexpr std::array<std::pair<std::string_view, ClockKind>, 2> choices = {
+        {{"virtual", ClockKind::virtual_time}, {"realtime", ClockKind::realtime}}};
+    return choose(o.clock, value, choices);
+}
+
+Expected<> set_ips(Options& o, Text value, const Path&) {
+    const auto speed = parse_count(value);
+    if (!speed) return fail(speed.error().message);
+    if (*speed < 1'000 || *speed > 1'000'000'000'000) return fail("'" + value + "' is out of range: from 1K to 1000G");
+    o.machine.instructions_per_second = *speed;
+    return {};
+}
+
+Expected<> add_serial(Options& o, Text value, const Path& folder) {
+    return store(o.serial.emplace_back(), endpoint(value, folder));
+}
+
+Expected<> set_parallel(Options& o, Text value, const Path& folder) {
+    auto result = endpoint(value, folder);
+    if (!result) return fail(result.error().message);
+    if (result->kind != Endpoint::Kind::file) return fail("'" + value + "': a parallel port writes to file:PATH");
+    o.parallel = *std::move(result);
+    return {};
+}
+
+Expected<> set_debugcon(Options& o, Text value, const Path& folder) {
+    auto result = endpoint(value, folder);
+    if (!result) return fail(result.error().message);
+    if (result->kind != Endpoint::Kind::file && result->kind != Endpoint::Kind::stdio) {
+        return fail("'" + value + "': the debug console writes to stdio or file:PATH");
+    }
+    o.debug_console = *std::move(result);
+    return {};
+}
+
+Expected<> set_max_seconds(Options& o, Text value, const Path&) { return store(o.max_time, parse_duration(value)); }
+
+Expected<> set_trace_filter(Options& o, Text value, const Path&) {
+    o.trace_filtered = true;
+    return add_trace_filter(o.trace_filter, value);
+}
+
+Expected<> set_state_hash(Options& o, Text, const Path&) {
+    o.state_hash = true;
+    return {};
+}
+
+Expected<> set_demo(Options& o, Text, const Path&) {
+    o.machine.demo = true;
+    return {};
+}
+
+constexpr std::string_view machine = "The machine", media = "Drives and what to boot", ports = "Display and ports",
+                           running = "Running", looking = "Looking inside";
+
+const std::array settings = {
+    Setting{"memory", "SIZE", machine, "Memory, from 1M to 3584M: 640K, 64M, 1G … (default 128M)", false, set_memory},
+    Setting{"cpu", "MODEL", machine,
+            "386, 486, pentium, pentium-mmx, pentium-pro, pentium3, pentium4 or max (default); an instruction that the "
+            "model lacks raises #UD",
+            false, set_cpu},
+    Setting{"bios", "FILE", machine, "System firmware (default: SeaBIOS of Debian's package seabios)", false,
+            [](Options& o, Text v, const Path& f) { return store_path(o.machine.bios, v, f); }},
+    Setting{"vgabios", "FILE", machine, "Display firmware (default: stdvga of Debian's package seabios)", false,
+            [](Options& o, Text v, const Path& f) { return store_path(o.machine.vgabios, v, f); }},
+    Setting{"rtc", "DATE", machine,
+            "The clock at power-on: host, seconds since 1970, 2026-01-31 or 2026-01-31T12:30:00, UTC (default "
+            "2026-01-01)",
+            false, [](Options& o, Text v, const Path&) { return store(o.machine.rtc_base, parse_rtc(v)); }},
+    Setting{"exit-port", "PORT", machine,
+            "An I/O port: a byte V written there ends the run with status (V<<1)|1 (default: none)", false,
+            set_exit_port},
+    Setting{"on-triple-fault", "ACTION", machine, "reset (default) or stop, which ends the run with status 2", false,
+            set_triple_fault},
+
+    Setting{"disk", "FILE[,discard-writes][,readonly]", media,
+            "A hard disk image, raw or qcow2; discard-writes keeps all writes in memory; repeat for up to 4 drives "
+            "with the CD-ROM",
+            true, [](Options& o, Text v, const Path& f) { return add_drive(o.machine.disks, v, f); },
+            [](Options& o) { o.machine.disks.clear(); }},
+    Setting{"cdrom", "FILE", media, "A CD-ROM image (ISO); none is a drive without a disc", false, set_cdrom},
+    Setting{"floppy", "FILE[,readonly]", media, "A floppy image of 160K to 2.88M; repeat for the second drive", true,
+            [](Options& o, Text v, const Path& f) { return add_drive(o.machine.floppies, v, f); },
+            [](Options& o) { o.machine.floppies.clear(); }},
+    Setting{"boot", "ORDER", media, "What to boot from, in order (default disk,cdrom,floppy)", false, set_boot},
+    Setting{"kernel", "FILE", media, "Boots a Linux bzImage or a multiboot (version 1) ELF kernel directly", false,
+            [](Options& o, Text v, const Path& f) { return set_optional_path(o.machine.kernel, v, f); }},
+    Setting{"initrd", "FILE", media, "The initial RAM disk for --kernel", false,
+            [](Options& o, Text v, const Path& f) { return set_optional_path(o.machine.initrd, v, f); }},
+    Setting{"append", "TEXT", media, "The command line for --kernel", false,
+            [](Options& o, Text v, const Path&) { return store(o.machine.append, Expected<std::string>(v)); }},
+    Setting{"demo", "", media, "Boots the built-in demo guest", false, set_demo},
+
+    Setting{"display", "KIND", ports,
+            "sdl (a window), terminal or none; default: a window if there is a display, else the terminal if it is "
+            "one, else none",
+            false, set_display},
+    Setting{"serial", "WHERE", ports,
+            "stdio, none, file:PATH, pty or tcp:HOST:PORT[,listen]; the first is COM1, repeat for COM2 to COM4", true,
+            add_serial, [](Options& o) { o.serial.clear(); }},
+    Setting{"parallel", "file:PATH", ports, "What the guest prints on LPT1 goes to the file", false, set_parallel},
+    Setting{"debugcon", "stdio|file:PATH", ports, "What the guest writes to port E9h goes there", false, set_debugcon},
+
+    Setting{"clock", "KIND", running,
+            "virtual: time is the number of executed instructions, idle time is skipped (default without a window); "
+            "realtime: time follows the host's clock (default with a window)",
+            false, set_clock},
+    Setting{"ips", "N", running, "Instructions in a second of virtual time (default 500M)", false, set_ips},
+    Setting{"max-instructions", "N", running, "Ends the run with status 3 after N instructions", false,
+            [](Options& o, Text v, const Path&) { return store(o.max_instructions, parse_count(v)); }},
+    Setting{"max-seconds", "S", running, "Ends the run with status 3 after S seconds of guest time", false,
+            set_max_seconds},
+    Setting{"script", "FILE", running, "Drives the machine; the language is below", false,
+            [](Options& o, Text v, const Path& f) { return store_path(o.script, v, f); }},
+    Setting{"load", "FILE", running, "Starts from a snapshot of the same machine", false,
+            [](Options& o, Text v, const Path& f) { return store_path(o.load, v, f); }},
+    Setting{"save", "FILE", running, "Saves a snapshot when the run ends", false,
+            [](Options& o, Text v, const Path& f) { return store_path(o.save, v, f); }},
+
+    Setting{"state-hash", "", looking, "Prints 'state-hash: ' and 16 hexadecimal digits when the run ends", false,
+            set_state_hash},
+    Setting{"screenshot", "FILE.png", looking, "Writes the screen when the run ends", false,
+            [](Options& o, Text v, const Path& f) { return store_path(o.screenshot, v, f); }},
+    Setting{"trace", "FILE", looking,
+            "One line an instruction: count, CS:IP, bytes, disassembly, changed registers; - is standard output", false,
+            [](Options& o, Text v, const Path& f) {
+                return v == "-" ? store_path(o.trace, v, {}) : store_path(o.trace, v, f);
+            }},
+    Setting{"trace-filter", "WHAT", looking,
+            "LO-HI (linear addresses, hexadecimal), user, kernel, from=COUNT, count=N; several with commas or by "
+            "repeating",
+            true, set_trace_filter, [](Options& o) { o.trace_filter = {}; }},
+};
+
+} // namespace
+
+std::span<const Setting> all_settings() { return settings; }
+
+const Setting* find_setting(std::string_view name) {
+    const auto it = std::ranges::find(settings, name, &Setting::name);
+    return it == settings.end() ? nullptr : &*it;
+}
+
+} // namespace glassbox

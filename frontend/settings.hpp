@@ -1,0 +1,26 @@
+// One row per option: its name on the command line and in MACHINE.toml, its help, and what it does.
+#pragma once
+
+#include "frontend/options.hpp"
+
+#include <filesystem>
+#include <span>
+
+namespace glassbox {
+
+struct Setting {
+    std::string_view name;  ///< without the dashes
+    std::string_view value; ///< how the value is called in --help; empty: a flag
+    std::string_view group;
+    std::string_view help;
+    bool repeats = false;
+    /// `folder` is what a relative path is relative to; empty: the current one.
+    Expected<> (*apply)(Options& options, const std::string& value, const std::filesystem::path& folder) = nullptr;
+    /// Forgets what was set by a file, before the command line's list replaces it. Null for single values.
+    void (*clear)(Options& options) = nullptr;
+};
+
+std::span<const Setting> all_settings();
+const Setting* find_setting(std::string_view name);
+
+} // namespace glassbox
