@@ -1,0 +1,138 @@
+// The local APIC in xAPIC mode (SDM 3A chapter 11): 4 KiB of registers at FEE00000h or where IA32_APIC_BASE says, local
+// vector table, timer, interprocessor interrupts, and the interrupt pins of the processor behind it.
+//
+// Globally disabled (IA32_APIC_BASE bit 11 clear, or a model without one), LINT0 and LINT1 are the processor's INTR and
+// NMI pins. The version is 14h with six LVT entries.
+//
+// Deviations: x2APIC mode (base bit 10), the TSC-deadline timer (LVT timer bit 18) and EOI-broadcast suppression are
+// not in this model: their bits are reserved. SMIs are accepted and have no effect. The LINT polarity bits are stored
+// only: lines carry assertion, not voltage. The bootstrap processor comes out of reset in the virtual wire mode that
+// firmware would set up (MultiProcessor Specification 3.6.2.2: LINT0 ExtINT, LINT1 NMI), so that a guest without
+// firmware gets its 8259 interrupts; the SDM's reset value of both is 10000h. Register accesses not aligned to 16 bytes
+// read as zero.
+#pragma once
+
+#include "bus/archive.hpp"
+#include "bus/interrupt_port.hpp"
+#include "bus/io_device.hpp"
+#include "bus/irq_line.hpp"
+#include "bus/memory_map.hpp"
+#include "bus/scheduler.hpp"
+#include "devices/lapic/apic_bus.hpp"
+
+#include <array>
+#include <functional>
+#include <optional>
+
+namespace glassbox {
+
+class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public ApicAgent {
+  public:
+    struct Config {
+        u8 id = 0;
+        bool bootstrap = true;
+        bool present = true;         ///< false: a processor model without a local APIC
+        unsigned physical_bits = 36; ///< address bits of IA32_APIC_BASE
+    };
+    /// The timer counts this clock, in Hz, divided as the divide configuration register says.
+    static constexpr u64 timer_frequency = 1'000'000'000;
+
+    /// `external_vector` is the INTA cycle of the 8259 pair.
+    LocalApic(Scheduler& scheduler, CpuPins& pins, ApicBus& bus, std::function<u8()> external_vector, Config config);
+    void map(MemoryMap& memory);
+    /// RESET#.
+    void reset();
+    /// INIT#: as reset, but IA32_APIC_BASE and the APIC ID stay.
+    void init();
+
+    /// LINT0 (the 8259's INTR) and LINT1 (NMI).
+    void set_lint(unsigned pin, bool level);
+    void set_irq(unsigned input, bool level) override { set_lint(input, level); }
+
+    // InterruptPort
+    u8 acknowledge() override;
+    u64 apic_base() const override { return base_; }
+    bool set_apic_base(u64 value) override;
+    bool apic_enabled() const override { return (base_ & base_enable) != 0; }
+    /// The whole TPR; CR8 is its upper four bits.
+    u8 task_priority() const override { return tpr_; }
+    void set_task_priority(u8 value) override;
+
+    // ApicAgent
+    bool addressed_by(const ApicMessage& message) const override;
+    bool accept(const ApicMessage& message) override;
+    bool accepts_fixed() const override { return apic_enabled() && software_enabled(); }
+    u8 arbitration_priority() const override;
+
+    u64 read(u64 offset, unsigned width) override;
+    void write(u64 offset, unsigned width, u64 value) override;
+    void persist(Archive& archive);
+
+  private:
+    enum Lvt : unsigned { timer, thermal, performance, lint0, lint1, error, lvt_entries };
+    enum ErrorBit : u8 { send_illegal_vector = 0x20, receive_illegal_vector = 0x40, illegal_register = 0x80 };
+    using Vectors = std::array<u32, 8>; // a bit for each of 256 vectors
+
+    static constexpr u64 base_bootstrap = 1u << 8, base_enable = 1u << 11;
+    static constexpr u32 lvt_masked = 1u << 16, lvt_periodic = 1u << 17;
+    static constexpr u32 lvt_level = 1u << 15, lvt_remote_irr = 1u << 14;
+
+    // lapic.cpp: what comes in and what goes to the processor
+    void reset_registers();
+    bool software_enabled() const { return (svr_ & 0x100) != 0; }
+    bool external_pending() const;
+    std::optional<u8> deliverable() const;
+    u8 processor_priority() const;
+    void update_pins();
+    void accept_vector(u8 vector, bool level);
+    void raise_error(ErrorBit bit);
+    void deliver_lvt(Lvt entry);
+    void evaluate_lint(unsigned pin);
+    void end_of_interrupt();
+    void move_page();
+
+    // registers.cpp
+    u32 read_register(unsigned index);
+    u32 read_vectors(unsigned index) const;
+    void write_register(unsigned index, u32 value);
+    void write_spurious(u32 value);
+    void write_lvt(Lvt entry, u32 value);
+    void send_interrupt();
+
+    // timer.cpp
+    u64 timer_ticks() const { return ticks_in(scheduler_.now(), timer_frequency); }
+    u64 timer_divisor() const;
+    u64 timer_elapsed() const;
+    bool periodic() const { return (lvt_[timer] & lvt_periodic) != 0; }
+    u32 timer_count() const;
+    void start_timer(u32 count);
+    void rebase_timer();
+    void schedule_timer();
+    void timer_expired();
+
+    Scheduler& scheduler_;
+    CpuPins& pins_;
+    ApicBus& bus_;
+    std::function<u8()> external_vector_;
+    Config config_;
+    MemoryMap* memory_ = nullptr;
+    MemoryMap::RegionId region_ = 0;
+
+    u64 base_ = 0;
+    u8 id_ = 0, tpr_ = 0;
+    u32 ldr_ = 0, dfr_ = ~0u, svr_ = 0xFF;
+    Vectors isr_{}, tmr_{}, irr_{};
+    u8 esr_ = 0, errors_ = 0; // the register, and what the next write to it will show
+    u32 icr_low_ = 0, icr_high_ = 0;
+    std::array<u32, lvt_entries> lvt_{};
+    u32 divide_ = 0;
+    u32 initial_count_ = 0;
+    u32 first_count_ = 0;           // of the period that began at timer_start_; later ones have initial_count_
+    u64 timer_start_ = 0;           // in ticks of timer_frequency
+    bool external_message_ = false; // an ExtINT message has come from an I/O APIC
+    std::array<bool, 2> lint_{};
+    bool intr_ = false;
+    Scheduler::Event timer_event_;
+};
+
+} // namespace glassbox

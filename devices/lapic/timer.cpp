@@ -1,0 +1,55 @@
+// The local APIC timer (SDM 3A 11.5.4), one-shot and periodic. Its count is a function of the time since it started;
+// only the next expiry that somebody would notice is an event. TSC-deadline mode will be a third answer to "when".
+#include "devices/lapic/lapic.hpp"
+
+namespace glassbox {
+
+u64 LocalApic::timer_divisor() const {
+    const unsigned code = (divide_ & 3) | (divide_ >> 1 & 4); // bits 3, 1, 0: 2, 4 ... 128, 1
+    return code == 7 ? 1 : u64{2} << code;
+}
+
+/// Counts since timer_start_.
+u64 LocalApic::timer_elapsed() const {
+    const u64 now = timer_ticks();
+    return now > timer_start_ ? (now - timer_start_) / timer_divisor() : 0;
+}
+
+u32 LocalApic::timer_count() const {
+    if (first_count_ == 0) return 0;
+    const u64 elapsed = timer_elapsed();
+    if (elapsed < first_count_) return static_cast<u32>(first_count_ - elapsed);
+    if (!periodic() || initial_count_ == 0) return 0;
+    return static_cast<u32>(initial_count_ - (elapsed - first_count_) % initial_count_);
+}
+
+void LocalApic::start_timer(u32 count) {
+    initial_count_ = first_count_ = count;
+    timer_start_ = timer_ticks();
+    schedule_timer();
+}
+
+/// Before the mode or the divisor changes: what is left of this period becomes the first one.
+void LocalApic::rebase_timer() {
+    first_count_ = timer_count();
+    timer_start_ = timer_ticks();
+}
+
+void LocalApic::schedule_timer() {
+    if (first_count_ == 0 || (lvt_[timer] & lvt_masked) != 0) return timer_event_.cancel();
+    const u64 divisor = timer_divisor();
+    const u64 elapsed = timer_elapsed();
+    u64 expiry = first_count_;
+    if (elapsed >= expiry) {
+        if (!periodic() || initial_count_ == 0) return timer_event_.cancel();
+        expiry += ((elapsed - expiry) / initial_count_ + 1) * initial_count_;
+    }
+    timer_event_.at(time_of(timer_start_ + expiry * divisor, timer_frequency));
+}
+
+void LocalApic::timer_expired() {
+    deliver_lvt(timer);
+    schedule_timer();
+}
+
+} // namespace glassbox
