@@ -119,7 +119,11 @@ void Pit::write_control(u8 value) {
 }
 
 void Pit::persist(Archive& archive) {
-    archive.chunk("pit", 1, [&](u32) { archive(counters_, ticks_, irq0_level_); });
+    archive.chunk("pit", 1, [&](u32) {
+        archive(counters_, ticks_, irq0_level_);
+        for (u64 tick : ticks_)
+            archive.require(tick <= ticks_in(never / 2, frequency), "a PIT counter is in the far future");
+    });
 }
 
 } // namespace glassbox
