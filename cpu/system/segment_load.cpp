@@ -1,0 +1,200 @@
+// Loading segment registers: MOV, POP, LES, LDS, LSS, LFS, LGS (SDM 3A 3.4.3, 5.5-5.7), and storing them.
+#include "cpu/system/transfer.hpp"
+
+namespace glassbox {
+
+Segment real_segment(const Cpu& cpu, unsigned name, u16 selector) {
+    if (cpu.v86()) return v86_segment(selector);
+    Segment s = cpu.seg[name];
+    s.load_real(selector);
+    return s;
+}
+
+Segment v86_segment(u16 selector) {
+    Segment s;
+    s.selector = selector;
+    s.base = u64{selector} << 4;
+    s.limit = 0xFFFF;
+    s.access = Segment::P | Segment::S | 0x60 | Segment::writable | Segment::accessed; // DPL 3
+    s.update(true);
+    return s;
+}
+
+Segment null_segment(const Segment& before, u16 selector) {
+    Segment s = before;
+    s.selector = selector;
+    s.access |= Segment::unusable;
+    s.update(false);
+    return s;
+}
+
+bool check_data_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out) {
+    Descriptor d;
+    if (!fetch_descriptor(cpu, selector, blame, d)) return false;
+    if (!d.readable()) return blame.raise(cpu, selector, "not a readable segment");
+    const bool any_level = d.is_code() && d.conforming();
+    if (!any_level && ((selector & 3u) > d.dpl() || cpl > d.dpl()))
+        return blame.raise(cpu, selector, "data segment of an inner privilege level");
+    if (!d.present()) return blame.raise(cpu, Exception::NP, selector, "data segment not present");
+    if (!set_accessed(cpu, selector, d)) return false;
+    out = d.segment(selector);
+    return true;
+}
+
+bool check_stack_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out) {
+    if (is_null(selector)) return blame.raise(cpu, 0, "null stack segment");
+    Descriptor d;
+    if (!fetch_descriptor(cpu, selector, blame, d)) return false;
+    if ((selector & 3u) != cpl) return blame.raise(cpu, selector, "stack selector's RPL is not the privilege level");
+    if (!d.writable_data()) return blame.raise(cpu, selector, "stack segment is not writable data");
+    if (d.dpl() != cpl) return blame.raise(cpu, selector, "stack segment's DPL is not the privilege level");
+    if (!d.present()) return blame.raise(cpu, Exception::SS, selector, "stack segment not present");
+    if (!set_accessed(cpu, selector, d)) return false;
+    out = d.segment(selector);
+    return true;
+}
+
+namespace {
+
+/// All checks of a load; `out` is what the register will hold.
+bool prepare(Cpu& cpu, unsigned name, u16 selector, Segment& out) {
+    if (!cpu.protected_mode()) {
+        out = real_segment(cpu, name, selector);
+        return true;
+    }
+    if (name == SS) return check_stack_segment(cpu, selector, cpu.cpl, {}, out);
+    if (is_null(selector)) {
+        out = null_segment(cpu.seg[name], selector);
+        return true;
+    }
+    return check_data_segment(cpu, selector, cpu.cpl, {}, out);
+}
+
+void commit(Cpu& cpu, unsigned name, const Segment& s) {
+    cpu.seg[name] = s;
+    if (name < FS) cpu.update_mode();
+}
+
+} // namespace
+
+bool load_segment(Cpu& cpu, unsigned name, u16 selector) {
+    Segment s;
+    if (!prepare(cpu, name, selector, s)) return false;
+    commit(cpu, name, s);
+    return true;
+}
+
+namespace transfer {
+
+namespace {
+bool mov_to_segment(Cpu& cpu, unsigned name, u16 selector) {
+    if (!load_segment(cpu, name, selector)) return false;
+    if (name == SS) cpu.shadow |= Cpu::shadow_ss;
+    return true;
+}
+bool is_data_register(unsigned name) { return name <= GS && name != CS; }
+} // namespace
+
+bool mov_to_segment_register(Cpu& cpu, const Op& op) {
+    if (!is_data_register(op.reg)) return cpu.ud("no such segment register to load");
+    return mov_to_segment(cpu, op.reg, cpu.reg<u16>(op.base));
+}
+
+bool mov_to_segment_memory(Cpu& cpu, const Op& op) {
+    if (!is_data_register(op.reg)) return cpu.ud("no such segment register to load");
+    u16 selector = 0;
+    return read_segment<u16>(cpu, op.seg, offset_of(cpu, op), selector) && mov_to_segment(cpu, op.reg, selector);
+}
+
+template <unsigned width> bool mov_from_segment_register(Cpu& cpu, const Op& op) {
+    if (op.reg > GS) return cpu.ud("no such segment register");
+    const u16 selector = cpu.seg[op.reg].selector;
+    if constexpr (width == 2)
+        cpu.set_reg<u16>(op.base, selector);
+    else
+        cpu.set_reg<u32>(op.base, selector);
+    return true;
+}
+template bool mov_from_segment_register<2>(Cpu&, const Op&);
+template bool mov_from_segment_register<4>(Cpu&, const Op&);
+
+bool mov_from_segment_memory(Cpu& cpu, const Op& op) {
+    if (op.reg > GS) return cpu.ud("no such segment register");
+    return write_segment<u16>(cpu, op.seg, offset_of(cpu, op), cpu.seg[op.reg].selector);
+}
+
+/// With a 32-bit operand size ESP moves by four and only the low half of the slot is written (SDM 2B, PUSH).
+template <unsigned name, unsigned width> bool push_segment(Cpu& cpu, const Op&) {
+    Stack stack = Stack::current(cpu);
+    const u32 offset = (stack.sp - width) & stack.mask();
+    if (!stack.segment.writable_at(offset, width)) return cpu.raise(Exception::SS, 0, "stack limit exceeded");
+    const u64 linear = static_cast<u32>(stack.segment.base + offset);
+    if (!write_linear<u16>(cpu, linear, cpu.seg[name].selector)) return false;
+    stack.sp = offset;
+    stack.commit_pointer(cpu);
+    return true;
+}
+
+template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op&) {
+    const Stack stack = Stack::current(cpu);
+    u32 value = 0;
+    if (!stack.segment.readable_at(stack.sp & stack.mask(), width))
+        return cpu.raise(Exception::SS, 0, "stack limit exceeded");
+    if (!stack.peek(cpu, 2, 0, value)) return false;
+    Segment s;
+    if (!prepare(cpu, name, static_cast<u16>(value), s)) return false;
+    Stack after = stack;
+    after.pop(width);
+    after.commit_pointer(cpu);
+    commit(cpu, name, s);
+    if constexpr (name == SS) cpu.shadow |= Cpu::shadow_ss;
+    return true;
+}
+
+template <unsigned name, unsigned width> bool load_far_pointer(Cpu& cpu, const Op& op) {
+    using T = std::conditional_t<width == 2, u16, u32>;
+    const u32 at = offset_of(cpu, op);
+    T offset = 0;
+    u16 selector = 0;
+    if (!read_segment<T>(cpu, op.seg, at, offset) || !read_segment<u16>(cpu, op.seg, at + width, selector))
+        return false;
+    if (!load_segment(cpu, name, selector)) return false;
+    cpu.set_reg<T>(8u * op.reg, offset);
+    return true;
+}
+
+template bool push_segment<ES, 2>(Cpu&, const Op&);
+template bool push_segment<ES, 4>(Cpu&, const Op&);
+template bool push_segment<CS, 2>(Cpu&, const Op&);
+template bool push_segment<CS, 4>(Cpu&, const Op&);
+template bool push_segment<SS, 2>(Cpu&, const Op&);
+template bool push_segment<SS, 4>(Cpu&, const Op&);
+template bool push_segment<DS, 2>(Cpu&, const Op&);
+template bool push_segment<DS, 4>(Cpu&, const Op&);
+template bool push_segment<FS, 2>(Cpu&, const Op&);
+template bool push_segment<FS, 4>(Cpu&, const Op&);
+template bool push_segment<GS, 2>(Cpu&, const Op&);
+template bool push_segment<GS, 4>(Cpu&, const Op&);
+template bool pop_segment<ES, 2>(Cpu&, const Op&);
+template bool pop_segment<ES, 4>(Cpu&, const Op&);
+template bool pop_segment<SS, 2>(Cpu&, const Op&);
+template bool pop_segment<SS, 4>(Cpu&, const Op&);
+template bool pop_segment<DS, 2>(Cpu&, const Op&);
+template bool pop_segment<DS, 4>(Cpu&, const Op&);
+template bool pop_segment<FS, 2>(Cpu&, const Op&);
+template bool pop_segment<FS, 4>(Cpu&, const Op&);
+template bool pop_segment<GS, 2>(Cpu&, const Op&);
+template bool pop_segment<GS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<ES, 2>(Cpu&, const Op&);
+template bool load_far_pointer<ES, 4>(Cpu&, const Op&);
+template bool load_far_pointer<SS, 2>(Cpu&, const Op&);
+template bool load_far_pointer<SS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<DS, 2>(Cpu&, const Op&);
+template bool load_far_pointer<DS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<FS, 2>(Cpu&, const Op&);
+template bool load_far_pointer<FS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<GS, 2>(Cpu&, const Op&);
+template bool load_far_pointer<GS, 4>(Cpu&, const Op&);
+
+} // namespace transfer
+} // namespace glassbox

@@ -1,0 +1,43 @@
+// Frames on stacks (SDM 3A 6.12.1, 5.8.5). A 16-bit stack pointer wraps between the values of a frame, never in one.
+#include "cpu/system/stack.hpp"
+
+namespace glassbox {
+
+bool Stack::peek(Cpu& cpu, unsigned width, u32 displacement, u32& value) const {
+    const u32 offset = (sp + displacement) & mask();
+    if (!segment.readable_at(offset, width)) return cpu.raise(Exception::SS, error, "stack limit exceeded");
+    const u64 linear = static_cast<u32>(segment.base + offset);
+    if (width == 4) return read_linear<u32>(cpu, linear, value, privilege);
+    u16 narrow = 0;
+    if (!read_linear<u16>(cpu, linear, narrow, privilege)) return false;
+    value = narrow;
+    return true;
+}
+
+bool Stack::push(Cpu& cpu, unsigned width, std::span<const u32> values) {
+    u32 at = sp;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        at = (at - width) & mask();
+        if (!segment.writable_at(at, width)) return cpu.raise(Exception::SS, error, "stack limit exceeded");
+        if (!probe_write(cpu, static_cast<u32>(segment.base + at), width, privilege)) return false;
+    }
+    at = sp;
+    for (const u32 value : values) {
+        at = (at - width) & mask();
+        const u64 linear = static_cast<u32>(segment.base + at);
+        const bool written = width == 4 ? write_linear<u32>(cpu, linear, value, privilege)
+                                        : write_linear<u16>(cpu, linear, static_cast<u16>(value), privilege);
+        if (!written) return false;
+    }
+    sp = at;
+    return true;
+}
+
+bool push_value(Cpu& cpu, unsigned width, u32 value) {
+    Stack stack = Stack::current(cpu);
+    if (!stack.push(cpu, width, std::span(&value, 1))) return false;
+    stack.commit_pointer(cpu);
+    return true;
+}
+
+} // namespace glassbox

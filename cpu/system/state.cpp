@@ -1,0 +1,144 @@
+// The architectural state as a whole: EFLAGS, faults, the mode that handlers are chosen by, RESET and INIT (SDM 3A 9.1,
+// table 9-1), and snapshots.
+#include "cpu/system/system.hpp"
+
+namespace glassbox {
+
+bool Cpu::raise(Exception e, const char* why) {
+    fault = Fault{e, false, 0, 0, why};
+    return false;
+}
+
+bool Cpu::raise(Exception e, u32 error, const char* why) {
+    fault = Fault{e, true, error, 0, why};
+    return false;
+}
+
+void Cpu::set_full_eflags(u32 value) {
+    u32 present = 0x7FD7 | eflags::RF | eflags::VM;
+    if (has(Feature::i486)) present |= eflags::AC;
+    if (has(Feature::cpuid)) present |= eflags::ID;
+    if (has(Feature::vme)) present |= eflags::VIF | eflags::VIP;
+    eflags = (value & present & ~eflags::arithmetic) | 2;
+    flags.load(value);
+}
+
+void Cpu::update_mode() {
+    u32 m = 0;
+    if (seg[CS].big()) m |= mode::code32;
+    if (seg[SS].big()) m |= mode::stack32;
+    if (seg[DS].flat()) m |= mode::flat_ds;
+    if (seg[ES].flat()) m |= mode::flat_es;
+    if (seg[SS].flat()) m |= mode::flat_ss;
+    if (cpl == 3) m |= mode::user;
+    if (!real_mode()) m |= mode::protected_mode;
+    if (v86()) m |= mode::v86;
+    mode = m;
+    const bool alignment = cpl == 3 && (cr0 & cr0::AM) != 0 && (eflags & eflags::AC) != 0;
+    const TlbClass c = alignment ? TlbClass::checked : cpl == 3 ? TlbClass::user : TlbClass::supervisor;
+    tlb = &tlbs[static_cast<u8>(c)];
+}
+
+namespace {
+
+Segment reset_segment(u16 selector, u64 base, u32 access, bool real) {
+    Segment s;
+    s.selector = selector;
+    s.base = base;
+    s.limit = 0xFFFF;
+    s.access = access;
+    s.update(real);
+    return s;
+}
+
+void reset_segments(Cpu& cpu) {
+    constexpr u32 data = Segment::P | Segment::S | Segment::writable | Segment::accessed;
+    for (Segment& s : cpu.seg) s = reset_segment(0, 0, data, true);
+    cpu.seg[CS] = reset_segment(0xF000, 0xFFFF'0000, data, true);
+    cpu.ldtr = reset_segment(0, 0, Segment::P | 2, false);
+    cpu.tr = reset_segment(0, 0, Segment::P | 11, false);
+    cpu.gdtr = {};
+    cpu.idtr = {};
+    if (!cpu.has(Feature::i486)) cpu.idtr.limit = 0x3FF;
+}
+
+void reset_msrs(Cpu& cpu) {
+    cpu.msrs = Msrs{};
+    constexpr u64 no_branch_trace = 1 << 11, no_sampling = 1 << 12;
+    cpu.msrs.misc_enable = 1 | no_branch_trace | no_sampling;
+    cpu.msrs.tsc_offset = 0;
+    cpu.msrs.tsc_offset = u64{0} - cpu.tsc(); // the counter restarts at zero
+}
+
+} // namespace
+
+void reset_state(Cpu& cpu, ResetKind kind) {
+    cpu.gpr = {};
+    cpu.set_r32(RDX, cpu.model->signature);
+    cpu.set_full_eflags(2);
+    cpu.ip = 0xFFF0;
+    cpu.next_ip = cpu.ip;
+    cpu.cpl = 0;
+    const u64 caches = kind == ResetKind::init ? cpu.cr0 & (cr0::CD | cr0::NW) : cr0::CD | cr0::NW;
+    cpu.cr0 = cr0::ET | (cpu.has(Feature::i486) ? caches : 0);
+    cpu.cr2 = cpu.cr3 = cpu.cr4 = 0;
+    cpu.pdpte = {};
+    cpu.dr = {};
+    cpu.dr[6] = 0xFFFF'0FF0;
+    cpu.dr[7] = 0x400;
+    reset_segments(cpu);
+    cpu.halted = cpu.shutdown = cpu.wait_for_sipi = false;
+    cpu.shadow = 0;
+    cpu.nmi_pending = cpu.nmi_blocked = cpu.init_pending = false;
+    cpu.pending_debug = 0;
+    cpu.fault = {};
+    cpu.fault_chain_length = 0;
+    if (kind == ResetKind::power_on) {
+        cpu.reset_pending = false;
+        reset_msrs(cpu);
+        cpu.fpu.reset();
+        cpu.sse = {};
+    }
+    cpu.flush_tlb(false);
+    cpu.debug_registers_changed();
+    cpu.update_mode();
+}
+
+void Msrs::persist(Archive& archive) {
+    archive(sysenter_cs, sysenter_esp, sysenter_eip, efer, pat, mtrr_def_type, mtrr_variable, mtrr_fixed, tsc_offset,
+            misc_enable, perf, debug_ctl, ucode_revision, machine_check);
+}
+
+namespace {
+
+void check_loaded(Cpu& cpu, Archive& archive, u32 flags_image) {
+    archive.require(cpu.cpl <= 3, "the privilege level is above 3");
+    archive.require((cpu.cr0 & (cr0::PE | cr0::PG)) != cr0::PG, "paging is on without protected mode");
+    archive.require((cpu.cr0 >> 32) == 0 && (cpu.cr3 >> 32) == 0, "a control register is wider than 32 bits");
+    archive.require((cpu.cr4 & ~u64{cpu.model->cr4_bits}) == 0, "CR4 has bits that the processor model lacks");
+    archive.require((cpu.eflags & eflags::VM) == 0 || (!cpu.real_mode() && cpu.cpl == 3),
+                    "virtual-8086 mode outside protected mode");
+    archive.require(cpu.full_eflags() == flags_image, "EFLAGS has bits that the processor model lacks");
+    for (const Segment& s : cpu.seg) archive.require((s.base >> 32) == 0, "a segment base is wider than 32 bits");
+    archive.require(cpu.ip <= 0xFFFF'FFFF, "EIP is wider than 32 bits");
+}
+
+} // namespace
+
+void persist_architecture(Cpu& cpu, Archive& archive) {
+    for (unsigned i = 0; i < 16; ++i) archive(cpu.gpr[i]);
+    u32 flags_image = cpu.full_eflags();
+    archive(cpu.ip, flags_image, cpu.cpl, cpu.cr0, cpu.cr2, cpu.cr3, cpu.cr4, cpu.pdpte, cpu.dr);
+    archive(cpu.gdtr.base, cpu.gdtr.limit, cpu.idtr.base, cpu.idtr.limit, cpu.seg, cpu.ldtr, cpu.tr, cpu.msrs, cpu.fpu,
+            cpu.sse);
+    if (!archive.loading()) return;
+    cpu.set_full_eflags(flags_image);
+    check_loaded(cpu, archive, flags_image);
+    if (!archive.ok()) return;
+    cpu.next_ip = cpu.ip;
+    const bool real = !cpu.protected_mode();
+    for (Segment& s : cpu.seg) s.update(real);
+    cpu.update_mode();
+}
+
+} // namespace glassbox

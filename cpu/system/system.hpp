@@ -1,0 +1,66 @@
+// The system side of the processor, as the run loop and the instruction families call it. Everything here follows the
+// rule of cold functions: false means that a fault is in cpu.fault and the guest sees no other change.
+#pragma once
+
+#include "cpu/state.hpp"
+
+#include <array>
+
+namespace glassbox {
+
+/// Why control goes through the interrupt table: what is pushed as return address, whether the gate's DPL counts, and
+/// the EXT bit of error codes depend on it (SDM 3A 6.12, 6.13).
+enum class InterruptKind : u8 { hardware, software, exception, int3, into, icebp };
+
+/// Enters the handler of `vector`. On entry cpu.ip is the address to return to; for the kinds that instructions cause
+/// (software, int3, into, icebp) that is cpu.next_ip. Afterwards cpu.ip and cpu.next_ip are the handler's first
+/// instruction. False: the fault that the delivery met is in cpu.fault; give it to `deliver_fault`.
+bool deliver_interrupt(Cpu& cpu, u8 vector, InterruptKind kind, bool has_error = false, u32 error = 0);
+/// Delivers cpu.fault, which the instruction at cpu.ip raised, turning combinations into #DF (SDM 3A table 6-5). False:
+/// triple fault; cpu.shutdown is set and cpu.fault_chain tells how it came about.
+bool deliver_fault(Cpu& cpu);
+/// #DB with these bits added to DR6, returning to cpu.ip.
+bool deliver_debug(Cpu& cpu, u64 dr6_bits);
+
+/// Loads ES, SS, DS, FS or GS as MOV does, in every mode.
+bool load_segment(Cpu& cpu, unsigned name, u16 selector);
+/// Whether the port access is allowed: IOPL, else the TSS's bitmap (SDM 1, 19.5).
+bool check_io(Cpu& cpu, u16 port, unsigned width);
+
+/// Debug registers (SDM 3B 17.2): the DR6 bits of enabled breakpoints that the access hits, or 0.
+u64 code_breakpoint(const Cpu& cpu, u64 linear);
+u64 data_breakpoint_hits(const Cpu& cpu, u64 linear, unsigned size, bool write);
+u64 io_breakpoint_hits(const Cpu& cpu, u16 port, unsigned size);
+/// Whether any enabled breakpoint is of that kind.
+bool has_code_breakpoints(const Cpu& cpu);
+bool has_data_breakpoints(const Cpu& cpu);
+
+enum class ResetKind : u8 { power_on, init };
+/// Registers as after RESET or INIT (SDM 3A table 9-1). Translations and blocks are the engine's.
+void reset_state(Cpu& cpu, ResetKind kind = ResetKind::power_on);
+/// All registers that software can see, but not the run state (halted, pending pins); derived state is recomputed after
+/// loading.
+void persist_architecture(Cpu& cpu, Archive& archive);
+
+struct CpuidResult {
+    u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+/// CPUID of the model, with the bits that depend on state.
+CpuidResult cpuid(const Cpu& cpu, u32 leaf, u32 subleaf);
+
+/// False with #GP raised: not an MSR of this model, or not a value that it takes.
+bool read_msr(Cpu& cpu, u32 index, u64& value);
+bool write_msr(Cpu& cpu, u32 index, u64 value);
+
+/// MOV to control registers, privilege checked by the caller.
+bool write_cr0(Cpu& cpu, u32 value);
+bool write_cr3(Cpu& cpu, u32 value);
+bool write_cr4(Cpu& cpu, u32 value);
+/// The four page-directory pointers of a PAE CR3; #GP(0) when a reserved bit is set (SDM 3A 4.4.1).
+bool read_pdptes(Cpu& cpu, u32 cr3, std::array<u64, 4>& out);
+
+namespace dr6 {
+inline constexpr u64 BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
+}
+
+} // namespace glassbox

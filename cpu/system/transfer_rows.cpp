@@ -1,0 +1,75 @@
+// Rows of far transfers, interrupts and segment loads (SDM 2, appendix A).
+#include "cpu/exec.hpp"
+#include "cpu/ops/families.hpp"
+#include "cpu/system/transfer.hpp"
+
+namespace glassbox::families {
+
+namespace {
+
+using namespace transfer;
+using enum Arg;
+using enum Feature;
+using eflags::OSZAPC;
+
+constexpr OpInfo jmp{"jmp"}, call{"call"}, retf{"retf"}, mov{"mov"}, push{"push"}, pop{"pop"};
+constexpr OpInfo les{"les"}, lds{"lds"}, lss{"lss"}, lfs{"lfs"}, lgs{"lgs"};
+constexpr OpInfo iret_info{"iret", OSZAPC}, int_info{"int", 0, 0, OSZAPC}, int3_info{"int3", 0, 0, OSZAPC};
+constexpr OpInfo into_info{"into", 0, 0, OSZAPC}, int1_info{"int1", 0, 0, OSZAPC}, bound_info{"bound"};
+constexpr OpInfo sysenter_info{"sysenter"}, sysexit_info{"sysexit"};
+
+template <unsigned name> consteval Row push_row(u32 opcode, Arg arg, Feature feature = i8086) {
+    return cold_row<push_segment<name, 2>, push_segment<name, 4>>(push, at(opcode), {arg}, attr::not_in_64, feature);
+}
+template <unsigned name> consteval Row pop_row(u32 opcode, Arg arg, Feature feature = i8086) {
+    return cold_end_row<pop_segment<name, 2>, pop_segment<name, 4>>(pop, at(opcode), {arg}, attr::not_in_64, feature);
+}
+template <unsigned name> consteval Row pointer_row(const OpInfo& info, u32 opcode, Feature feature = i8086) {
+    return cold_end_row<load_far_pointer<name, 2>, load_far_pointer<name, 4>>(info, at(opcode).mem(), {Gv, Mp}, 0,
+                                                                              feature);
+}
+
+constexpr Row rows[] = {
+    cold_end_row<jmp_far_immediate<2>, jmp_far_immediate<4>>(jmp, at(0xEA), {Ap}, attr::not_in_64),
+    cold_end_row<jmp_far_memory<2>, jmp_far_memory<4>>(jmp, at(0xFF).digit(5).mem(), {Mp}),
+    cold_end_row<call_far_immediate<2>, call_far_immediate<4>>(call, at(0x9A), {Ap}, attr::not_in_64),
+    cold_end_row<call_far_memory<2>, call_far_memory<4>>(call, at(0xFF).digit(3).mem(), {Mp}),
+    cold_end_row<ret_far_immediate<2>, ret_far_immediate<4>>(retf, at(0xCA), {Iw}),
+    cold_end_row<ret_far<2>, ret_far<4>>(retf, at(0xCB)),
+    cold_end_row<int3>(int3_info, at(0xCC)),
+    cold_end_row<int_n>(int_info, at(0xCD), {Ib}),
+    cold_end_row<into>(into_info, at(0xCE), {}, attr::not_in_64),
+    cold_end_row<iret<2>, iret<4>>(iret_info, at(0xCF)),
+    cold_end_row<icebp>(int1_info, at(0xF1), {}, attr::undocumented, i386),
+    cold_row<bound<2>, bound<4>>(bound_info, at(0x62).mem(), {Gv, Ma}, attr::not_in_64, i186),
+
+    cold_row<mov_from_segment_register<2>, mov_from_segment_register<4>>(mov, at(0x8C).reg(), {Ev, Sw}),
+    cold_row<mov_from_segment_memory>(mov, at(0x8C).mem(), {Mw, Sw}),
+    cold_end_row<mov_to_segment_register>(mov, at(0x8E).reg(), {Sw, Ew}),
+    cold_end_row<mov_to_segment_memory>(mov, at(0x8E).mem(), {Sw, Mw}),
+    push_row<SegmentName::ES>(0x06, Arg::ES),
+    pop_row<SegmentName::ES>(0x07, Arg::ES),
+    push_row<SegmentName::CS>(0x0E, Arg::CS),
+    push_row<SegmentName::SS>(0x16, Arg::SS),
+    pop_row<SegmentName::SS>(0x17, Arg::SS),
+    push_row<SegmentName::DS>(0x1E, Arg::DS),
+    pop_row<SegmentName::DS>(0x1F, Arg::DS),
+    push_row<SegmentName::FS>(0x0FA0, Arg::FS, i386),
+    pop_row<SegmentName::FS>(0x0FA1, Arg::FS, i386),
+    push_row<SegmentName::GS>(0x0FA8, Arg::GS, i386),
+    pop_row<SegmentName::GS>(0x0FA9, Arg::GS, i386),
+    pointer_row<SegmentName::ES>(les, 0xC4),
+    pointer_row<SegmentName::DS>(lds, 0xC5),
+    pointer_row<SegmentName::SS>(lss, 0x0FB2, i386),
+    pointer_row<SegmentName::FS>(lfs, 0x0FB4, i386),
+    pointer_row<SegmentName::GS>(lgs, 0x0FB5, i386),
+
+    cold_end_row<sysenter>(sysenter_info, at(0x0F34), {}, 0, sep),
+    cold_end_row<sysexit>(sysexit_info, at(0x0F35), {}, 0, sep),
+};
+
+} // namespace
+
+std::span<const Row> transfer() { return rows; }
+
+} // namespace glassbox::families
