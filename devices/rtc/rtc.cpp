@@ -57,8 +57,8 @@ void Rtc::update_checksum() {
 u64 Rtc::read(u64 offset, unsigned width) {
     (void)width;
     switch (offset) {
-    case 1: return read_data(index_);
-    case 3: return extended_[extended_index_];
+    case 1: return read_data(index_ & 0x7F);
+    case 3: return extended_[extended_index_ & 0x7F];
     default: return 0xFF; // the index registers are write-only
     }
 }
@@ -71,9 +71,9 @@ void Rtc::write(u64 offset, unsigned width, u64 value) {
         index_ = byte & 0x7F;
         nmi_masked_ = (byte & 0x80) != 0;
         break;
-    case 1: write_data(index_, byte); break;
+    case 1: write_data(index_ & 0x7F, byte); break;
     case 2: extended_index_ = byte & 0x7F; break;
-    case 3: extended_[extended_index_] = byte; break;
+    case 3: extended_[extended_index_ & 0x7F] = byte; break;
     default: break;
     }
 }
