@@ -17,6 +17,8 @@ namespace glassbox {
 // --- leaving (cpu/block/leave.cpp) -------------------------------------------------------------------------------------
 GLASSBOX_HANDLER void leave_fault(Cpu& cpu, const Op* op, u64 result, u64 carries);
 GLASSBOX_HANDLER void leave_after(Cpu& cpu, const Op* op, u64 result, u64 carries);
+/// A repeated string instruction that has more to do.
+GLASSBOX_HANDLER void leave_again(Cpu& cpu, const Op* op, u64 result, u64 carries);
 GLASSBOX_HANDLER void leave_budget(Cpu& cpu, const Op* op, u64 result, u64 carries);
 /// The block is over and cpu.ip is set.
 GLASSBOX_HANDLER void leave_ended(Cpu& cpu, const Op* op, u64 result, u64 carries);

@@ -86,6 +86,7 @@ void execute(Cpu& cpu, const Op* entry) {
         cpu.ip = h.ip;
         break;
     case Leave::fault:
+    case Leave::again:
         cpu.budget += rest;
         cpu.ip = ip_of(op) & 0xFFFF'FFFF;
         break;

@@ -79,6 +79,7 @@ enum class Leave : u8 {
     budget, ///< before `leave_op`, the first of its block: the budget does not cover that block
     fault,  ///< at `leave_op`, which has changed nothing; `fault` says why
     after,  ///< after `leave_op`
+    again,  ///< at `leave_op`, part of whose repetitions are done: it continues there
     ended,  ///< `ip` is the next instruction's address, already set
 };
 

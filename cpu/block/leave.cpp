@@ -20,6 +20,9 @@ GLASSBOX_HANDLER void leave_fault(Cpu& cpu, const Op* op, u64 result, u64 carrie
 GLASSBOX_HANDLER void leave_after(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     leave(cpu, Leave::after, op, result, carries);
 }
+GLASSBOX_HANDLER void leave_again(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    leave(cpu, Leave::again, op, result, carries);
+}
 GLASSBOX_HANDLER void leave_budget(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     leave(cpu, Leave::budget, op, result, carries);
 }

@@ -1,0 +1,201 @@
+// BT, BTS, BTR, BTC, BSF, BSR, CMPXCHG, XADD, CMPXCHG8B (SDM 2).
+#include "cpu/ops/families.hpp"
+#include "cpu/operands.hpp"
+
+namespace glassbox {
+
+namespace {
+
+using namespace eflags;
+using enum Arg;
+using attr::lockable;
+
+enum class Bit : u8 { test, set, reset, complement };
+template <Bit kind> inline constexpr OpInfo bit_info{
+    kind == Bit::test ? "bt" : kind == Bit::set ? "bts" : kind == Bit::reset ? "btr" : "btc", eflags::CF,
+    OSZAPC & ~(eflags::CF | eflags::ZF)};
+
+template <Bit kind, Word T> T bit_apply(Flags& f, T a, unsigned n) {
+    const T mask = static_cast<T>(T{1} << n);
+    f.set_cf((a & mask) != 0);
+    switch (kind) {
+    case Bit::set: return a | mask;
+    case Bit::reset: return static_cast<T>(a & ~mask);
+    case Bit::complement: return a ^ mask;
+    default: return a;
+    }
+}
+template <Bit kind, Word T, bool immediate> struct BitReg {
+    static void run(Cpu& cpu, const Op& op, Flags& f) {
+        const unsigned n = static_cast<unsigned>(immediate ? op.imm : cpu.reg<T>(op.reg)) & (bits_of<T> - 1);
+        const T r = bit_apply<kind, T>(f, cpu.reg<T>(op.base), n);
+        if (kind != Bit::test) cpu.set_reg<T>(op.base, r);
+    }
+};
+/// With a register for the bit number, the operand is a bit string that reaches 2 Gbit either way.
+template <Bit kind, Word T, bool immediate> struct BitMem {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        const u32 which = immediate ? static_cast<u32>(op.imm) : static_cast<u32>(static_cast<Signed<T>>(cpu.reg<T>(op.reg)));
+        const unsigned n = which & (bits_of<T> - 1);
+        u32 offset = offset_of(cpu, op);
+        if (!immediate) offset += static_cast<u32>(static_cast<i32>(which) >> (sizeof(T) == 2 ? 4 : 5)) * static_cast<u32>(sizeof(T));
+        offset &= ~u32{0} >> op.extra;
+        u64 linear;
+        if constexpr (kind == Bit::test) {
+            T value;
+            if (!segment_read(cpu, op.seg, offset, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
+            bit_apply<kind, T>(f, value, n);
+            return true;
+        } else {
+            if (!segment_write(cpu, op.seg, offset, sizeof(T), linear)) return false;
+            return modify<T>(cpu, op, linear, [&](T a) { return bit_apply<kind, T>(f, a, n); });
+        }
+    }
+};
+template <Bit kind> Handler select_bit(const Insn& insn, Op& op) {
+    const bool immediate = insn.operand[1].kind == OperandKind::imm;
+    op.reg = insn.operand[1].number;
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        if (insn.mem) return immediate ? &handler<BitMem<kind, T, true>> : &handler<BitMem<kind, T, false>>;
+        op.base = insn.operand[0].number;
+        return immediate ? &handler<BitReg<kind, T, true>> : &handler<BitReg<kind, T, false>>;
+    });
+}
+template <Bit kind> consteval Row bit_row(At at, Arg b, u16 attributes) {
+    // The undefined flags stay as they are, so an earlier write to them is not dead.
+    return {at, {Ev, b}, &bit_info<kind>, &select_bit<kind>, static_cast<u16>(attributes | attr::flags_conditional), Feature::i386};
+}
+
+/// A zero source sets ZF and leaves the destination alone. The other flags are undefined; PF follows the result's low
+/// byte on current processors, the rest is cleared.
+struct Bsf {
+    static constexpr OpInfo info{"bsf", eflags::ZF, OSZAPC & ~eflags::ZF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        f.logic<T>(b);
+        return b ? static_cast<T>(__builtin_ctz(b)) : a;
+    }
+};
+struct Bsr {
+    static constexpr OpInfo info{"bsr", eflags::ZF, OSZAPC & ~eflags::ZF};
+    template <Word T> static T apply(Flags& f, T a, T b) {
+        f.logic<T>(b);
+        return b ? static_cast<T>(31 - __builtin_clz(b)) : a;
+    }
+};
+
+constexpr OpInfo cmpxchg_info{"cmpxchg", OSZAPC}, xadd_info{"xadd", OSZAPC}, cmpxchg8b_info{"cmpxchg8b", eflags::ZF};
+
+template <Word T> bool compare(Cpu& cpu, Flags& f, T value) {
+    const T a = cpu.reg<T>(8 * RAX);
+    f.sub<T>(a, value, static_cast<T>(a - value));
+    return a == value;
+}
+template <Word T> struct CmpxchgReg {
+    static void run(Cpu& cpu, const Op& op, Flags& f) {
+        const T value = cpu.reg<T>(op.base);
+        if (compare<T>(cpu, f, value)) cpu.set_reg<T>(op.base, cpu.reg<T>(op.reg));
+        else cpu.set_reg<T>(8 * RAX, value);
+    }
+};
+template <Word T, class Ea> struct CmpxchgMem { // the destination is written either way
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        u64 linear;
+        if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
+        bool equal = false;
+        T old{};
+        if (!modify<T>(cpu, op, linear, [&](T value) {
+                old = value;
+                equal = compare<T>(cpu, f, value);
+                return equal ? cpu.reg<T>(op.reg) : value;
+            }))
+            return false;
+        if (!equal) cpu.set_reg<T>(8 * RAX, old);
+        return true;
+    }
+};
+Handler select_cmpxchg(const Insn& insn, Op& op) {
+    op.reg = insn.operand[1].number;
+    return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
+        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<CmpxchgMem<T, Ea>>; });
+        op.base = insn.operand[0].number;
+        return &handler<CmpxchgReg<T>>;
+    });
+}
+
+template <Word T> struct XaddReg {
+    static void run(Cpu& cpu, const Op& op, Flags& f) {
+        const T a = cpu.reg<T>(op.base), b = cpu.reg<T>(op.reg);
+        const T sum = static_cast<T>(a + b);
+        f.add<T>(a, b, sum);
+        cpu.set_reg<T>(op.reg, a);
+        cpu.set_reg<T>(op.base, sum); // the destination wins when both are the same register
+    }
+};
+template <Word T, class Ea> struct XaddMem {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        u64 linear;
+        if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
+        const T b = cpu.reg<T>(op.reg);
+        T old{};
+        if (!modify<T>(cpu, op, linear, [&](T a) {
+                old = a;
+                const T sum = static_cast<T>(a + b);
+                f.add<T>(a, b, sum);
+                return sum;
+            }))
+            return false;
+        cpu.set_reg<T>(op.reg, old);
+        return true;
+    }
+};
+Handler select_xadd(const Insn& insn, Op& op) {
+    op.reg = insn.operand[1].number;
+    return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
+        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<XaddMem<T, Ea>>; });
+        op.base = insn.operand[0].number;
+        return &handler<XaddReg<T>>;
+    });
+}
+
+bool cmpxchg8b(Cpu& cpu, const Op& op) {
+    u64 linear;
+    if (!segment_write(cpu, op.seg, offset_of(cpu, op), 8, linear)) return false;
+    const u64 expected = (u64{cpu.r32(RDX)} << 32) | cpu.r32(RAX);
+    const u64 wanted = (u64{cpu.r32(RCX)} << 32) | cpu.r32(RBX);
+    u64 old = 0;
+    if (!modify<u64>(cpu, op, linear, [&](u64 value) {
+            old = value;
+            return value == expected ? wanted : value;
+        }))
+        return false;
+    cpu.flags.replace(eflags::ZF, old == expected ? eflags::ZF : 0);
+    if (old != expected) {
+        cpu.set_r32(RAX, static_cast<u32>(old));
+        cpu.set_r32(RDX, static_cast<u32>(old >> 32));
+    }
+    return true;
+}
+
+constexpr Row rows[] = {
+    bit_row<Bit::test>(at(0x0FA3), Gv, 0),
+    bit_row<Bit::set>(at(0x0FAB), Gv, lockable),
+    bit_row<Bit::reset>(at(0x0FB3), Gv, lockable),
+    bit_row<Bit::complement>(at(0x0FBB), Gv, lockable),
+    bit_row<Bit::test>(at(0x0FBA).digit(4), Ib, 0),
+    bit_row<Bit::set>(at(0x0FBA).digit(5), Ib, lockable),
+    bit_row<Bit::reset>(at(0x0FBA).digit(6), Ib, lockable),
+    bit_row<Bit::complement>(at(0x0FBA).digit(7), Ib, lockable),
+    binary<Bsf>(at(0x0FBC), Gv, Ev, 0, Feature::i386),
+    binary<Bsr>(at(0x0FBD), Gv, Ev, 0, Feature::i386),
+    {at(0x0FB0), {Eb, Gb}, &cmpxchg_info, &select_cmpxchg, lockable, Feature::i486},
+    {at(0x0FB1), {Ev, Gv}, &cmpxchg_info, &select_cmpxchg, lockable, Feature::i486},
+    {at(0x0FC0), {Eb, Gb}, &xadd_info, &select_xadd, lockable, Feature::i486},
+    {at(0x0FC1), {Ev, Gv}, &xadd_info, &select_xadd, lockable, Feature::i486},
+    cold_row<cmpxchg8b>(cmpxchg8b_info, at(0x0FC7).digit(1).mem(), {Mq}, lockable, Feature::cx8),
+};
+
+} // namespace
+
+std::span<const Row> families::bit() { return rows; }
+
+} // namespace glassbox

@@ -1,0 +1,186 @@
+// Near control transfer: Jcc, JMP, CALL, RET, LOOP, JCXZ (SDM 2). Far transfers belong to the system side.
+#include "cpu/block/link.hpp"
+#include "cpu/ops/conditions.hpp"
+#include "cpu/ops/families.hpp"
+#include "cpu/operands.hpp"
+#include "cpu/stack.hpp"
+
+namespace glassbox {
+
+namespace {
+
+using enum Arg;
+using attr::branch, attr::ends_block;
+
+constexpr OpInfo jmp_info{"jmp"}, call_info{"call"}, ret_info{"ret"}, jcxz_info{"jcxz"}, loop_info{"loop"},
+    loope_info{"loope", 0, 0, eflags::ZF}, loopne_info{"loopne", 0, 0, eflags::ZF};
+
+void unlinked(const Insn& insn, Op& op) {
+    op.link = nullptr;
+    op.fall = nullptr;
+    op.epoch = 0;
+    op.index = insn.in_page ? branch_in_page : 0;
+}
+/// A branch to an address beyond the code segment's limit faults before anything else happens.
+bool target_allowed(Cpu& cpu, u64 target) {
+    if (target <= cpu.seg[SegmentName::CS].limit) [[likely]] return true;
+    return cpu.gp(0, "a branch target is beyond the code segment's limit");
+}
+
+template <class Cond, bool in_page> GLASSBOX_HANDLER void jcc(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (Cond::test(f)) {
+        if (!target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
+            GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+        GLASSBOX_TAKE(cpu, op, f, in_page);
+    }
+    GLASSBOX_FALL(cpu, op, f, in_page);
+}
+template <class Cond> Handler select_jcc(const Insn& insn, Op& op) {
+    unlinked(insn, op);
+    return insn.in_page ? &jcc<Cond, true> : &jcc<Cond, false>;
+}
+template <u32 n> struct JccInfo {
+    static constexpr OpInfo info{jump_names[n], 0, 0, Condition<n>::reads};
+};
+constexpr u16 conditional = branch | ends_block | attr::may_fault;
+template <u32 n> consteval Row short_jcc() { return {at(0x70 + n), {Jb}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional}; }
+template <u32 n> consteval Row near_jcc() {
+    return {at(0x0F80 + n), {Jz}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional, Feature::i386};
+}
+
+template <bool in_page> GLASSBOX_HANDLER void jmp_direct(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (!target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    GLASSBOX_TAKE(cpu, op, f, in_page);
+}
+Handler select_jmp(const Insn& insn, Op& op) {
+    unlinked(insn, op);
+    return insn.in_page ? &jmp_direct<true> : &jmp_direct<false>;
+}
+
+template <Word T, class Stack, bool in_page>
+GLASSBOX_HANDLER void call_direct(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (!target_allowed(cpu, (op + 1)->imm) || !push<T, Stack>(cpu, *op, static_cast<T>(block_end_ip(op)))) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    GLASSBOX_TAKE(cpu, op, f, in_page);
+}
+Handler select_call(const Insn& insn, Op& op) {
+    unlinked(insn, op);
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_stack(insn, [&]<class Stack>() -> Handler {
+            return insn.in_page ? &call_direct<T, Stack, true> : &call_direct<T, Stack, false>;
+        });
+    });
+}
+
+/// Jump or call through a register or memory.
+template <Word T, class Ea> bool indirect_target(Cpu& cpu, const Op& op, u64& target) {
+    u64 linear;
+    T value;
+    if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
+    target = value;
+    return target_allowed(cpu, target);
+}
+struct EaRegister {};
+template <Word T, class Ea> bool target_of(Cpu& cpu, const Op& op, u64& target) {
+    if constexpr (std::is_same_v<Ea, EaRegister>) {
+        target = cpu.reg<T>(op.reg);
+        return target_allowed(cpu, target);
+    } else {
+        return indirect_target<T, Ea>(cpu, op, target);
+    }
+}
+template <Word T, class Ea> GLASSBOX_HANDLER void jmp_indirect(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    u64 target;
+    if (!target_of<T, Ea>(cpu, *op, target)) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    GLASSBOX_JUMP(cpu, op, f, target);
+}
+template <Word T, class Stack, class Ea>
+GLASSBOX_HANDLER void call_indirect(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    u64 target;
+    if (!target_of<T, Ea>(cpu, *op, target) || !push<T, Stack>(cpu, *op, static_cast<T>(block_end_ip(op)))) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    GLASSBOX_JUMP(cpu, op, f, target);
+}
+template <class F> Handler with_target(const Insn& insn, Op& op, F&& pick) {
+    if (insn.mem) return with_address(insn, pick);
+    op.reg = insn.operand[0].number;
+    return pick.template operator()<EaRegister>();
+}
+Handler select_jmp_indirect(const Insn& insn, Op& op) {
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_target(insn, op, [&]<class Ea>() -> Handler { return &jmp_indirect<T, Ea>; });
+    });
+}
+Handler select_call_indirect(const Insn& insn, Op& op) {
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_stack(insn, [&]<class Stack>() -> Handler {
+            return with_target(insn, op, [&]<class Ea>() -> Handler { return &call_indirect<T, Stack, Ea>; });
+        });
+    });
+}
+
+template <Word T, class Stack> GLASSBOX_HANDLER void ret_near(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    T target;
+    if (!top<T, Stack>(cpu, *op, target) || !target_allowed(cpu, target)) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    drop<T, Stack>(cpu, static_cast<u32>(op->imm));
+    GLASSBOX_JUMP(cpu, op, f, u64{target});
+}
+Handler select_ret(const Insn& insn, Op&) {
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_stack(insn, [&]<class Stack>() -> Handler { return &ret_near<T, Stack>; });
+    });
+}
+
+/// CX or ECX by address size.
+enum class Loop : u8 { jcxz, loop, loope, loopne };
+template <Word Count, Loop kind> GLASSBOX_HANDLER void loop_branch(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    const Count count = static_cast<Count>(cpu.reg<Count>(8 * RCX) - (kind == Loop::jcxz ? 0 : 1));
+    bool taken = kind == Loop::jcxz ? count == 0 : count != 0;
+    if (kind == Loop::loope) taken = taken && f.zf();
+    if (kind == Loop::loopne) taken = taken && !f.zf();
+    if (taken && !target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    if (kind != Loop::jcxz) cpu.set_reg<Count>(8 * RCX, count);
+    if (taken) GLASSBOX_TAKE(cpu, op, f, op->index == branch_in_page);
+    GLASSBOX_FALL(cpu, op, f, op->index == branch_in_page);
+}
+template <Loop kind> Handler select_loop(const Insn& insn, Op& op) {
+    unlinked(insn, op);
+    return insn.addrsize == 2 ? &loop_branch<u16, kind> : &loop_branch<u32, kind>;
+}
+
+constexpr u16 indirect = ends_block | attr::may_fault;
+
+constexpr Row rows[] = {
+    short_jcc<0>(), short_jcc<1>(), short_jcc<2>(), short_jcc<3>(), short_jcc<4>(), short_jcc<5>(), short_jcc<6>(), short_jcc<7>(),
+    short_jcc<8>(), short_jcc<9>(), short_jcc<10>(), short_jcc<11>(), short_jcc<12>(), short_jcc<13>(), short_jcc<14>(), short_jcc<15>(),
+    near_jcc<0>(), near_jcc<1>(), near_jcc<2>(), near_jcc<3>(), near_jcc<4>(), near_jcc<5>(), near_jcc<6>(), near_jcc<7>(),
+    near_jcc<8>(), near_jcc<9>(), near_jcc<10>(), near_jcc<11>(), near_jcc<12>(), near_jcc<13>(), near_jcc<14>(), near_jcc<15>(),
+    {at(0xEB), {Jb}, &jmp_info, &select_jmp, conditional},
+    {at(0xE9), {Jz}, &jmp_info, &select_jmp, conditional},
+    {at(0xE8), {Jz}, &call_info, &select_call, conditional},
+    {at(0xFF).digit(2), {Ev}, &call_info, &select_call_indirect, indirect},
+    {at(0xFF).digit(4), {Ev}, &jmp_info, &select_jmp_indirect, indirect},
+    {at(0xC2), {Iw}, &ret_info, &select_ret, indirect},
+    {at(0xC3), {}, &ret_info, &select_ret, indirect},
+    {at(0xE0), {Jb}, &loopne_info, &select_loop<Loop::loopne>, conditional},
+    {at(0xE1), {Jb}, &loope_info, &select_loop<Loop::loope>, conditional},
+    {at(0xE2), {Jb}, &loop_info, &select_loop<Loop::loop>, conditional},
+    {at(0xE3), {Jb}, &jcxz_info, &select_loop<Loop::jcxz>, conditional},
+};
+
+} // namespace
+
+std::span<const Row> families::branch() { return rows; }
+
+} // namespace glassbox

@@ -1,0 +1,153 @@
+// MUL, IMUL, DIV, IDIV (SDM 2). SF, ZF, AF and PF after a multiplication are undefined: SF and PF follow the low half of
+// the product and ZF, AF are clear, as on processors since the Pentium Pro. Divisions leave all flags alone.
+#include "cpu/ops/families.hpp"
+#include "cpu/operands.hpp"
+
+namespace glassbox {
+
+namespace {
+
+using namespace eflags;
+using enum Arg;
+
+constexpr u32 mul_defined = eflags::CF | eflags::OF, mul_undefined = OSZAPC & ~mul_defined;
+constexpr OpInfo mul_info{"mul", mul_defined, mul_undefined}, imul_info{"imul", mul_defined, mul_undefined},
+    div_info{"div", 0, 0}, idiv_info{"idiv", 0, 0};
+
+template <Word T> void mul_flags(Flags& f, T low, bool overflow) {
+    f.set_result<T>(low);
+    if (low == 0) f.replace(eflags::ZF, 0);
+    f.set_cf_of_af(overflow, overflow, false);
+}
+
+/// Source operand of the one-operand forms, from a register or memory.
+template <Word T, class Ea> bool source(Cpu& cpu, const Op& op, T& value) {
+    if constexpr (std::is_void_v<Ea>) {
+        value = cpu.reg<T>(op.reg);
+        return true;
+    } else {
+        u64 linear;
+        return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value);
+    }
+}
+template <Word T> void write_double(Cpu& cpu, T low, T high) {
+    if constexpr (sizeof(T) == 1) {
+        cpu.set_r16(RAX, static_cast<u16>(low | (high << 8)));
+    } else {
+        cpu.set_reg<T>(8 * RAX, low);
+        cpu.set_reg<T>(8 * RDX, high);
+    }
+}
+
+template <Word T, class Ea> struct Mul {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        T b;
+        if (!source<T, Ea>(cpu, op, b)) return false;
+        const u64 product = u64{cpu.reg<T>(8 * RAX)} * b;
+        const T high = static_cast<T>(product >> bits_of<T>);
+        write_double<T>(cpu, static_cast<T>(product), high);
+        mul_flags<T>(f, static_cast<T>(product), high != 0);
+        return true;
+    }
+};
+template <Word T, class Ea> struct Imul1 {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        T b;
+        if (!source<T, Ea>(cpu, op, b)) return false;
+        const i64 product = i64{static_cast<Signed<T>>(cpu.reg<T>(8 * RAX))} * static_cast<Signed<T>>(b);
+        const T low = static_cast<T>(product);
+        write_double<T>(cpu, low, static_cast<T>(product >> bits_of<T>));
+        mul_flags<T>(f, low, product != static_cast<Signed<T>>(low));
+        return true;
+    }
+};
+template <Word T> T imul_truncated(Flags& f, T a, T b) {
+    const i64 product = i64{static_cast<Signed<T>>(a)} * static_cast<Signed<T>>(b);
+    const T low = static_cast<T>(product);
+    mul_flags<T>(f, low, product != static_cast<Signed<T>>(low));
+    return low;
+}
+struct Imul2 {
+    static constexpr OpInfo info{"imul", mul_defined, mul_undefined};
+    template <Word T> static T apply(Flags& f, T a, T b) { return imul_truncated<T>(f, a, b); }
+};
+template <Word T, class Ea> struct Imul3 {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        T a;
+        if constexpr (std::is_void_v<Ea>) a = cpu.reg<T>(op.base);
+        else if (!source<T, Ea>(cpu, op, a)) return false;
+        cpu.set_reg<T>(op.reg, imul_truncated<T>(f, a, static_cast<T>(op.imm)));
+        return true;
+    }
+};
+Handler select_imul3(const Insn& insn, Op& op) {
+    op.reg = insn.operand[0].number;
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<Imul3<T, Ea>>; });
+        op.base = insn.operand[1].number;
+        return &handler<Imul3<T, void>>;
+    });
+}
+
+constexpr const char* div_zero = "division by zero";
+constexpr const char* div_range = "the quotient does not fit its register";
+
+template <Word T, class Ea> struct Div {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        T b;
+        if (!source<T, Ea>(cpu, op, b)) return false;
+        if (b == 0) return cpu.raise(Exception::DE, div_zero);
+        u64 a;
+        if constexpr (sizeof(T) == 1) a = cpu.r16(RAX);
+        else a = (u64{cpu.reg<T>(8 * RDX)} << bits_of<T>) | cpu.reg<T>(8 * RAX);
+        const u64 quotient = a / b;
+        if (quotient > static_cast<T>(~T{0})) return cpu.raise(Exception::DE, div_range);
+        write_double<T>(cpu, static_cast<T>(quotient), static_cast<T>(a % b));
+        return true;
+    }
+};
+template <Word T, class Ea> struct Idiv {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        T raw;
+        if (!source<T, Ea>(cpu, op, raw)) return false;
+        const i64 b = static_cast<Signed<T>>(raw);
+        if (b == 0) return cpu.raise(Exception::DE, div_zero);
+        i64 a;
+        if constexpr (sizeof(T) == 1) a = static_cast<i16>(cpu.r16(RAX));
+        else if constexpr (sizeof(T) == 2) a = static_cast<i32>((u32{cpu.r16(RDX)} << 16) | cpu.r16(RAX));
+        else a = static_cast<i64>((u64{cpu.r32(RDX)} << 32) | cpu.r32(RAX));
+        if (b == -1 && a == INT64_MIN) return cpu.raise(Exception::DE, div_range);
+        const i64 quotient = a / b;
+        if (quotient != static_cast<Signed<T>>(quotient)) return cpu.raise(Exception::DE, div_range);
+        write_double<T>(cpu, static_cast<T>(quotient), static_cast<T>(a % b));
+        return true;
+    }
+};
+
+template <template <Word, class> class Body> Handler select_one(const Insn& insn, Op& op) {
+    return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
+        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<Body<T, Ea>>; });
+        op.reg = insn.operand[0].number;
+        return &handler<Body<T, void>>;
+    });
+}
+
+constexpr Row rows[] = {
+    {at(0xF6).digit(4), {Eb}, &mul_info, &select_one<Mul>},
+    {at(0xF7).digit(4), {Ev}, &mul_info, &select_one<Mul>},
+    {at(0xF6).digit(5), {Eb}, &imul_info, &select_one<Imul1>},
+    {at(0xF7).digit(5), {Ev}, &imul_info, &select_one<Imul1>},
+    {at(0xF6).digit(6), {Eb}, &div_info, &select_one<Div>, attr::may_fault},
+    {at(0xF7).digit(6), {Ev}, &div_info, &select_one<Div>, attr::may_fault},
+    {at(0xF6).digit(7), {Eb}, &idiv_info, &select_one<Idiv>, attr::may_fault},
+    {at(0xF7).digit(7), {Ev}, &idiv_info, &select_one<Idiv>, attr::may_fault},
+    {at(0x69), {Gv, Ev, Iz}, &imul_info, &select_imul3, 0, Feature::i186},
+    {at(0x6B), {Gv, Ev, Ibs}, &imul_info, &select_imul3, 0, Feature::i186},
+    binary<Imul2>(at(0x0FAF), Gv, Ev, 0, Feature::i386),
+};
+
+} // namespace
+
+std::span<const Row> families::muldiv() { return rows; }
+
+} // namespace glassbox

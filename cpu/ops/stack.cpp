@@ -1,0 +1,174 @@
+// PUSH, POP, PUSHA, POPA, ENTER, LEAVE (SDM 2). PUSHF and POPF belong to the system side.
+#include "cpu/stack.hpp"
+
+#include "cpu/ops/families.hpp"
+#include "cpu/operands.hpp"
+
+namespace glassbox {
+
+namespace {
+
+using enum Arg;
+
+constexpr OpInfo push_info{"push"}, pop_info{"pop"}, pusha_info{"pusha"}, popa_info{"popa"}, enter_info{"enter"},
+    leave_info{"leave"};
+
+template <Word T, class Stack> struct PushReg {
+    static bool run(Cpu& cpu, const Op& op, Flags&) { return push<T, Stack>(cpu, op, cpu.reg<T>(op.reg)); }
+};
+template <Word T, class Stack> struct PushImm {
+    static bool run(Cpu& cpu, const Op& op, Flags&) { return push<T, Stack>(cpu, op, static_cast<T>(op.imm)); }
+};
+template <Word T, class Stack, class Ea> struct PushMem {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        u64 linear;
+        T value;
+        return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value) && push<T, Stack>(cpu, op, value);
+    }
+};
+template <Word T, class Stack> struct PopReg {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        T value;
+        if (!top<T, Stack>(cpu, op, value)) return false;
+        drop<T, Stack>(cpu);
+        cpu.set_reg<T>(op.reg, value); // POP SP: the popped value wins
+        return true;
+    }
+};
+/// The address is computed with SP already moved (SDM 2, POP).
+template <Word T, class Stack> struct PopMem {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        T value;
+        if (!top<T, Stack>(cpu, op, value)) return false;
+        const u64 before = cpu.gpr[RSP];
+        drop<T, Stack>(cpu);
+        u64 linear;
+        if (EaSeg::write(cpu, op, sizeof(T), linear) && store<T>(cpu, op, linear, value)) return true;
+        cpu.gpr[RSP] = before;
+        return false;
+    }
+};
+
+Handler select_push(const Insn& insn, Op& op) {
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_stack(insn, [&]<class Stack>() -> Handler {
+            switch (insn.operand[0].kind) {
+            case OperandKind::imm: return &handler<PushImm<T, Stack>>;
+            case OperandKind::mem:
+                return with_address(insn, [&]<class Ea>() -> Handler { return &handler<PushMem<T, Stack, Ea>>; });
+            default: op.reg = insn.operand[0].number; return &handler<PushReg<T, Stack>>;
+            }
+        });
+    });
+}
+Handler select_pop(const Insn& insn, Op& op) {
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_stack(insn, [&]<class Stack>() -> Handler {
+            if (insn.mem) return &handler<PopMem<T, Stack>>;
+            op.reg = insn.operand[0].number;
+            return &handler<PopReg<T, Stack>>;
+        });
+    });
+}
+consteval Row push_row(At at, Arg a, Feature f = Feature::i8086) { return {at, {a}, &push_info, &select_push, attr::may_fault, f}; }
+consteval Row pop_row(At at, Arg a) { return {at, {a}, &pop_info, &select_pop, attr::may_fault}; }
+
+template <Word T> bool pusha(Cpu& cpu, const Op& op) {
+    constexpr Gpr order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
+    const u32 old = AnyStack::pointer(cpu);
+    const u32 first = AnyStack::moved(cpu, old, static_cast<u32>(0 - 8 * sizeof(T)));
+    u64 linear[8];
+    for (unsigned i = 0; i < 8; ++i) { // everything is checked before anything is written
+        const u32 sp = AnyStack::moved(cpu, old, static_cast<u32>(0 - (i + 1) * sizeof(T)));
+        if (!AnyStack::write(cpu, sp, sizeof(T), linear[i]) || !probe_write(cpu, linear[i], sizeof(T))) return false;
+    }
+    for (unsigned i = 0; i < 8; ++i) {
+        if (!store<T>(cpu, op, linear[i], cpu.reg<T>(8u * order[i]))) return false;
+    }
+    AnyStack::set(cpu, first);
+    return true;
+}
+template <Word T> bool popa(Cpu& cpu, const Op& op) {
+    constexpr Gpr order[8] = {RDI, RSI, RBP, zero_gpr, RBX, RDX, RCX, RAX}; // the saved SP is skipped
+    T value[8];
+    const u32 old = AnyStack::pointer(cpu);
+    for (unsigned i = 0; i < 8; ++i) {
+        u64 linear;
+        const u32 sp = AnyStack::moved(cpu, old, static_cast<u32>(i * sizeof(T)));
+        if (!AnyStack::read(cpu, sp, sizeof(T), linear) || !load<T>(cpu, op, linear, value[i])) return false;
+    }
+    for (unsigned i = 0; i < 8; ++i) {
+        if (order[i] != zero_gpr) cpu.set_reg<T>(8u * order[i], value[i]);
+    }
+    AnyStack::set(cpu, AnyStack::moved(cpu, old, static_cast<u32>(8 * sizeof(T))));
+    return true;
+}
+
+/// SDM 2, ENTER: the frame pointer is pushed, then level - 1 pointers of the enclosing frames, then the new one.
+template <Word T> bool enter(Cpu& cpu, const Op& op) {
+    const unsigned level = op.imm2 & 31;
+    const u32 old = AnyStack::pointer(cpu);
+    const u32 mask = AnyStack::mask(cpu);
+    T values[33];
+    unsigned count = 0;
+    values[count++] = cpu.reg<T>(8 * RBP);
+    const u32 frame = AnyStack::moved(cpu, old, static_cast<u32>(0 - sizeof(T)));
+    u64 linear;
+    for (unsigned i = 1; i < level; ++i) {
+        const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & mask;
+        if (!AnyStack::read(cpu, at, sizeof(T), linear) || !load<T>(cpu, op, linear, values[count])) return false;
+        ++count;
+    }
+    if (level > 0) values[count++] = static_cast<T>(frame);
+    u64 to[33];
+    u32 sp = old;
+    for (unsigned i = 0; i < count; ++i) {
+        sp = AnyStack::moved(cpu, sp, static_cast<u32>(0 - sizeof(T)));
+        if (!AnyStack::write(cpu, sp, sizeof(T), to[i]) || !probe_write(cpu, to[i], sizeof(T))) return false;
+    }
+    const u32 final_sp = AnyStack::moved(cpu, sp, 0u - static_cast<u32>(op.imm));
+    u64 last; // the new top must be writable too
+    if (!AnyStack::write(cpu, final_sp, sizeof(T), last) || !probe_write(cpu, last, sizeof(T))) return false;
+    for (unsigned i = 0; i < count; ++i) {
+        if (!store<T>(cpu, op, to[i], values[i])) return false;
+    }
+    cpu.set_reg<T>(8 * RBP, static_cast<T>(frame));
+    AnyStack::set(cpu, final_sp);
+    return true;
+}
+
+template <Word T, class Stack> struct LeaveFrame {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        const u32 frame = Stack::moved(cpu, cpu.r32(RBP), 0);
+        u64 linear;
+        T value;
+        if (!Stack::read(cpu, frame, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
+        Stack::set(cpu, Stack::moved(cpu, frame, sizeof(T)));
+        cpu.set_reg<T>(8 * RBP, value);
+        return true;
+    }
+};
+Handler select_leave(const Insn& insn, Op&) {
+    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
+        return with_stack(insn, [&]<class Stack>() -> Handler { return &handler<LeaveFrame<T, Stack>>; });
+    });
+}
+
+constexpr Row rows[] = {
+    push_row(at(0x50), Zv), push_row(at(0x51), Zv), push_row(at(0x52), Zv), push_row(at(0x53), Zv),
+    push_row(at(0x54), Zv), push_row(at(0x55), Zv), push_row(at(0x56), Zv), push_row(at(0x57), Zv),
+    pop_row(at(0x58), Zv), pop_row(at(0x59), Zv), pop_row(at(0x5A), Zv), pop_row(at(0x5B), Zv),
+    pop_row(at(0x5C), Zv), pop_row(at(0x5D), Zv), pop_row(at(0x5E), Zv), pop_row(at(0x5F), Zv),
+    push_row(at(0x68), Iz, Feature::i186), push_row(at(0x6A), Ibs, Feature::i186), push_row(at(0xFF).digit(6), Ev),
+    pop_row(at(0x8F).digit(0), Ev),
+    cold_row<pusha<u16>, pusha<u32>>(pusha_info, at(0x60), {}, 0, Feature::i186),
+    cold_row<popa<u16>, popa<u32>>(popa_info, at(0x61), {}, 0, Feature::i186),
+    cold_row<enter<u16>, enter<u32>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::i186),
+    {at(0xC9), {}, &leave_info, &select_leave, attr::may_fault, Feature::i186},
+};
+
+} // namespace
+
+std::span<const Row> families::stack() { return rows; }
+
+} // namespace glassbox

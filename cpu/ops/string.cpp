@@ -1,0 +1,209 @@
+// MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS and their repetitions (SDM 2). An iteration counts as an instruction; a
+// repetition stops for events at an exact iteration and continues there. Where both sides are plain memory, MOVS and
+// STOS go page by page on host memory.
+#include "cpu/ops/families.hpp"
+#include "cpu/ops/port_access.hpp"
+#include "cpu/operands.hpp"
+
+#include <algorithm>
+
+namespace glassbox {
+
+namespace {
+
+using enum Arg;
+
+enum class String : u8 { movs, stos, lods, cmps, scas, ins, outs };
+
+/// Index and count registers in the address size.
+u32 address_mask(const Op& op) { return ~u32{0} >> op.extra; }
+u32 index_register(const Cpu& cpu, const Op& op, Gpr n) { return cpu.r32(n) & address_mask(op); }
+void set_index(Cpu& cpu, const Op& op, Gpr n, u32 value) {
+    if (op.extra) cpu.set_r16(n, static_cast<u16>(value));
+    else cpu.set_r32(n, value);
+}
+void advance(Cpu& cpu, const Op& op, Gpr n, u32 bytes) {
+    const u32 old = cpu.r32(n);
+    set_index(cpu, op, n, (cpu.eflags & eflags::DF) ? old - bytes : old + bytes);
+}
+
+template <Word T> bool load_source(Cpu& cpu, const Op& op, T& value) {
+    u64 linear;
+    return segment_read(cpu, op.seg, index_register(cpu, op, RSI), sizeof(T), linear) && load<T>(cpu, op, linear, value);
+}
+template <Word T> bool load_destination(Cpu& cpu, const Op& op, T& value) {
+    u64 linear;
+    return segment_read(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) && load<T>(cpu, op, linear, value);
+}
+template <Word T> bool store_destination(Cpu& cpu, const Op& op, T value) {
+    u64 linear;
+    return segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) && store<T>(cpu, op, linear, value);
+}
+
+/// One iteration, index registers included.
+template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
+    constexpr u32 size = sizeof(T);
+    T a, b;
+    if constexpr (kind == String::movs) {
+        if (!load_source<T>(cpu, op, a) || !store_destination<T>(cpu, op, a)) return false;
+    } else if constexpr (kind == String::stos) {
+        if (!store_destination<T>(cpu, op, cpu.reg<T>(8 * RAX))) return false;
+    } else if constexpr (kind == String::lods) {
+        if (!load_source<T>(cpu, op, a)) return false;
+        cpu.set_reg<T>(8 * RAX, a);
+    } else if constexpr (kind == String::cmps) {
+        if (!load_source<T>(cpu, op, a) || !load_destination<T>(cpu, op, b)) return false;
+        f.sub<T>(a, b, static_cast<T>(a - b));
+    } else if constexpr (kind == String::scas) {
+        a = cpu.reg<T>(8 * RAX);
+        if (!load_destination<T>(cpu, op, b)) return false;
+        f.sub<T>(a, b, static_cast<T>(a - b));
+    } else if constexpr (kind == String::ins) {
+        // The port is read only when its value can be stored: reading has side effects.
+        u64 linear;
+        if (!check_port(cpu, cpu.r16(RDX), size) ||
+            !segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), size, linear) || !probe_write(cpu, linear, size))
+            return false;
+        if (!store<T>(cpu, op, linear, static_cast<T>(port_read(cpu, op, cpu.r16(RDX), size)))) return false;
+    } else {
+        if (!check_port(cpu, cpu.r16(RDX), size) || !load_source<T>(cpu, op, a)) return false;
+        port_write(cpu, op, cpu.r16(RDX), size, a);
+    }
+    if constexpr (kind == String::movs || kind == String::lods || kind == String::cmps || kind == String::outs)
+        advance(cpu, op, RSI, size);
+    if constexpr (kind == String::movs || kind == String::stos || kind == String::cmps || kind == String::scas || kind == String::ins)
+        advance(cpu, op, RDI, size);
+    return true;
+}
+
+/// How many elements upwards from `offset` stay within the segment, the page and the address size.
+template <Word T> u32 run_length(u32 offset, u64 linear, u64 segment_high, u32 mask, u32 wanted) {
+    const u64 page_room = (page_size - (linear & page_mask)) / sizeof(T);
+    const u64 high = std::min<u64>(segment_high, mask);
+    const u64 segment_room = offset <= high ? (high - offset + 1) / sizeof(T) : 0;
+    return static_cast<u32>(std::min<u64>({wanted, page_room, segment_room}));
+}
+
+/// MOVS or STOS on host memory: the number of elements done, 0 when a slow iteration must come first.
+template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
+    if (cpu.eflags & eflags::DF) return 0;
+    const u32 mask = address_mask(op);
+    const u32 di = index_register(cpu, op, RDI);
+    const Segment& es = cpu.seg[SegmentName::ES];
+    if (!es.writable_at(di, sizeof(T))) return 0;
+    const u64 to_linear = static_cast<u32>(es.base + di);
+    u32 n = run_length<T>(di, to_linear, es.write_high, mask, wanted);
+    if (n < 2) return 0;
+    T* to = host_for_write<T>(cpu, to_linear);
+    if (!to) return 0;
+    if constexpr (kind == String::stos) {
+        const T value = cpu.reg<T>(8 * RAX);
+        if constexpr (sizeof(T) == 1) std::memset(to, value, n);
+        else std::fill_n(to, n, value);
+    } else {
+        const u32 si = index_register(cpu, op, RSI);
+        const Segment& from_segment = cpu.seg[op.seg];
+        if (!from_segment.readable_at(si, sizeof(T))) return 0;
+        const u64 from_linear = static_cast<u32>(from_segment.base + si);
+        n = run_length<T>(si, from_linear, from_segment.read_high, mask, n);
+        if (n < 2) return 0;
+        const T* from = host_for_read<T>(cpu, from_linear);
+        if (!from) return 0;
+        const u64 bytes = u64{n} * sizeof(T);
+        const auto source = reinterpret_cast<u64>(from), target = reinterpret_cast<u64>(to);
+        if (target > source && target < source + bytes) { // the copy feeds on itself: element by element
+            for (u32 i = 0; i < n; ++i) {
+                T element;
+                std::memcpy(&element, from + i, sizeof(T));
+                std::memcpy(to + i, &element, sizeof(T));
+            }
+        } else {
+            std::memmove(to, from, bytes);
+        }
+        set_index(cpu, op, RSI, si + n * static_cast<u32>(sizeof(T)));
+    }
+    set_index(cpu, op, RDI, di + n * static_cast<u32>(sizeof(T)));
+    return n;
+}
+
+template <String kind, Word T> struct Single {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) { return once<kind, T>(cpu, op, f); }
+};
+
+enum class Repeat : u8 { rep, repe, repne };
+
+template <String kind, Word T, Repeat repeat>
+GLASSBOX_HANDLER void repeated(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    u32 count = index_register(cpu, *op, RCX);
+    // Iterations that the slice has room for, with what was charged for this op and those after it.
+    i64 room = cpu.budget + header_of(op).count - op->pos;
+    bool started = false, finished = count == 0;
+    while (count != 0) {
+        if (room <= 0 || cpu.leave_requested) break;
+        u32 n = 0;
+        if constexpr (kind == String::movs || kind == String::stos)
+            n = bulk<kind, T>(cpu, *op, static_cast<u32>(std::min<i64>(count, room)));
+        if (n == 0) {
+            if (!once<kind, T>(cpu, *op, f)) [[unlikely]]
+                GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+            n = 1;
+        }
+        count -= n;
+        set_index(cpu, *op, RCX, count);
+        room -= n;
+        cpu.budget -= n;
+        started = true;
+        finished = count == 0;
+        if constexpr (kind == String::cmps || kind == String::scas) {
+            if (f.zf() != (repeat == Repeat::repe)) finished = true;
+        }
+        if (finished) break;
+    }
+    if (!finished) GLASSBOX_LEAVE(leave_again, cpu, op, f);
+    if (started) cpu.budget += 1; // the op itself was charged with its block
+    if (cpu.budget < 0 || cpu.leave_requested) [[unlikely]]
+        GLASSBOX_LEAVE(leave_after, cpu, op, f);
+    GLASSBOX_GO(cpu, op + 1, f);
+}
+
+template <String kind> Handler select_string(const Insn& insn, Op&) {
+    // The operand that names the width is the first one in memory.
+    const unsigned width = insn.opcode & 1 ? insn.opsize : 1u;
+    return with_width(width, [&]<Word T>() -> Handler {
+        if (insn.rep == 0) return &handler<Single<kind, T>>;
+        if constexpr (kind == String::cmps || kind == String::scas) {
+            return insn.rep == 0xF3 ? &repeated<kind, T, Repeat::repe> : &repeated<kind, T, Repeat::repne>;
+        } else {
+            return &repeated<kind, T, Repeat::rep>;
+        }
+    });
+}
+
+constexpr OpInfo movs_info{"movs"}, stos_info{"stos"}, lods_info{"lods"}, cmps_info{"cmps", eflags::OSZAPC},
+    scas_info{"scas", eflags::OSZAPC}, ins_info{"ins"}, outs_info{"outs"};
+// REP with a count of zero leaves the flags alone.
+constexpr u16 plain = attr::string | attr::may_fault, comparing = plain | attr::repeats | attr::flags_conditional;
+
+constexpr Row rows[] = {
+    {at(0xA4), {Yb, Xb}, &movs_info, &select_string<String::movs>, plain},
+    {at(0xA5), {Yv, Xv}, &movs_info, &select_string<String::movs>, plain},
+    {at(0xA6), {Xb, Yb}, &cmps_info, &select_string<String::cmps>, comparing},
+    {at(0xA7), {Xv, Yv}, &cmps_info, &select_string<String::cmps>, comparing},
+    {at(0xAA), {Yb, AL}, &stos_info, &select_string<String::stos>, plain},
+    {at(0xAB), {Yv, eAX}, &stos_info, &select_string<String::stos>, plain},
+    {at(0xAC), {AL, Xb}, &lods_info, &select_string<String::lods>, plain},
+    {at(0xAD), {eAX, Xv}, &lods_info, &select_string<String::lods>, plain},
+    {at(0xAE), {AL, Yb}, &scas_info, &select_string<String::scas>, comparing},
+    {at(0xAF), {eAX, Yv}, &scas_info, &select_string<String::scas>, comparing},
+    {at(0x6C), {Yb, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
+    {at(0x6D), {Yv, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
+    {at(0x6E), {DX, Xb}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
+    {at(0x6F), {DX, Xv}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
+};
+
+} // namespace
+
+std::span<const Row> families::string() { return rows; }
+
+} // namespace glassbox

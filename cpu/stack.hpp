@@ -1,0 +1,61 @@
+// Implicit stack accesses of ordinary instructions. FlatStack: SS flat and 32 bits wide. AnyStack: everything else, with
+// limits and a 16- or 32-bit stack pointer.
+#pragma once
+
+#include "cpu/decode/insn.hpp"
+#include "mmu/access.hpp"
+
+namespace glassbox {
+
+struct FlatStack {
+    static u32 pointer(const Cpu& cpu) { return cpu.r32(RSP); }
+    static u32 moved(const Cpu&, u32 sp, u32 by) { return sp + by; }
+    static void set(Cpu& cpu, u32 sp) { cpu.set_r32(RSP, sp); }
+    static bool read(Cpu&, u32 sp, unsigned, u64& linear) {
+        linear = sp;
+        return true;
+    }
+    static bool write(Cpu&, u32 sp, unsigned, u64& linear) {
+        linear = sp;
+        return true;
+    }
+};
+
+struct AnyStack {
+    static u32 mask(const Cpu& cpu) { return cpu.seg[SS].big() ? 0xFFFF'FFFF : 0xFFFF; }
+    static u32 pointer(const Cpu& cpu) { return cpu.r32(RSP) & mask(cpu); }
+    static u32 moved(const Cpu& cpu, u32 sp, u32 by) { return (sp + by) & mask(cpu); }
+    static void set(Cpu& cpu, u32 sp) {
+        if (cpu.seg[SS].big()) cpu.set_r32(RSP, sp);
+        else cpu.set_r16(RSP, static_cast<u16>(sp));
+    }
+    static bool read(Cpu& cpu, u32 sp, unsigned size, u64& linear) { return segment_read(cpu, SS, sp, size, linear); }
+    static bool write(Cpu& cpu, u32 sp, unsigned size, u64& linear) { return segment_write(cpu, SS, sp, size, linear); }
+};
+
+inline bool flat_stack(u32 mode_bits) {
+    return (mode_bits & (mode::flat_ss | mode::stack32)) == (mode::flat_ss | mode::stack32);
+}
+
+/// Pushes; SP moves only when the store succeeded.
+template <Word T, class Stack> inline bool push(Cpu& cpu, const Op& op, T value) {
+    const u32 sp = Stack::moved(cpu, Stack::pointer(cpu), static_cast<u32>(0 - sizeof(T)));
+    u64 linear;
+    if (!Stack::write(cpu, sp, sizeof(T), linear) || !store<T>(cpu, op, linear, value)) return false;
+    Stack::set(cpu, sp);
+    return true;
+}
+/// Reads the top of the stack without moving SP.
+template <Word T, class Stack> inline bool top(Cpu& cpu, const Op& op, T& value) {
+    u64 linear;
+    return Stack::read(cpu, Stack::pointer(cpu), sizeof(T), linear) && load<T>(cpu, op, linear, value);
+}
+template <Word T, class Stack> inline void drop(Cpu& cpu, u32 extra = 0) {
+    Stack::set(cpu, Stack::moved(cpu, Stack::pointer(cpu), static_cast<u32>(sizeof(T)) + extra));
+}
+
+template <class F> Handler with_stack(const Insn& insn, F&& pick) {
+    return flat_stack(insn.mode) ? pick.template operator()<FlatStack>() : pick.template operator()<AnyStack>();
+}
+
+} // namespace glassbox
