@@ -1,6 +1,8 @@
 // The 82093AA against its data sheet.
 #include "devices/ioapic/ioapic.hpp"
 
+#include "devices/lapic/lapic.hpp"
+
 #include <doctest/doctest.h>
 #include <vector>
 
@@ -163,6 +165,45 @@ TEST_CASE("ioapic: a level that nobody took is sent again when somebody listens"
     CHECK(b.get(0x38) == 0xC050);
     b.bus.retry();
     CHECK(b.sent() == 1);
+}
+
+TEST_CASE("ioapic: with a local APIC, a level comes back after each EOI while it is asserted") {
+    struct Pins : CpuPins {
+        bool intr = false;
+        void set_intr(bool level) override { intr = level; }
+        void nmi() override {}
+        void init() override {}
+        void startup(u8) override {}
+        void reset() override {}
+    } pins;
+    Scheduler scheduler;
+    ApicBus bus;
+    LocalApic local(scheduler, pins, bus, [] { return u8{0x20}; }, {});
+    IoApic io(bus);
+    const auto set = [&](u8 index, u32 value) {
+        io.write(0, 4, index);
+        io.write(0x10, 4, value);
+    };
+    set(0x20, 0x8061); // input 8, level, to APIC 0
+    io.set_irq(8, true);
+    CHECK_FALSE(pins.intr); // not yet enabled
+    local.write(0xF0, 4, 0x1FF);
+    REQUIRE(pins.intr); // the refused message was sent again
+    for (int i = 0; i < 3; ++i) {
+        CHECK(local.acknowledge() == 0x61);
+        CHECK_FALSE(pins.intr);
+        local.write(0xB0, 4, 0);
+        CHECK(pins.intr);
+    }
+    CHECK(local.acknowledge() == 0x61);
+    io.set_irq(8, false);
+    local.write(0xB0, 4, 0);
+    CHECK_FALSE(pins.intr);
+    set(0x14, 0x0062); // input 2, edge
+    io.set_irq(2, true);
+    CHECK(local.acknowledge() == 0x62);
+    local.write(0xB0, 4, 0);
+    CHECK_FALSE(pins.intr);
 }
 
 TEST_CASE("ioapic: saved and loaded, and nonsense refused") {

@@ -1,6 +1,8 @@
 // The 8259A pair against its data sheet.
 #include "devices/pic/pic.hpp"
 
+#include "devices/pit/pit.hpp"
+
 #include <doctest/doctest.h>
 #include <vector>
 
@@ -292,6 +294,28 @@ TEST_CASE("pic: the poll command") {
     b.eoi(0xA0);
     CHECK(b.intr);
     CHECK(b.pic.acknowledge() == 0x73);
+}
+
+TEST_CASE("pic: the timer's square wave interrupts once a period") {
+    Bench b;
+    b.initialize();
+    Scheduler scheduler;
+    Pit pit(scheduler, IrqLine(b.pic, 0));
+    pit.write(3, 1, 0x36);
+    pit.write(0, 1, 0xE8);
+    pit.write(0, 1, 0x03);
+    b.out(0x20, 0x20);
+    unsigned taken = 0;
+    const Time end = time_of(1 + 1000 * 20, Pit::frequency);
+    while (scheduler.next_event() <= end) {
+        scheduler.skip_to(scheduler.next_event());
+        scheduler.fire_due();
+        if (!b.intr) continue;
+        CHECK(b.pic.acknowledge() == 0x08);
+        b.eoi();
+        ++taken;
+    }
+    CHECK(taken == 20); // the rises at 1000, 2000 ... 20000
 }
 
 TEST_CASE("pic: saved and loaded, and nonsense refused") {
