@@ -101,6 +101,7 @@ class Vga : public PciFunction, public DisplaySource {
     void fetch_line(u32 counter, unsigned row_scan, unsigned characters, u8* pixels) const;
     void render_text(Frame& frame) const;
     void render_vbe(Frame& frame) const;
+    void render_vbe_planar(u64 row, u32* out, const std::array<u32, 256>& dac) const;
     unsigned text_panning() const;
     u64 font_address(u8 attribute) const;
 
