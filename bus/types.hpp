@@ -15,7 +15,7 @@ using i8 = std::int8_t;
 using i16 = std::int16_t;
 using i32 = std::int32_t;
 using i64 = std::int64_t;
-using u128 = unsigned __int128;
+__extension__ typedef unsigned __int128 u128; // GCC's -Wpedantic accepts the type in this form alone
 
 /// An integer that converts to and from others only by name.
 template <class Tag, class T> struct Strong {
