@@ -2,6 +2,7 @@
 #include "devices/fdc/fdc.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 
 namespace glassbox {
 
