@@ -16,7 +16,7 @@
 namespace glassbox {
 
 class Board;
-class Cpu;
+struct Cpu;
 
 /// Where the machine's bytes go on the host. Null: dropped. The sinks outlive the machine.
 struct HostPorts {

@@ -1,0 +1,396 @@
+#include "machine/board.hpp"
+
+#include "bios/acpi_tables.hpp"
+#include "bios/direct_boot.hpp"
+#include "bios/firmware.hpp"
+#include "bios/smbios.hpp"
+#include "cpu/system/system.hpp"
+#include "guests/embedded.hpp"
+
+#include <algorithm>
+
+namespace glassbox {
+
+namespace {
+
+constexpr int ram_priority = 0, rom_priority = 1;
+/// A byte on a serial line never takes longer than this, so that consoles do not slow a guest down.
+constexpr Time fast_serial_byte = 2 * microsecond;
+
+u64 speed_of(const MachineConfig& config) {
+    return config.instructions_per_second ? config.instructions_per_second : Scheduler::default_speed;
+}
+
+/// What comes between the processor and its interrupt controllers before they exist.
+LocalApic::Config apic_config(const CpuModel& model) {
+    return {.id = 0, .bootstrap = true, .present = model.features.has(Feature::apic), .physical_bits = model.physical_bits};
+}
+
+/// The processor is built before its APIC, which drives its pins: this passes the processor's questions on.
+class LateApic final : public InterruptPort {
+  public:
+    explicit LateApic(const std::unique_ptr<LocalApic>& apic) : apic_(apic) {}
+    u8 acknowledge() override { return apic_->acknowledge(); }
+    u64 apic_base() const override { return apic_ ? apic_->apic_base() : 0; }
+    bool set_apic_base(u64 value) override { return apic_->set_apic_base(value); }
+    bool apic_enabled() const override { return apic_ && apic_->apic_enabled(); }
+    u8 task_priority() const override { return apic_->task_priority(); }
+    void set_task_priority(u8 value) override { apic_->set_task_priority(value); }
+
+  private:
+    const std::unique_ptr<LocalApic>& apic_;
+};
+
+std::vector<BootDevice> boot_devices(const MachineConfig& config) {
+    std::vector<BootDevice> order;
+    for (const std::string& name : config.boot) {
+        if (name == "disk") order.push_back(BootDevice::disk);
+        if (name == "cdrom") order.push_back(BootDevice::cdrom);
+        if (name == "floppy") order.push_back(BootDevice::floppy);
+    }
+    return order;
+}
+
+} // namespace
+
+Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
+    : config(config_), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)), memory(config.memory_bytes),
+      pci(ports), late_apic_(std::make_unique<LateApic>(lapic)), cpu(std::make_unique<Cpu>(memory, ports, scheduler, *late_apic_, model)),
+      lapic(std::make_unique<LocalApic>(scheduler, *cpu, apic_bus, [this] { return pic.acknowledge(); }, apic_config(model))),
+      io_apic(apic_bus), pic(IrqLine(*lapic, 0)), isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
+      legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
+      pit(scheduler, IrqLine(legacy_timers, LegacyRouter::pit)),
+      rtc(scheduler, IrqLine(legacy_timers, LegacyRouter::rtc), config.rtc_base), hpet(scheduler, io_apic, legacy_timers),
+      ps2(scheduler, isa_irqs.line(1), isa_irqs.line(12),
+          {[this](bool open) { a20.set(open); }, [this] { return a20.open(); }, [this] { soft_reset(); }}),
+      system_control(scheduler, a20,
+                     {[this](bool level) { pit.set_gate2(level); }, [this] { return pit.output(2); },
+                      [this] { return pit.refresh_toggle(); }, [](bool) {}, [this] { soft_reset(); }}),
+      host_bridge(ports, memory),
+      isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16,
+                 {[this](bool hard) {
+                     if (!hard) return soft_reset();
+                     reset_requested_ = true;
+                     cpu->leave_requested = true;
+                 }}),
+      ide(ports, memory, scheduler, isa_irqs.line(14), isa_irqs.line(15)),
+      power(ports, memory, scheduler, isa_irqs.line(9, IsaIrqRouter::sci),
+            {[this] {
+                 powered_off = true;
+                 cpu->leave_requested = true;
+             },
+             [this] { cpu->leave_requested = true; },
+             [this] { reset_requested_ = true; }}),
+      vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
+      fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
+    scheduler.on_earlier = [this] { cpu->leave_requested = true; };
+    cpu->ferr = [this](bool level) { isa_irqs.line(13).set(level); };
+    for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {
+        const unsigned irq = Uart16550::standard_irq(i);
+        uarts.push_back(std::make_unique<Uart16550>(scheduler, isa_irqs.line(irq, IsaIrqRouter::first_free + i), host.serial[i],
+                                                    "com" + std::to_string(i + 1), fast_serial_byte));
+        uarts.back()->map(ports, i);
+    }
+    if (config.parallel_port) {
+        parallel.emplace(scheduler, isa_irqs.line(7), host.parallel);
+        parallel->map(ports);
+    }
+    if (config.exit_port) {
+        exit_port.emplace([this](u8 status) {
+            exited = true;
+            exit_status = status;
+            cpu->leave_requested = true;
+        });
+        exit_port->map(ports, *config.exit_port);
+    }
+    map_memory();
+    attach_pci();
+    pit.map(ports);
+    rtc.map(ports);
+    pic.map(ports);
+    dma.map(ports);
+    ps2.map(ports);
+    system_control.map(ports);
+    fw_cfg.map(ports);
+    power.map(ports);
+    debug_console.map(ports);
+    if (model.features.has(Feature::apic)) {
+        lapic->map(memory);
+        io_apic.map(memory);
+    }
+    hpet.map(memory);
+}
+
+Board::~Board() = default;
+
+void Board::soft_reset() {
+    cpu->init();
+    lapic->init();
+}
+
+void Board::map_memory() {
+    const auto ram = [&](const char* name, u64 start, u64 size, u64 offset) {
+        if (size == 0) return;
+        MemoryMap::Region region;
+        region.name = name;
+        region.start = start;
+        region.size = size;
+        region.access = MemoryMap::Access::read_write;
+        region.host = memory.ram().data() + offset;
+        region.priority = ram_priority;
+        memory.add(std::move(region));
+    };
+    constexpr u64 conventional = 0xA0000, extended = 0x100000;
+    ram("conventional memory", 0, conventional, 0);
+    ram("extended memory", extended, layout.low_end - extended, extended);
+    ram("memory above 4 GiB", four_gib, layout.high_bytes, layout.low_end);
+
+    const auto rom = [&](u64 start, u64 size, u64 offset) {
+        MemoryMap::Region region;
+        region.name = "system BIOS";
+        region.start = start;
+        region.size = size;
+        region.access = MemoryMap::Access::read_write;
+        region.host = bios_.data() + offset;
+        region.writes_dropped = true;
+        region.priority = rom_priority;
+        memory.add(std::move(region));
+    };
+    const u64 low = std::min<u64>(bios_.size(), 0x20000); // the last 128 KiB appear below 1 MiB too
+    rom(extended - low, low, bios_.size() - low);
+    rom(four_gib - bios_.size(), bios_.size(), 0);
+}
+
+void Board::attach_pci() {
+    pci.attach(0, 0, host_bridge);
+    pci.attach(1, 0, isa_bridge);
+    pci.attach(1, 1, ide);
+    pci.attach(1, 3, power);
+    pci.attach(2, 0, vga);
+    pci.set_reset_control(&isa_bridge);
+    ide.connect_interrupt(isa_bridge.pci_line(1, 1, 0));
+    vga.connect_interrupt(isa_bridge.pci_line(2, 0, 0));
+}
+
+Expected<> Board::attach_media() {
+    std::array<bool, 4> taken{};
+    if (config.cdrom) {
+        std::unique_ptr<Image> disc;
+        if (!config.cdrom->empty()) {
+            auto image = open_image(*config.cdrom, {.read_only = true});
+            if (!image) return tl::unexpected(image.error());
+            disc = std::move(*image);
+        }
+        if (auto ok = ide.attach_cdrom(1, 0, std::move(disc)); !ok) return ok;
+        taken[2] = true;
+    }
+    for (const DriveConfig& disk : config.disks) {
+        const auto place = std::find(taken.begin(), taken.end(), false);
+        if (place == taken.end()) return fail("there are only four IDE places: too many disks for '" + disk.path + "'");
+        *place = true;
+        auto image = open_image(disk.path, {.read_only = disk.read_only, .discard_writes = disk.discard_writes});
+        if (!image) return tl::unexpected(image.error());
+        const auto n = static_cast<unsigned>(place - taken.begin());
+        if (auto ok = ide.attach_disk(n / 2, n % 2, std::move(*image)); !ok) return ok;
+    }
+    unsigned drive = 0;
+    if (config.demo) {
+        const auto demo = demo_floppy();
+        if (auto ok = fdc.insert(drive++, memory_image({demo.begin(), demo.end()})); !ok) return ok;
+    }
+    for (const DriveConfig& floppy : config.floppies) {
+        if (drive >= Fdc::drive_count) return fail("there are only two floppy drives: too many for '" + floppy.path + "'");
+        auto image = open_image(floppy.path, {.read_only = floppy.read_only, .discard_writes = floppy.discard_writes});
+        if (!image) return tl::unexpected(image.error());
+        if (auto ok = fdc.insert(drive++, std::move(*image)); !ok) return ok;
+    }
+    return {};
+}
+
+Expected<> Board::configure_firmware() {
+    BoardFacts facts;
+    facts.memory_bytes = config.memory_bytes;
+    facts.boot = boot_devices(config);
+    if (config.demo) facts.boot.insert(facts.boot.begin(), BootDevice::floppy);
+    for (unsigned i = 0; i < 2; ++i) facts.floppies[i] = static_cast<FloppyType>(fdc.cmos_type(i));
+    for (unsigned n = 0; n < 4; ++n) {
+        const ide::Drive* drive = ide.drive(n / 2, n % 2);
+        if (!drive) continue;
+        IdeUnit unit;
+        unit.cdrom = drive == ide.cdrom();
+        facts.ide[n] = unit;
+    }
+    FwCfgItems items;
+    const auto add = [&](const FwCfgItems& more) { items.insert(items.end(), more.begin(), more.end()); };
+    if (config.kernel) {
+        auto boot = prepare_direct_boot({*config.kernel, config.initrd, config.append, config.memory_bytes});
+        if (!boot) return tl::unexpected(boot.error());
+        facts.first_boot_path = boot->boot_path;
+        add(boot->items);
+    }
+    add(board_fw_cfg(facts));
+    AcpiConfig acpi;
+    acpi.low_memory_end = layout.low_end;
+    acpi.io_apic = cpu->has(Feature::apic);
+    acpi.serial_ports = static_cast<unsigned>(uarts.size());
+    acpi.parallel_port = config.parallel_port;
+    add(acpi_fw_cfg(acpi));
+    SmbiosConfig smbios;
+    smbios.memory_bytes = config.memory_bytes;
+    smbios.cpuid_signature = cpu->model->signature;
+    smbios.cpuid_features = cpuid(*cpu, 1, 0).edx;
+    smbios.megahertz = static_cast<u16>(std::min<u64>(speed_of(config) / 1'000'000, 65535));
+    add(smbios_fw_cfg(smbios));
+    for (FwCfgItem& item : items) {
+        if (item.file.empty()) fw_cfg.add_bytes(item.key, std::move(item.data));
+        else fw_cfg.add_file(std::move(item.file), std::move(item.data));
+    }
+    for (const CmosByte& byte : cmos_bytes(facts)) rtc.set_cmos(byte.index, byte.value);
+    return {};
+}
+
+Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const HostPorts& host) {
+    const CpuModel* model = find_cpu_model(config.cpu_model);
+    if (!model)
+        return fail("no processor model is called '" + config.cpu_model + "'; there are: " + std::string(cpu_model_names()));
+    auto bios = load_system_bios(config.bios);
+    if (!bios) return tl::unexpected(bios.error());
+    auto vga_bios = load_vga_bios(config.vgabios);
+    if (!vga_bios) return tl::unexpected(vga_bios.error());
+    std::unique_ptr<Board> board(new Board(config, host, *model, {std::move(bios->bytes), std::move(vga_bios->bytes)}));
+    if (auto ok = board->attach_media(); !ok) return tl::unexpected(ok.error());
+    if (auto ok = board->configure_firmware(); !ok) return tl::unexpected(ok.error());
+    board->reset();
+    return board;
+}
+
+void Board::reset() {
+    pci.reset();
+    pic.reset();
+    lapic->reset();
+    io_apic.reset();
+    dma.reset();
+    pit.reset();
+    rtc.reset();
+    hpet.reset();
+    ps2.reset();
+    system_control.reset();
+    fdc.reset();
+    for (auto& uart : uarts) uart->reset();
+    if (parallel) parallel->reset();
+    fw_cfg.reset();
+    a20.reset();
+    cpu->reset();
+}
+
+StopReason Board::run(Time until, u64 max_instructions) {
+    for (;;) {
+        if (powered_off) return StopReason::power_off;
+        if (exited) return StopReason::exit_port;
+        if (reset_requested_) {
+            reset_requested_ = false;
+            reset();
+        }
+        scheduler.fire_due();
+        if (powered_off) return StopReason::power_off;
+        const u64 done = scheduler.instructions();
+        if (scheduler.now() >= until || done >= max_instructions) return StopReason::limit;
+        if (cpu->shutdown && !cpu->wake_pending()) {
+            if (config.stop_on_triple_fault) return StopReason::triple_fault;
+            reset(); // the chipset answers the shutdown cycle with a reset
+            continue;
+        }
+        if ((cpu->halted || power.suspended()) && !cpu->wake_pending()) {
+            if (scheduler.next_event() == never) {
+                if (until == never) return StopReason::idle_forever;
+                scheduler.skip_to(until);
+            } else {
+                scheduler.skip_to(std::min(until, scheduler.next_event()));
+            }
+            continue;
+        }
+        const Time room = until - scheduler.now();
+        const Time each = scheduler.instruction_time();
+        u64 count = std::min(scheduler.instructions_to_next_event(), room / each + (room % each != 0));
+        count = std::min(count, max_instructions - done);
+        cpu->run(count);
+    }
+}
+
+Expected<> Board::change_media(const MediaInput& input) {
+    std::unique_ptr<Image> image;
+    if (!input.path.empty()) {
+        const bool cd = input.drive == MediaInput::Drive::cdrom;
+        auto opened = open_image(input.path, {.read_only = input.read_only || cd});
+        if (!opened) return tl::unexpected(opened.error());
+        image = std::move(*opened);
+    }
+    if (input.drive == MediaInput::Drive::cdrom) return ide.change_cd(std::move(image));
+    const unsigned drive = input.drive == MediaInput::Drive::floppy0 ? 0 : 1;
+    if (image) return fdc.insert(drive, std::move(image));
+    fdc.eject(drive);
+    return {};
+}
+
+Expected<> Board::inject(const Input& input) {
+    struct Visitor {
+        Board& board;
+        Expected<> operator()(const KeyInput& key) {
+            board.ps2.key(key.code, key.extended, key.pressed);
+            return {};
+        }
+        Expected<> operator()(const MouseInput& mouse) {
+            board.ps2.mouse(mouse.dx, mouse.dy, mouse.wheel, mouse.buttons);
+            return {};
+        }
+        Expected<> operator()(const SerialInput& serial) {
+            if (serial.port >= board.uarts.size()) return fail("the machine has no COM" + std::to_string(serial.port + 1));
+            if (!board.uarts[serial.port]->receive(serial.data))
+                return fail("COM" + std::to_string(serial.port + 1) + " has too much waiting: the guest does not read it");
+            return {};
+        }
+        Expected<> operator()(const MediaInput& media) { return board.change_media(media); }
+        Expected<> operator()(const PowerButtonInput&) {
+            board.power.power_button();
+            return {};
+        }
+        Expected<> operator()(const ResetInput&) {
+            board.reset_requested_ = true;
+            return {};
+        }
+        Expected<> operator()(const SkipTimeInput& skip) {
+            board.scheduler.skip_to(board.scheduler.now() + skip.duration);
+            return {};
+        }
+    };
+    return std::visit(Visitor{*this}, input);
+}
+
+void Board::persist(Archive& archive) {
+    scheduler.persist(archive);
+    memory.persist(archive);
+    pci.persist(archive);
+    host_bridge.persist(archive);
+    isa_bridge.persist(archive);
+    ide.persist(archive);
+    power.persist(archive);
+    vga.persist(archive);
+    isa_irqs.persist(archive);
+    pic.persist(archive);
+    lapic->persist(archive);
+    io_apic.persist(archive);
+    dma.persist(archive);
+    pit.persist(archive);
+    rtc.persist(archive);
+    hpet.persist(archive);
+    ps2.persist(archive);
+    system_control.persist(archive);
+    fdc.persist(archive);
+    for (auto& uart : uarts) uart->persist(archive);
+    if (parallel) parallel->persist(archive);
+    fw_cfg.persist(archive);
+    archive.chunk("board", 1, [&](u32) { archive(powered_off, exited, exit_status, reset_requested_); });
+    cpu->persist(archive);
+}
+
+} // namespace glassbox

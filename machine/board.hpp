@@ -1,0 +1,113 @@
+// The i440FX/PIIX3 board: the one place that names every chip and wires it up.
+#pragma once
+
+#include "bios/memory_tables.hpp"
+#include "bus/archive.hpp"
+#include "bus/error.hpp"
+#include "bus/memory_map.hpp"
+#include "bus/pci.hpp"
+#include "bus/port_bus.hpp"
+#include "bus/scheduler.hpp"
+#include "cpu/state.hpp"
+#include "devices/acpi/piix4_pm.hpp"
+#include "devices/chipset/a20_gate.hpp"
+#include "devices/chipset/i440fx.hpp"
+#include "devices/chipset/isa_irq_router.hpp"
+#include "devices/chipset/piix3.hpp"
+#include "devices/chipset/system_control.hpp"
+#include "devices/debugcon/debug_console.hpp"
+#include "devices/dma/dma.hpp"
+#include "devices/fdc/fdc.hpp"
+#include "devices/fw_cfg/fw_cfg.hpp"
+#include "devices/hpet/hpet.hpp"
+#include "devices/hpet/legacy_router.hpp"
+#include "devices/ide/ide_controller.hpp"
+#include "devices/ioapic/ioapic.hpp"
+#include "devices/lapic/lapic.hpp"
+#include "devices/lpt/parallel_port.hpp"
+#include "devices/pic/pic.hpp"
+#include "devices/pit/pit.hpp"
+#include "devices/ps2/controller.hpp"
+#include "devices/rtc/rtc.hpp"
+#include "devices/uart/uart.hpp"
+#include "devices/vga/vga.hpp"
+#include "machine/config.hpp"
+#include "machine/machine.hpp"
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace glassbox {
+
+class Board {
+  public:
+    /// Opens every image and file that `config` names. The error says which one and why.
+    static Expected<std::unique_ptr<Board>> create(const MachineConfig& config, const HostPorts& host);
+
+    ~Board();
+    /// RESET# of the whole board, memory kept.
+    void reset();
+    /// Runs the processor until `until` or `max_instructions`, firing events on the way.
+    StopReason run(Time until, u64 max_instructions);
+    Expected<> inject(const Input& input);
+    /// Every component in a fixed order; RAM is the snapshot writer's.
+    void persist(Archive& archive);
+
+    const MachineConfig config;
+    Scheduler scheduler;
+    MemoryLayout layout;
+    MemoryMap memory;
+    PortBus ports;
+    PciBus pci;
+
+    // From the processor outwards. Members are built in this order, each from those before it.
+    ApicBus apic_bus;
+    std::unique_ptr<InterruptPort> late_apic_; ///< lets the processor be built before its APIC
+    std::unique_ptr<LocalApic> lapic;
+    std::unique_ptr<Cpu> cpu;
+    IoApic io_apic;
+    PicPair pic;
+    IsaIrqRouter isa_irqs;
+    LegacyRouter legacy_timers;
+    A20Gate a20;
+    DmaControllers dma;
+    Pit pit;
+    Rtc rtc;
+    Hpet hpet;
+    Ps2Controller ps2;
+    SystemControl system_control;
+    I440fx host_bridge;
+    Piix3 isa_bridge;
+    IdeController ide;
+    Piix4Pm power;
+    Vga vga;
+    Fdc fdc;
+    std::vector<std::unique_ptr<Uart16550>> uarts;
+    std::optional<ParallelPort> parallel;
+    FwCfg fw_cfg;
+    DebugConsole debug_console;
+    std::optional<ExitPort> exit_port;
+
+    bool powered_off = false;
+    bool exited = false;
+    u8 exit_status = 0;
+
+  private:
+    struct Firmware {
+        std::vector<u8> bios, vga_bios;
+    };
+    Board(const MachineConfig& config, const HostPorts& host, const CpuModel& model, Firmware firmware);
+
+    void soft_reset();
+    void map_memory();
+    void attach_pci();
+    Expected<> attach_media();
+    Expected<> configure_firmware();
+    Expected<> change_media(const MediaInput& input);
+
+    std::vector<u8> bios_; ///< mapped as ROM, never written
+    bool reset_requested_ = false;
+};
+
+} // namespace glassbox

@@ -1,0 +1,49 @@
+#include "machine/machine.hpp"
+
+#include "machine/board.hpp"
+#include "machine/snapshot.hpp"
+
+#include <utility>
+
+namespace glassbox {
+
+Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& config, const HostPorts& ports) {
+    auto board = Board::create(config, ports);
+    if (!board) return tl::unexpected(board.error());
+    return std::unique_ptr<Machine>(new Machine(std::move(*board)));
+}
+
+Machine::Machine(std::unique_ptr<Board> board) : board_(std::move(board)) {}
+Machine::~Machine() = default;
+
+StopReason Machine::run(Time until, u64 max_instructions) { return board_->run(until, max_instructions); }
+Time Machine::now() const { return board_->scheduler.now(); }
+u64 Machine::instructions() const { return board_->scheduler.instructions(); }
+Time Machine::idle_until() const {
+    const Cpu& cpu = *board_->cpu;
+    return (cpu.halted || board_->power.suspended()) && !cpu.wake_pending() ? board_->scheduler.next_event() : now();
+}
+u8 Machine::exit_status() const { return board_->exit_status; }
+Expected<> Machine::inject(const Input& input) { return board_->inject(input); }
+const DisplaySource& Machine::display() const { return board_->vga; }
+u8 Machine::keyboard_leds() const { return board_->ps2.leds(); }
+
+std::string Machine::processor_mode() const {
+    const Cpu& cpu = *board_->cpu;
+    if (cpu.shutdown) return "shut down";
+    if (cpu.halted) return "idle";
+    if (cpu.real_mode()) return "real mode";
+    if (cpu.v86()) return "virtual-8086 mode";
+    return cpu.seg[CS].big() ? "32-bit protected mode" : "16-bit protected mode";
+}
+
+Expected<> Machine::save(const std::string& path) { return save_snapshot(*board_, path); }
+Expected<> Machine::load(const std::string& path) { return load_snapshot(*board_, path); }
+u64 Machine::state_hash() { return hash_state(*board_); }
+std::string Machine::autopsy() const { return describe_stop(*board_); }
+
+void Machine::set_observer(InstructionObserver observer) { board_->cpu->observer = std::move(observer); }
+Cpu& Machine::cpu() { return *board_->cpu; }
+Board& Machine::board() { return *board_; }
+
+} // namespace glassbox

@@ -1,0 +1,234 @@
+#include "machine/snapshot.hpp"
+
+#include "machine/board.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fcntl.h>
+#include <span>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+namespace glassbox {
+
+namespace {
+
+constexpr std::array<u8, 8> magic = {'G', 'L', 'A', 'S', 'S', 'B', 'O', 'X'};
+constexpr u32 format_version = 1;
+constexpr u64 largest_file = u64{16} << 30;
+
+bool all_zero(std::span<const u8> page) {
+    return page[0] == 0 && std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
+}
+
+/// What must be the same for a snapshot to fit a machine.
+void persist_shape(Board& board, Archive& archive) {
+    archive.chunk("shape", 1, [&](u32) {
+        u64 memory = board.config.memory_bytes;
+        std::string model(board.cpu->model->name);
+        u32 serial = static_cast<u32>(board.uarts.size());
+        bool parallel = board.parallel.has_value();
+        archive(memory, model, serial, parallel);
+        archive.require(memory == board.config.memory_bytes,
+                        "it is of a machine with " + std::to_string(memory >> 10) + " KiB of memory (use --memory)");
+        archive.require(model == board.cpu->model->name, "it is of a machine with the processor '" + model.substr(0, 32) + "' (use --cpu)");
+        archive.require(serial == board.uarts.size(), "it is of a machine with another number of serial ports");
+        archive.require(parallel == board.parallel.has_value(), "the parallel ports differ");
+    });
+}
+
+/// RAM: the numbers of the pages that are not zero, and their contents as one zlib stream.
+void save_ram(std::span<const u8> ram, Archive& archive) {
+    std::vector<u32> pages;
+    std::vector<u8> contents;
+    for (u64 at = 0; at < ram.size(); at += page_size) {
+        const auto page = ram.subspan(at, page_size);
+        if (all_zero(page)) continue;
+        pages.push_back(static_cast<u32>(at / page_size));
+        contents.insert(contents.end(), page.begin(), page.end());
+    }
+    uLongf length = compressBound(contents.size());
+    std::vector<u8> packed(length);
+    compress2(packed.data(), &length, contents.data(), contents.size(), 1);
+    packed.resize(length);
+    archive.bounded(pages, ~u64{0});
+    archive.bounded(packed, ~u64{0});
+}
+
+/// Checks and unpacks RAM without touching the machine.
+Expected<std::vector<u8>> unpack_ram(Archive& archive, u64 ram_size, std::vector<u32>& pages) {
+    std::vector<u8> packed;
+    archive.bounded(pages, ram_size / page_size);
+    archive.bounded(packed, largest_file);
+    if (!archive.ok()) return fail(archive.reason());
+    for (std::size_t i = 0; i < pages.size(); ++i) {
+        if (pages[i] >= ram_size / page_size || (i && pages[i] <= pages[i - 1])) return fail("a memory page's number is out of order");
+    }
+    std::vector<u8> contents(pages.size() * page_size);
+    uLongf length = contents.size();
+    if (uncompress(contents.data(), &length, packed.data(), packed.size()) != Z_OK || length != contents.size())
+        return fail("the memory contents are damaged");
+    return contents;
+}
+
+std::vector<u8> state_of(Board& board) {
+    Archive archive = Archive::saver();
+    persist_shape(board, archive);
+    board.persist(archive);
+    return std::move(archive.bytes());
+}
+
+Expected<std::vector<u8>> read_file(const std::string& path) {
+    std::FILE* file = std::fopen(path.c_str(), "rb");
+    if (!file) return fail("cannot open the snapshot '" + path + "': " + std::strerror(errno));
+    struct stat info {};
+    std::vector<u8> data;
+    if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && static_cast<u64>(info.st_size) <= largest_file)
+        data.resize(static_cast<std::size_t>(info.st_size));
+    const std::size_t got = data.empty() ? 0 : std::fread(data.data(), 1, data.size(), file);
+    std::fclose(file);
+    if (data.empty() || got != data.size()) return fail("cannot read the snapshot '" + path + "': not a readable file of a sensible size");
+    return data;
+}
+
+u64 fnv(u64 hash, std::span<const u8> data) {
+    for (u8 byte : data) hash = (hash ^ byte) * 0x100'0000'01B3;
+    return hash;
+}
+
+void put_u32(std::vector<u8>& out, u32 value) {
+    for (unsigned i = 0; i < 4; ++i) out.push_back(static_cast<u8>(value >> (8 * i)));
+}
+u32 get_u32(std::span<const u8> data, std::size_t at) {
+    u32 value = 0;
+    for (unsigned i = 0; i < 4; ++i) value |= u32{data[at + i]} << (8 * i);
+    return value;
+}
+
+} // namespace
+
+Expected<> save_snapshot(Board& board, const std::string& path) {
+    Archive archive = Archive::saver();
+    persist_shape(board, archive);
+    board.persist(archive);
+    save_ram(board.memory.ram(), archive);
+    std::vector<u8> out(magic.begin(), magic.end());
+    put_u32(out, format_version);
+    put_u32(out, static_cast<u32>(crc32(0, archive.bytes().data(), static_cast<uInt>(archive.bytes().size()))));
+    out.insert(out.end(), archive.bytes().begin(), archive.bytes().end());
+
+    // Written beside its place and renamed, so that a full disk costs no older snapshot.
+    const std::string temporary = path + ".new";
+    std::FILE* file = std::fopen(temporary.c_str(), "wb");
+    if (!file) return fail("cannot write the snapshot '" + temporary + "': " + std::strerror(errno));
+    const bool written = std::fwrite(out.data(), 1, out.size(), file) == out.size() && std::fflush(file) == 0 && fdatasync(fileno(file)) == 0;
+    const bool closed = std::fclose(file) == 0;
+    if (!written || !closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
+        const std::string reason = std::strerror(errno);
+        std::remove(temporary.c_str());
+        return fail("cannot write the snapshot '" + path + "': " + reason);
+    }
+    return {};
+}
+
+Expected<> load_snapshot(Board& board, const std::string& path) {
+    auto data = read_file(path);
+    if (!data) return tl::unexpected(data.error());
+    const auto refuse = [&](const std::string& why) { return fail("the snapshot '" + path + "' cannot be used: " + why); };
+    if (data->size() < 16 || !std::equal(magic.begin(), magic.end(), data->begin())) return refuse("it is not a GlassBox snapshot");
+    if (get_u32(*data, 8) != format_version)
+        return refuse("its format is version " + std::to_string(get_u32(*data, 8)) + ", this GlassBox reads version " + std::to_string(format_version));
+    const auto body = std::span<const u8>(*data).subspan(16);
+    if (get_u32(*data, 12) != crc32(0, body.data(), static_cast<uInt>(body.size()))) return refuse("its checksum does not match: it is damaged or cut short");
+
+    const std::vector<u8> before = state_of(board);
+    Archive archive = Archive::loader(body);
+    persist_shape(board, archive);
+    if (!archive.ok()) return refuse(archive.reason());
+    board.persist(archive);
+    std::vector<u32> pages;
+    Expected<std::vector<u8>> contents = fail(archive.reason());
+    if (archive.ok()) contents = unpack_ram(archive, board.memory.ram().size(), pages);
+    if (contents && !archive.at_end()) contents = fail("something follows its end");
+    if (!contents) {
+        Archive undo = Archive::loader(before);
+        persist_shape(board, undo);
+        board.persist(undo);
+        return refuse(contents.error().message);
+    }
+    auto ram = board.memory.ram();
+    std::size_t next = 0;
+    for (u64 page = 0; page < ram.size() / page_size; ++page) {
+        const auto target = ram.subspan(page * page_size, page_size);
+        if (next < pages.size() && pages[next] == page) {
+            std::memcpy(target.data(), contents->data() + next * page_size, page_size);
+            ++next;
+        } else if (!all_zero(target)) {
+            std::fill(target.begin(), target.end(), u8{0});
+        }
+    }
+    board.cpu->map_changed(); // nothing decoded or translated before holds any more
+    return {};
+}
+
+u64 hash_state(Board& board) {
+    u64 hash = fnv(0xCBF2'9CE4'8422'2325, state_of(board));
+    const auto ram = board.memory.ram();
+    for (u64 at = 0; at < ram.size(); at += page_size) {
+        const auto page = ram.subspan(at, page_size);
+        if (all_zero(page)) continue;
+        std::array<u8, 8> number;
+        for (unsigned i = 0; i < 8; ++i) number[i] = static_cast<u8>(at >> (8 * i));
+        hash = fnv(fnv(hash, number), page);
+    }
+    return hash;
+}
+
+std::string describe_stop(const Board& board) {
+    const Cpu& cpu = *board.cpu;
+    static constexpr const char* names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS",
+                                            "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
+    std::string text;
+    char line[200];
+    for (unsigned i = 0; i < cpu.fault_chain_length; ++i) {
+        const Fault& f = cpu.fault_chain[i];
+        std::snprintf(line, sizeof line, "%u. %s", i + 1, names[static_cast<u8>(f.vector) % 20]);
+        text += line;
+        if (f.has_error) {
+            std::snprintf(line, sizeof line, " (error code %04X)", f.error);
+            text += line;
+        }
+        if (f.vector == Exception::PF) {
+            std::snprintf(line, sizeof line, " at linear address %08X", static_cast<u32>(f.cr2));
+            text += line;
+        }
+        if (f.why && *f.why) text += std::string(": ") + f.why;
+        text += '\n';
+    }
+    static constexpr const char* gprs[] = {"EAX", "ECX", "EDX", "EBX", "ESP", "EBP", "ESI", "EDI"};
+    for (unsigned i = 0; i < 8; ++i) {
+        std::snprintf(line, sizeof line, "%s=%08X%s", gprs[i], static_cast<u32>(cpu.gpr[i]), i % 4 == 3 ? "\n" : " ");
+        text += line;
+    }
+    std::snprintf(line, sizeof line, "EIP=%08X EFLAGS=%08X CPL=%u\n", static_cast<u32>(cpu.ip), cpu.full_eflags(), cpu.cpl);
+    text += line;
+    std::snprintf(line, sizeof line, "CR0=%08X CR2=%08X CR3=%08X CR4=%08X\n", static_cast<u32>(cpu.cr0), static_cast<u32>(cpu.cr2),
+                  static_cast<u32>(cpu.cr3), static_cast<u32>(cpu.cr4));
+    text += line;
+    static constexpr const char* segments[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
+    for (unsigned i = 0; i < 6; ++i) {
+        const Segment& s = cpu.seg[i];
+        std::snprintf(line, sizeof line, "%s=%04X base=%08X limit=%08X rights=%05X\n", segments[i], s.selector,
+                      static_cast<u32>(s.base), s.limit, s.access);
+        text += line;
+    }
+    std::snprintf(line, sizeof line, "GDT=%08X:%04X IDT=%08X:%04X TR=%04X LDT=%04X\n", static_cast<u32>(cpu.gdtr.base), cpu.gdtr.limit,
+                  static_cast<u32>(cpu.idtr.base), cpu.idtr.limit, cpu.tr.selector, cpu.ldtr.selector);
+    return text + line;
+}
+
+} // namespace glassbox
