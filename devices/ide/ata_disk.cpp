@@ -24,7 +24,8 @@ void AtaDisk::power_on_reset() {
 void AtaDisk::reset_protocol() {
     power_ = Power::active;
     kind_ = Kind::none;
-    remaining_ = 0;
+    lba_ = remaining_ = 0;
+    block_sectors_ = 1;
 }
 
 void AtaDisk::put_signature() {
@@ -224,6 +225,7 @@ void AtaDisk::persist(Archive& archive) {
                             buffer_.size() == 512 || (phase_ == Phase::busy && stage_ == Stage::start),
                         "a disk's buffer has the wrong size");
     });
+    if (!archive.ok()) return power_on_reset(); // refused: a state that is safe
     image_->persist(archive);
 }
 

@@ -282,6 +282,7 @@ void AtapiCdrom::persist(Archive& archive) {
                         "a CD drive's packet is too short");
         archive.require(phase_ != Phase::dma_out || transfer_ == Transfer::parameters, "a CD drive cannot be written");
     });
+    if (!archive.ok()) return power_on_reset(); // refused: a state that is safe
     if (medium_) medium_->persist(archive);
 }
 

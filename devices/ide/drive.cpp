@@ -158,10 +158,6 @@ void Drive::persist_drive(Archive& archive) {
     const bool dma = phase_ == Phase::dma_in || phase_ == Phase::dma_out;
     archive.require(!moving || position_ < (dma ? buffer_.size() : block_end_), "a drive moves no data");
     archive.require(busy() == (phase_ == Phase::busy), "a drive's status contradicts its phase");
-    if (!archive.loading() || archive.ok()) return;
-    phase_ = Phase::idle; // a refused snapshot leaves a drive that is safe to use
-    position_ = block_end_ = 0;
-    regs.status = ready_status();
 }
 
 } // namespace glassbox::ide
