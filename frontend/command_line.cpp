@@ -9,12 +9,6 @@ namespace glassbox {
 
 namespace {
 
-class HelpFormat final : public CLI::Formatter {
-    std::string make_usage(const CLI::App*, std::string) const override {
-        return "\nUsage: glassbox [run] [MACHINE.toml] [options]\n\n";
-    }
-};
-
 struct Given {
     const Setting* setting = nullptr;
     std::vector<std::string> values;
@@ -25,16 +19,12 @@ void describe_options(CLI::App& app, std::vector<Given>& given) {
     given.resize(all_settings().size());
     for (std::size_t i = 0; i < given.size(); ++i) {
         const Setting& setting = all_settings()[i];
-        const std::string name = "--" + std::string(setting.name), help(setting.help);
+        const std::string name = "--" + std::string(setting.name);
         given[i].setting = &setting;
-        if (setting.value.empty()) {
-            given[i].option = app.add_flag(name, help);
-        } else {
-            // Without extra arguments: "--disk a.img MACHINE.toml" is one disk.
-            given[i].option = app.add_option(name, given[i].values, help)->allow_extra_args(false);
-            given[i].option->type_name(std::string(setting.value) + (setting.repeats ? " ..." : ""));
-        }
-        given[i].option->group(std::string(setting.group));
+        // Without extra arguments: "--disk a.img MACHINE.toml" is one disk.
+        given[i].option =
+            setting.value.empty() ? app.add_flag(name) : app.add_option(name, given[i].values)->allow_extra_args(false);
+        if (!setting.value.empty()) given[i].option->type_name(std::string(setting.value));
     }
 }
 
@@ -121,18 +111,11 @@ Expected<> check_options(const Options& options) {
 }
 
 Expected<CommandLine> parse_command_line(const std::vector<std::string>& arguments) {
-    CLI::App app{"GlassBox, an x86 PC that you can see through: boots and runs real operating systems.\n"
-                 "Starts the machine that MACHINE.toml and the options describe; options override the file.\n",
-                 "glassbox"};
-    app.formatter(std::make_shared<HelpFormat>());
-    app.footer(help_footer());
-    app.get_formatter()->column_width(36);
+    CLI::App app{"GlassBox", "glassbox"};
     std::string config;
-    app.add_option("MACHINE.toml", config,
-                   "The machine's description: the options' names as keys, e.g. memory = \"64M\", "
-                   "disk = [\"a.img\", \"b.img,readonly\"]; relative paths are relative to the file");
+    app.add_option("MACHINE.toml", config);
     bool version = false;
-    app.add_flag("--version", version, "Prints the version");
+    app.add_flag("--version", version);
     std::vector<Given> given;
     describe_options(app, given);
 
@@ -141,7 +124,7 @@ Expected<CommandLine> parse_command_line(const std::vector<std::string>& argumen
     try {
         app.parse(reversed);
     } catch (const CLI::CallForHelp&) {
-        return CommandLine{{}, app.help()};
+        return CommandLine{{}, help_text()};
     } catch (const CLI::ParseError& error) {
         return fail(usage_error(error.what()));
     }

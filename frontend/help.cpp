@@ -1,24 +1,49 @@
-// The end of --help: what the options cannot say in a line each.
+// --help: the table of options, and what the options cannot say in a line each.
 #include "frontend/keys.hpp"
-#include "frontend/options.hpp"
 #include "frontend/script.hpp"
+#include "frontend/settings.hpp"
 
 namespace glassbox {
 
 namespace {
 
-/// Breaks a list of words into indented lines.
-std::string wrapped(const std::string& words) {
-    std::string out, line = " ";
+constexpr std::size_t page_width = 100, help_column = 30;
+
+/// Breaks words into lines. `text` is what stands on the first line already; further lines begin at `column`.
+std::string wrapped(std::string text, std::size_t column, std::string_view words) {
+    std::size_t used = text.size();
+    bool first = true;
     for (const std::string& word : split(words, ' ')) {
-        if (line.size() + word.size() > 100) {
-            out += line + "\n";
-            line = " ";
+        if (!first && used + 1 + word.size() > page_width) {
+            text += "\n" + std::string(column, ' ');
+            used = column;
+            first = true;
         }
-        line += " " + word;
+        text += (first ? "" : " ") + word;
+        used += word.size() + (first ? 0 : 1);
+        first = false;
     }
-    return out + line + "\n";
+    return text + "\n";
 }
+
+std::string option_line(const Setting& setting) {
+    std::string text = "  --" + std::string(setting.name);
+    if (!setting.value.empty()) text += " " + std::string(setting.value);
+    if (text.size() >= help_column) {
+        return text + "\n" + wrapped(std::string(help_column, ' '), help_column, setting.help);
+    }
+    text.resize(help_column, ' ');
+    return wrapped(text, help_column, setting.help);
+}
+
+constexpr std::string_view introduction =
+    R"(GlassBox, an x86 PC that you can see through: boots and runs real operating systems.
+
+Usage: glassbox [run] [MACHINE.toml] [options]
+
+Starts the machine that MACHINE.toml (its keys are the options' names) and the options describe;
+options override the file. --help shows this, --version the version.
+)";
 
 constexpr std::string_view exit_statuses = R"(Exit status:
   0  the guest powered off, or the user or a script ended the run
@@ -37,6 +62,7 @@ constexpr std::string_view files = R"(MACHINE.toml:
   boot = ["cdrom", "disk"]
   serial = ["stdio"]
   state-hash = true                         # options without a value are true or false
+  Paths in the file are relative to its folder.
 
 )";
 
@@ -66,8 +92,15 @@ constexpr std::string_view time_notes = R"(Time:
 
 } // namespace
 
-std::string help_footer() {
-    std::string out(exit_statuses);
+std::string help_text() {
+    std::string out(introduction);
+    std::string_view group;
+    for (const Setting& setting : all_settings()) {
+        if (setting.group != group) out += "\n" + std::string(group = setting.group) + ":\n";
+        out += option_line(setting);
+    }
+    out += "\n";
+    out += exit_statuses;
     out += display_keys;
     out += time_notes;
     out += "Script (--script): a command a line, # begins a comment; times are guest time, a wait is 30s unless said;\n"
@@ -75,7 +108,7 @@ std::string help_footer() {
            "status 4\n";
     out += script_help();
     out += "  Keys are letters, digits, punctuation, combinations with dashes (shift-a, ctrl-alt-delete), and:\n";
-    out += wrapped(key_names());
+    out += wrapped("  ", 2, key_names());
     out += "\n";
     out += files;
     out += examples;

@@ -45,8 +45,8 @@ Expected<> read_config_text(Options& options, const std::string& text, const std
 /// What a single option cannot know: combinations that make no sense, too many drives, nothing to boot.
 Expected<> check_options(const Options& options);
 
-/// The part of --help below the options: exit statuses, script language, keys.
-std::string help_footer();
+/// All of --help.
+std::string help_text();
 
 inline constexpr std::string_view version_text = "GlassBox 0.1";
 inline constexpr u64 memory_minimum = u64{1} << 20;

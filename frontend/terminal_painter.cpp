@@ -120,12 +120,14 @@ std::string TerminalPainter::paint(const TextScreen& screen, const std::string& 
     }
     std::string out = difference(cells, columns, rows);
     if (rows < rows_) append_status(out, status);
+    std::string cursor = "\x1b[?25l";
     const bool visible = screen.cursor_visible && screen.cursor_row >= top && screen.cursor_row < top + rows;
     if (visible) {
-        out += goto_cell(screen.cursor_row - top, std::min(screen.cursor_column - left, columns - 1)) + "\x1b[?25h";
-    } else {
-        out += "\x1b[?25l";
+        cursor = goto_cell(screen.cursor_row - top, std::min(screen.cursor_column - left, columns - 1)) + "\x1b[?25h";
     }
+    // Anything that was painted has moved the terminal's cursor.
+    if (!out.empty() || cursor != cursor_) out += cursor;
+    cursor_ = cursor;
     return out;
 }
 
@@ -147,7 +149,8 @@ std::string TerminalPainter::paint(const Frame& frame, const std::string& status
     }
     std::string out = difference(cells, columns, rows);
     if (rows < rows_) append_status(out, status);
-    return out + "\x1b[?25l";
+    cursor_.clear();
+    return out.empty() ? out : out + "\x1b[?25l";
 }
 
 } // namespace glassbox

@@ -36,7 +36,7 @@ class TerminalPainter {
     unsigned columns_ = 80, rows_ = 25;
     unsigned shown_columns_ = 0;
     std::vector<Cell> shown_; ///< empty: unknown, the terminal is cleared first
-    std::string status_;
+    std::string status_, cursor_;
 };
 
 } // namespace glassbox
