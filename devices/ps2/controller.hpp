@@ -35,6 +35,8 @@ class Ps2Controller : public IoDevice {
     void key(u8 set1_code, bool extended, bool pressed) { keyboard_.key({set1_code, extended}, pressed); }
     /// Right, down and towards the user are positive; buttons: bit 0 left, 1 right, 2 middle.
     void mouse(int dx, int dy, int wheel, u8 buttons) { mouse_.move(dx, dy, wheel, buttons); }
+    /// The guest has read all keys: whoever types faster than the guest reads waits for it between two keys.
+    bool keys_taken() const { return keyboard_.drained() && !full_; }
     u8 leds() const { return keyboard_.leds(); } ///< bit 0 scroll, 1 num, 2 caps
 
     u64 read(u64 offset, unsigned width) override;

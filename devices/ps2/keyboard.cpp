@@ -63,47 +63,49 @@ void Ps2Keyboard::command(u8 byte) {
         offer();
         return;
     }
-    self_test_.cancel();
+    if (self_test_.pending()) { // a command ends the test, and its result never comes
+        self_test_.cancel();
+        scanning_ = true;
+    }
+    execute(byte);
+    offer();
+}
+
+void Ps2Keyboard::execute(u8 byte) {
+    const bool known = byte >= set_leds && byte != 0xEF && byte != 0xF1;
+    if (byte != echo && byte != resend_last) reply(known ? ack : resend);
     switch (byte) {
     case set_leds:
     case select_set:
     case set_rate:
     case key_typematic:
     case key_make_break:
-    case key_make:
-        awaited_by_ = byte;
-        reply(ack);
-        break;
+    case key_make: awaited_by_ = byte; break;
     case echo: reply(echo); break;
-    case read_id: reply(ack), reply(0xAB), reply(0x83); break;
-    case enable:
-        buffer_.clear();
-        overrun_ = false;
-        repeating_ = nothing;
-        scanning_ = true;
-        reply(ack);
-        break;
-    case default_disable:
-    case set_default:
-        set_defaults();
-        if (byte == default_disable) scanning_ = false;
-        reply(ack);
-        break;
-    case all_typematic: set_all_types(KeyType::typematic), reply(ack); break;
-    case all_make_break: set_all_types(KeyType::make_break), reply(ack); break;
-    case all_make: set_all_types(KeyType::make), reply(ack); break;
-    case all_typematic_make_break: set_all_types(KeyType::typematic_make_break), reply(ack); break;
+    case read_id: reply(0xAB), reply(0x83); break;
+    case enable: start_scanning(); break;
+    case default_disable: set_defaults(), scanning_ = false; break;
+    case set_default: set_defaults(); break;
+    case all_typematic: set_all_types(KeyType::typematic); break;
+    case all_make_break: set_all_types(KeyType::make_break); break;
+    case all_make: set_all_types(KeyType::make); break;
+    case all_typematic_make_break: set_all_types(KeyType::typematic_make_break); break;
     case resend_last: reply(last_sent_); break;
     case reset_command:
         set_defaults();
         scanning_ = false;
         leds_ = 0;
-        reply(ack);
         self_test_.after(self_test_time);
         break;
-    default: reply(resend); break;
+    default: break;
     }
-    offer();
+}
+
+void Ps2Keyboard::start_scanning() {
+    buffer_.clear();
+    overrun_ = false;
+    repeating_ = nothing;
+    scanning_ = true;
 }
 
 void Ps2Keyboard::argument(u8 command, u8 byte) {

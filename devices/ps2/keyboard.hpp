@@ -22,6 +22,9 @@ class Ps2Keyboard : public Ps2Device {
     void key(KeyId key, bool pressed);
     u8 leds() const { return leds_; } ///< bit 0 scroll, 1 num, 2 caps
 
+    /// Everything typed has been taken: for whoever types faster than the guest reads.
+    bool drained() const { return buffer_.empty(); }
+
     bool has_output() const override { return !replies_.empty() || !buffer_.empty(); }
     u8 take() override;
     void command(u8 byte) override;
@@ -36,6 +39,8 @@ class Ps2Keyboard : public Ps2Device {
 
     void set_defaults();
     void set_all_types(KeyType type);
+    void execute(u8 byte);
+    void start_scanning();
     void argument(u8 command, u8 byte);
     void reply(u8 byte) { replies_.push_back(byte); }
     void self_test_done();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace glassbox {
 
@@ -113,25 +114,20 @@ void Ps2Mouse::reply(u8 byte) { replies_.push_back(byte); }
 void Ps2Mouse::command(u8 byte) {
     replies_.clear();
     packet_.clear(); // a packet that a command interrupts is not resumed
+    const u8 waiting = std::exchange(awaited_by_, u8{0});
     if (mode_ == Mode::wrap && byte != reset_command && byte != reset_wrap) {
         reply(byte);
-        offer();
-        return;
-    }
-    const u8 waiting = awaited_by_;
-    awaited_by_ = 0;
-    if (waiting != 0) {
+    } else if (waiting != 0) {
         argument(waiting, byte);
-        offer();
-        return;
+    } else {
+        self_test_.cancel();
+        execute(byte);
     }
-    self_test_.cancel();
-    if (byte == resend_last) {
-        reply(last_sent_);
-        offer();
-        return;
-    }
-    reply(ack);
+    offer();
+}
+
+void Ps2Mouse::execute(u8 byte) {
+    reply(byte == resend_last ? last_sent_ : ack);
     switch (byte) {
     case scaling_1: scaling_ = false; break;
     case scaling_2: scaling_ = true; break;
@@ -153,9 +149,9 @@ void Ps2Mouse::command(u8 byte) {
         last_rates_ = {};
         self_test_.after(self_test_time);
         break;
+    case resend_last: break;
     default: replies_.back() = resend; break;
     }
-    offer();
 }
 
 void Ps2Mouse::argument(u8 command, u8 byte) {

@@ -35,6 +35,7 @@ class Ps2Mouse : public Ps2Device {
 
     void set_defaults();
     void clear_counters();
+    void execute(u8 byte);
     void argument(u8 command, u8 byte);
     void switch_identity();
     void reply(u8 byte);

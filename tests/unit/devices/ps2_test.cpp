@@ -318,6 +318,19 @@ TEST_CASE("keyboard: commands") {
     CHECK(r.press(0x1E) == Bytes{0x1C});
 }
 
+TEST_CASE("keyboard: a command during the self-test ends it and leaves the keys working") {
+    Rig r;
+    r.out(0xFF);
+    r.drain(2 * millisecond);
+    CHECK(r.keyboard({0xED, 2}) == Bytes{0xFA, 0xFA});
+    CHECK(r.drain(20 * millisecond).empty());
+    CHECK(r.kbc.keys_taken());
+    r.kbc.key(0x1E, false, true);
+    CHECK(!r.kbc.keys_taken());
+    CHECK(r.drain() == Bytes{0x1C});
+    CHECK(r.kbc.keys_taken());
+}
+
 TEST_CASE("keyboard: typematic delay and rate") {
     const struct {
         u8 rate;
