@@ -23,6 +23,6 @@ endfunction()
 function(glassbox_flat_binary output source)
   cmake_parse_arguments(arg "" "" "DEPENDS;OPTIONS" ${ARGN})
   get_filename_component(folder "${source}" DIRECTORY)
-  add_custom_command(OUTPUT "${output}" COMMAND "${GLASSBOX_NASM}" -f bin -Wall -I "${folder}/" ${arg_OPTIONS} -o "${output}" "${source}"
+  add_custom_command(OUTPUT "${output}" COMMAND "${GLASSBOX_NASM}" -f bin -I "${folder}/" ${arg_OPTIONS} -o "${output}" "${source}"
                      DEPENDS "${source}" ${arg_DEPENDS} COMMENT "Assembling ${source}" VERBATIM)
 endfunction()

@@ -1,4 +1,4 @@
-// Guests that are part of the program.
+// The built-in guest: a 1.44 MB floppy image with the demo operating system, part of the program.
 #pragma once
 
 #include "bus/types.hpp"
@@ -7,7 +7,7 @@
 
 namespace glassbox {
 
-/// The demo guest: a 1.44 MB floppy image.
+/// 1,474,560 bytes.
 std::span<const u8> demo_floppy();
 
 } // namespace glassbox
