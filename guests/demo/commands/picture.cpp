@@ -5,6 +5,8 @@
 
 namespace {
 
+constexpr int box_center_y = 190;
+
 struct Corner {
     int x, y, z;
 };
@@ -36,7 +38,7 @@ Point project(Corner c, int size, int turn) {
     const int depth = (c.x * sine(turn) + c.z * cosine(turn)) * size / 256;
     const int y = (c.y * size * cosine(tilt) - depth * sine(tilt)) / 256;
     const int z = (c.y * size * sine(tilt) + depth * cosine(tilt)) / 256;
-    return {canvas_width / 2 + x * 700 / (700 + z), 205 + y * 700 / (700 + z)};
+    return {canvas_width / 2 + x * 700 / (700 + z), box_center_y + y * 700 / (700 + z)};
 }
 
 constexpr Corner corners[8] = {{-1, -1, -1}, {1, -1, -1}, {1, 1, -1}, {-1, 1, -1},
@@ -66,13 +68,14 @@ void paint_box() {
                               rgb(210, 240, 255), rgb(120, 200, 255), rgb(160, 220, 255)};
     constexpr u32 ember[6] = {rgb(150, 60, 20),   rgb(170, 70, 20),  rgb(120, 40, 20),
                               rgb(255, 220, 120), rgb(240, 140, 50), rgb(255, 170, 60)};
-    const Cube box(130, 100), heart(52, 200);
+    const Cube box(112, 100), heart(45, 200);
     box.paint_faces(0, 3, glass, 34);
     box.paint_edges(0, 7, rgb(150, 190, 255), 6);
-    for (int radius = 120; radius > 0; radius -= 4) // a glow around the heart
+    for (int radius = 104; radius > 0; radius -= 4) // a glow around the heart
         for (int y = -radius; y <= radius; ++y)
             for (int x = -radius; x <= radius; ++x)
-                if (x * x + y * y <= radius * radius) blend_pixel(canvas_width / 2 + x, 205 + y, rgb(255, 150, 60), 3);
+                if (x * x + y * y <= radius * radius)
+                    blend_pixel(canvas_width / 2 + x, box_center_y + y, rgb(255, 150, 60), 3);
     heart.paint_faces(0, 6, ember, 170);
     heart.paint_edges(7, 12, rgb(255, 240, 200), 5);
     box.paint_faces(3, 6, glass, 30);
@@ -84,7 +87,7 @@ void paint_box() {
 void paint_picture(const u8* font) {
     paint_background();
     paint_box();
-    draw_text(195, 387, "GlassBox", font, 4, rgb(0, 0, 0), 120);
-    draw_text(192, 384, "GlassBox", font, 4, rgb(230, 245, 255), 250);
+    draw_text(195, 391, "GlassBox", font, 4, rgb(0, 0, 0), 120);
+    draw_text(192, 388, "GlassBox", font, 4, rgb(230, 245, 255), 250);
     draw_text(200, 452, "a PC that you can see through", font, 1, rgb(190, 215, 240), 230);
 }

@@ -48,7 +48,7 @@ extern "C" void kernel_main() {
     start_user_task("spinner", job_spinner, 1);
     start_user_task("counter", job_counter, 2);
     start_user_task("primes", job_primes, 3);
-    step("ring 3:   three tasks run on the status line, each in an address space of its own");
+    step("ring 3:   three tasks on the status line, each with its own memory");
     print("GlassBox demo ready\n");
     shell();
 }
