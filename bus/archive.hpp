@@ -56,6 +56,7 @@ class Archive {
         u64 n = items.size();
         field(n);
         require(n <= limit, "a list is longer than the machine allows");
+        require(n <= in_.size() - position_, "the data ends too early"); // an item takes a byte at least
         if (!ok()) return;
         if (loading()) items.assign(n, T{});
         if constexpr (std::is_same_v<T, u8>) {
