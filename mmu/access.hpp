@@ -76,13 +76,31 @@ template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear
 }
 
 // --- cold code ------------------------------------------------------------------------------------------------------
+/// The translations that hold for an access with those rights.
+inline TlbTable& table_of(Cpu& cpu, Privilege privilege) {
+    return privilege == Privilege::supervisor ? cpu.tlbs[static_cast<u8>(TlbClass::supervisor)] : *cpu.tlb;
+}
+/// Whether `size` bytes can be written without further ado.
+inline bool write_is_tagged(Cpu& cpu, u64 linear, unsigned size, Privilege privilege) {
+    return (linear & ~page_mask) == table_of(cpu, privilege).at(linear + size - 1).write_tag;
+}
 template <Word T> bool read_linear(Cpu& cpu, u64 linear, T& value, Privilege privilege = Privilege::current) {
+    const TlbEntry& e = table_of(cpu, privilege).at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) == e.read_tag) {
+        std::memcpy(&value, reinterpret_cast<const void*>(linear + e.addend), sizeof(T));
+        return true;
+    }
     u64 wide = 0;
     if (!slow_read(cpu, nullptr, linear, sizeof(T), wide, privilege)) return false;
     value = static_cast<T>(wide);
     return true;
 }
 template <Word T> bool write_linear(Cpu& cpu, u64 linear, T value, Privilege privilege = Privilege::current) {
+    const TlbEntry& e = table_of(cpu, privilege).at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) == e.write_tag) {
+        std::memcpy(reinterpret_cast<void*>(linear + e.addend), &value, sizeof(T));
+        return true;
+    }
     return slow_write(cpu, nullptr, linear, sizeof(T), value, privilege);
 }
 /// Descriptor tables and task-state segments: supervisor accesses by linear address whatever the CPL.

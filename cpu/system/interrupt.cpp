@@ -231,8 +231,10 @@ void remember(Cpu& cpu, const Fault& f) {
 bool deliver_interrupt(Cpu& cpu, u8 vector, InterruptKind kind, bool has_error, u32 error) {
     const bool after = kind != InterruptKind::hardware && kind != InterruptKind::exception;
     const bool rf = kind == InterruptKind::exception && is_fault_class(vector);
-    return deliver_event(
-        cpu, {vector, kind, has_error, error, static_cast<u32>(after ? cpu.next_ip : cpu.ip), rf ? eflags::RF : 0});
+    const u32 return_ip = static_cast<u32>(after ? cpu.next_ip : cpu.ip);
+    if (!deliver_event(cpu, {vector, kind, has_error, error, return_ip, rf ? eflags::RF : 0})) return false;
+    cpu.step_suppressed = true;
+    return true;
 }
 
 bool deliver_fault(Cpu& cpu) {

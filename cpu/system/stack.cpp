@@ -19,7 +19,9 @@ bool Stack::push(Cpu& cpu, unsigned width, std::span<const u32> values) {
     for (std::size_t i = 0; i < values.size(); ++i) {
         at = (at - width) & mask();
         if (!segment.writable_at(at, width)) return cpu.raise(Exception::SS, error, "stack limit exceeded");
-        if (!probe_write(cpu, static_cast<u32>(segment.base + at), width, privilege)) return false;
+        const u64 linear = static_cast<u32>(segment.base + at);
+        if (!write_is_tagged(cpu, linear, width, privilege) && !probe_write(cpu, linear, width, privilege))
+            return false;
     }
     at = sp;
     for (const u32 value : values) {
