@@ -39,7 +39,9 @@ const char* name_of(u32 id, u32 base_class) {
 } // namespace
 
 void command_pci() {
-    for_each_pci_function([](const PciFunction& f, u32 id) {
+    u32 count = 0;
+    for_each_pci_function([&](const PciFunction& f, u32 id) {
+        ++count;
         print("  ");
         print_hex(f.bus, 2);
         put(':');
@@ -59,4 +61,5 @@ void command_pci() {
         }
         print("\n");
     });
+    if (count == 0) print("  There is no PCI bus here.\n");
 }

@@ -31,13 +31,13 @@ void paint_background() {
     }
 }
 
-/// Turns a corner of a cube with half edge `size`, and projects it.
-Point project(Corner c, int size, int turn) {
+/// Turns a corner of a cube, and projects it.
+Point project(Corner c, int half_edge, int turn) {
     const int tilt = 72;
-    const int x = (c.x * cosine(turn) - c.z * sine(turn)) * size / 256;
-    const int depth = (c.x * sine(turn) + c.z * cosine(turn)) * size / 256;
-    const int y = (c.y * size * cosine(tilt) - depth * sine(tilt)) / 256;
-    const int z = (c.y * size * sine(tilt) + depth * cosine(tilt)) / 256;
+    const int x = (c.x * cosine(turn) - c.z * sine(turn)) * half_edge / 256;
+    const int depth = (c.x * sine(turn) + c.z * cosine(turn)) * half_edge / 256;
+    const int y = (c.y * half_edge * cosine(tilt) - depth * sine(tilt)) / 256;
+    const int z = (c.y * half_edge * sine(tilt) + depth * cosine(tilt)) / 256;
     return {canvas_width / 2 + x * 700 / (700 + z), box_center_y + y * 700 / (700 + z)};
 }
 
@@ -50,8 +50,8 @@ constexpr int edges[12][2] = {{4, 5}, {5, 6}, {6, 7}, {7, 4}, {1, 5}, {2, 6},
 
 struct Cube {
     Point points[8];
-    Cube(int size, int turn) {
-        for (int i = 0; i < 8; ++i) points[i] = project(corners[i], size, turn);
+    Cube(int half_edge, int turn) {
+        for (int i = 0; i < 8; ++i) points[i] = project(corners[i], half_edge, turn);
     }
     void paint_faces(int first, int last, const u32 (&colors)[6], u32 alpha) const {
         for (int f = first; f < last; ++f)
