@@ -6,7 +6,8 @@
 namespace glassbox::ide {
 
 AtaDisk::AtaDisk(Scheduler& scheduler, std::string name, unsigned unit, DriveLink& link, std::unique_ptr<Image> image)
-    : Drive(scheduler, std::move(name), unit, link), image_(std::move(image)), total_(image_->size() / 512) {
+    : Drive(scheduler, std::move(name), unit, link), image_(std::move(image)),
+      write_behind_(scheduler, this->name() + ".cache", [this] { (void)flush_image(); }), total_(image_->size() / 512) {
     cylinders_ = static_cast<u16>(std::clamp<u64>(total_ / (16 * 63), 1, 16383));
     AtaDisk::power_on_reset();
 }
@@ -106,11 +107,15 @@ void AtaDisk::execute_power() {
     }
 }
 
+Expected<> AtaDisk::flush_image() {
+    write_behind_.cancel();
+    auto result = image_->flush();
+    if (!result) host_error_ = result.error().message;
+    return result;
+}
+
 void AtaDisk::flush() {
-    if (auto r = image_->flush(); !r) {
-        host_error_ = r.error().message;
-        return fail(error::abrt, status::df);
-    }
+    if (!flush_image()) return fail(error::abrt, status::df);
     complete();
 }
 

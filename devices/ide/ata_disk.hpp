@@ -16,6 +16,8 @@ class AtaDisk final : public Drive {
     AtaDisk(Scheduler& scheduler, std::string name, unsigned unit, DriveLink& link, std::unique_ptr<Image> image);
 
     Image& image() { return *image_; }
+    /// Everything written is on the host's disk afterwards.
+    Expected<> flush_image();
     u64 sectors() const { return total_; }
     void power_on_reset() override;
     void persist(Archive& archive) override;
@@ -60,7 +62,11 @@ class AtaDisk final : public Drive {
     void finish_transfer();
     u32 next_chunk() const;
 
+    /// A drive does not keep written data in its cache for long: neither does the image keep its tables in memory.
+    static constexpr Time write_behind_time = 2 * second;
+
     std::unique_ptr<Image> image_;
+    Scheduler::Event write_behind_;
     u64 total_;
     u16 cylinders_, current_cylinders_ = 0;
     u16 current_heads_ = 16, current_sectors_ = 63;

@@ -131,18 +131,14 @@ bool AtaDisk::store() {
         fail_at(lba_, error::abrt, image_->read_only() ? u8{0} : status::df);
         return false;
     }
+    if (!write_behind_.pending()) write_behind_.after(write_behind_time);
     lba_ += block_end_ / 512;
     remaining_ -= block_end_ / 512;
     return true;
 }
 
 void AtaDisk::finish_transfer() {
-    if (kind_ == Kind::write && !write_cache_) {
-        if (auto r = image_->flush(); !r) {
-            host_error_ = r.error().message;
-            return fail(error::abrt, status::df);
-        }
-    }
+    if (kind_ == Kind::write && !write_cache_ && !flush_image()) return fail(error::abrt, status::df);
     show_address(lba_ - 1);
     regs.sector_count = {0, 0};
     complete(phase_ != Phase::data_in); // PIO data to the host has been announced by its own interrupt

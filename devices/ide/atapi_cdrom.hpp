@@ -56,7 +56,6 @@ class AtapiCdrom final : public Drive {
     void dma_moved() override;
     void put_signature() override;
     u8 reset_status() const override { return 0; } // not ready for ATA commands: a packet device
-    u8 ready_status() const override { return status::drdy; }
     void reset_protocol() override;
 
     void identify();

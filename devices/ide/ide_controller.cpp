@@ -40,9 +40,10 @@ Expected<> IdeController::attach_disk(unsigned channel, unsigned unit, std::uniq
     if (!image || image->size() < 512) return fail("a hard disk needs an image of at least one sector");
     if (image->size() / 512 > u64{1} << 48)
         return fail("'" + image->path() + "' is larger than 48-bit addresses reach");
-    return attach(channel, unit,
-                  std::make_unique<ide::AtaDisk>(scheduler_, drive_name(channel, unit), unit,
-                                                 channels_[channel]->link(), std::move(image)));
+    auto disk = std::make_unique<ide::AtaDisk>(scheduler_, drive_name(channel, unit), unit, channels_[channel]->link(),
+                                               std::move(image));
+    disks_.push_back(disk.get());
+    return attach(channel, unit, std::move(disk));
 }
 
 Expected<> IdeController::attach_cdrom(unsigned channel, unsigned unit, std::unique_ptr<Image> medium) {
@@ -66,6 +67,14 @@ u64 IdeController::activity() const {
         if (const ide::Drive* d = drive(i / 2, i % 2)) sum += d->activity();
     }
     return sum;
+}
+
+Expected<> IdeController::flush() {
+    Expected<> result;
+    for (ide::AtaDisk* disk : disks_) {
+        if (auto r = disk->flush_image(); !r) result = r;
+    }
+    return result;
 }
 
 void IdeController::reset() {

@@ -11,6 +11,7 @@
 #include "devices/ide/channel.hpp"
 
 #include <memory>
+#include <vector>
 
 namespace glassbox {
 
@@ -31,6 +32,8 @@ class IdeController : public PciFunction, private IoDevice {
 
     /// Grows with each block that any drive moves: what blinks a light.
     u64 activity() const;
+    /// Brings all disks' writes to the host's disk; call it before the program ends, and show the error.
+    Expected<> flush();
     void reset() override;
     /// Everything, including the configuration space and the drives' images.
     void persist(Archive& archive);
@@ -44,6 +47,7 @@ class IdeController : public PciFunction, private IoDevice {
     Scheduler& scheduler_;
     std::array<std::unique_ptr<ide::Channel>, 2> channels_;
     ide::AtapiCdrom* cdrom_ = nullptr;
+    std::vector<ide::AtaDisk*> disks_;
 };
 
 } // namespace glassbox

@@ -87,7 +87,7 @@ TEST_CASE("atapi: signature, IDENTIFY and the refusals that tell it from a disk"
     for (const int command : {0xEC, 0x20}) {
         cd.set(4, 0);
         cd.set(7, static_cast<u8>(command));
-        CHECK(cd.wait_irq() == 0x41);
+        CHECK(cd.wait_irq() == 0x51);
         CHECK(cd.reg(1) == 4);
         CHECK(cd.reg(4) == 0x14);
         CHECK(cd.reg(5) == 0xEB);
@@ -106,7 +106,7 @@ TEST_CASE("atapi: signature, IDENTIFY and the refusals that tell it from a disk"
     cd.set(1, 3);
     cd.set(2, 0x22);
     cd.set(7, 0xEF);
-    CHECK(cd.wait_irq() == 0x40);
+    CHECK(cd.wait_irq() == 0x50);
     CHECK(cd.identify(0xA1)[63] == 0x0407);
 }
 
@@ -144,7 +144,7 @@ TEST_CASE("atapi: READ by DMA") {
     cd.settle();
     CHECK(cd.irq());
     CHECK(cd.bm_status() == 0x64);
-    CHECK(cd.reg(7) == 0x40);
+    CHECK(cd.reg(7) == 0x50);
     CHECK(cd.reg(2) == 3);
     CHECK(same(cd.ram(0x20000, 10000), cd.sectors(7, 30).first(10000)));
     CHECK(same(cd.ram(0x40000, 30 * 2048 - 10000), cd.sectors(7, 30).subspan(10000)));
@@ -158,7 +158,7 @@ TEST_CASE("atapi: READ by DMA") {
     cd.reg(7);
     cd.packet({0x28, 0, 0, 0, 0xFF, 0, 0, 0, 1}, 0, true); // an error needs no DMA
     CHECK(cd.irq());
-    CHECK(cd.reg(7) == 0x41);
+    CHECK(cd.reg(7) == 0x51);
 }
 
 TEST_CASE("atapi: odd lengths") {
@@ -378,7 +378,7 @@ TEST_CASE("atapi: an image that is no whole number of sectors ends with zeros") 
     rig.start_bm(true);
     rig.settle();
     CHECK(rig.irq());
-    CHECK(rig.reg(7) == 0x40);
+    CHECK(rig.reg(7) == 0x50);
     const auto all = pattern(2048 * 3 + 700);
     CHECK(same(rig.ram(0x20000, 2748), std::span(all).subspan(4096, 2748)));
     CHECK(rig.memory.ram()[0x20000 + 2748] == 0);

@@ -57,9 +57,10 @@ struct Rig {
     u8 alt() { return in(control); }
     bool irq() const { return wires.level[base == 0x1F0 ? 14 : 15]; }
 
-    /// Lets all scheduled events happen.
+    /// Lets all events of the next second happen.
     void settle() {
-        for (unsigned i = 0; i < 100000 && scheduler.next_event() != never; ++i) {
+        const Time end = scheduler.now() + second;
+        while (scheduler.next_event() <= end) {
             scheduler.skip_to(scheduler.next_event());
             scheduler.fire_due();
         }
@@ -101,7 +102,7 @@ struct Rig {
     }
     std::vector<u16> identify(u8 command) {
         set(7, command);
-        CHECK(wait_irq() == (command == 0xEC ? 0x58 : 0x48));
+        CHECK(wait_irq() == 0x58);
         std::vector<u8> data;
         pull(data, 512);
         std::vector<u16> words;
@@ -141,5 +142,83 @@ struct Rig {
 inline bool same(std::span<const u8> a, std::span<const u8> b) {
     return a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size()) == 0;
 }
+
+inline constexpr u64 disk_sectors = 4096;
+
+/// An image that remembers flushes and fails where it is told to.
+struct TestImage final : Image {
+    std::vector<u8> data;
+    u64 bad = ~u64{0};
+    bool fail_writes = false, fail_flush = false;
+    unsigned reads = 0, flushes = 0;
+    std::string name = "test.img";
+
+    explicit TestImage(u64 sectors) : data(pattern(sectors * 512)) {}
+    u64 size() const override { return data.size(); }
+    bool read_only() const override { return false; }
+    const std::string& path() const override { return name; }
+    Expected<> read(u64 offset, std::span<u8> out) override {
+        ++reads;
+        if (offset > data.size() || out.size() > data.size() - offset) return fail("out of range");
+        if (bad * 512 >= offset && bad * 512 < offset + out.size()) return fail("bad sector");
+        std::memcpy(out.data(), data.data() + offset, out.size());
+        return {};
+    }
+    Expected<> write(u64 offset, std::span<const u8> in) override {
+        if (offset > data.size() || in.size() > data.size() - offset) return fail("out of range");
+        if (fail_writes) return fail("no space");
+        std::memcpy(data.data() + offset, in.data(), in.size());
+        return {};
+    }
+    Expected<> flush() override {
+        ++flushes;
+        return fail_flush ? fail("no disk") : Expected<>{};
+    }
+    void persist(Archive&) override {}
+};
+
+struct Disk : Rig {
+    TestImage* image;
+    explicit Disk(u64 sectors = disk_sectors) {
+        auto owned = std::make_unique<TestImage>(sectors);
+        image = owned.get();
+        REQUIRE(ide.attach_disk(0, 0, std::move(owned)));
+    }
+    std::span<const u8> sectors(u64 lba, u64 count) const {
+        return std::span(image->data).subspan(lba * 512, count * 512);
+    }
+    /// Reads by PIO in blocks of `block` sectors.
+    std::vector<u8> pio_read(u8 command, u32 count, u32 block = 1, unsigned width = 2) {
+        std::vector<u8> got;
+        set(7, command);
+        while (count) {
+            const u32 n = std::min(count, block);
+            CHECK(wait_irq() == 0x58);
+            pull(got, n * 512, width);
+            count -= n;
+        }
+        settle();
+        CHECK(!irq());
+        CHECK(alt() == 0x50);
+        return got;
+    }
+    void pio_write(u8 command, std::span<const u8> data, u32 block = 1, unsigned width = 2) {
+        set(7, command);
+        CHECK(alt() == 0xD0);
+        settle();
+        CHECK(!irq()); // none before the first block
+        for (std::size_t at = 0; at < data.size(); at += block * 512) {
+            CHECK(alt() == 0x58);
+            push(data.subspan(at, std::min<std::size_t>(block * 512, data.size() - at)), width);
+            CHECK((alt() & 0x88) == 0x80);
+            wait_irq();
+        }
+        CHECK(alt() == 0x50);
+    }
+    u8 simple(u8 command) {
+        set(7, command);
+        return wait_irq();
+    }
+};
 
 } // namespace ide_test
