@@ -61,16 +61,17 @@ HostPorts Ports::host_ports() {
 }
 
 void Ports::add_interests(std::vector<pollfd>& polls) const {
-    for (const auto& link : serial_) polls.push_back(link->interest());
+    for (std::size_t i = 0; i < serial_.size(); ++i) {
+        // While the guest does not read, what comes next waits in the pipe or with its sender.
+        polls.push_back(waiting_[i].empty() ? serial_[i]->interest() : pollfd{-1, 0, 0});
+    }
 }
 
 void Ports::service(std::span<const pollfd> polls, Guest& guest) {
     for (std::size_t i = 0; i < serial_.size(); ++i) {
-        std::vector<u8> input;
-        serial_[i]->service(polls[i].revents, input);
-        if (input.empty()) continue;
-        // A serial port takes any bytes: there is nothing to refuse.
-        (void)guest.inject(SerialInput{static_cast<unsigned>(i), std::move(input)});
+        serial_[i]->service(polls[i].revents, waiting_[i]);
+        if (waiting_[i].empty()) continue;
+        if (guest.inject(SerialInput{static_cast<unsigned>(i), waiting_[i]})) waiting_[i].clear();
     }
 }
 

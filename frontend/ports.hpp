@@ -45,6 +45,7 @@ class Ports {
     std::unique_ptr<PortLink> parallel_, debug_;
     std::array<Serial, 4> sinks_;
     std::array<SerialLog, 4> logs_;
+    std::array<std::vector<u8>, 4> waiting_; ///< towards the guest, which has no room for it yet
     bool recording_ = false;
 };
 

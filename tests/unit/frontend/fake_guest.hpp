@@ -43,7 +43,7 @@ class FakeGuest final : public Guest {
     std::vector<Input> inputs;
     std::vector<Time> input_times, stops;
     std::vector<std::string> saved;
-    bool dead = false, idle = false;
+    bool dead = false, idle = false, takes_serial = true;
 
     StopReason run(Time until, u64 max_instructions) override {
         stops.push_back(until);
@@ -74,6 +74,7 @@ class FakeGuest final : public Guest {
         if (const auto* medium = std::get_if<MediaInput>(&input); medium != nullptr && medium->path == "missing.img") {
             return fail("cannot open missing.img");
         }
+        if (std::holds_alternative<SerialInput>(input) && !takes_serial) return fail("too much is waiting");
         if (const auto* skip = std::get_if<SkipTimeInput>(&input)) now_ += skip->duration;
         inputs.push_back(input);
         input_times.push_back(now_);
