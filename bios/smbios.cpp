@@ -55,7 +55,7 @@ void add_system(Structures& s, const SmbiosConfig& config) {
     b.insert(b.end(), {1, 2, 3, 0});
     append(b, config.uuid);
     b.insert(b.end(), {6, 0, 4}); // woken by the power switch; no SKU; family
-    s.finish({maker, "GlassBox PC (i440FX + PIIX3)", "1", "Virtual machine"});
+    s.finish({maker, "PC (i440FX + PIIX3)", "1", "Virtual machine"});
 }
 
 void add_chassis(Structures& s) {
