@@ -1,54 +1,70 @@
-// The processor as the instruction trace sees it.
+// The processor's registers and code as the trace shows them, read without any effect on the guest.
 #include "cpu/state.hpp"
 #include "frontend/trace.hpp"
 #include "machine/machine.hpp"
 #include "mmu/access.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace glassbox {
 
 namespace {
+
+using Names8 = std::array<std::string_view, 8>;
+constexpr Names8 general = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+constexpr std::array<std::string_view, 6> segments = {"es", "cs", "ss", "ds", "fs", "gs"};
+/// The significands of the physical x87 registers, which are the MMX registers.
+constexpr Names8 significands = {"mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7"};
+constexpr Names8 xmm_low = {"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7"};
+constexpr Names8 xmm_high = {"xmm0h", "xmm1h", "xmm2h", "xmm3h", "xmm4h", "xmm5h", "xmm6h", "xmm7h"};
 
 class CpuTraceSource final : public TraceSource {
   public:
     explicit CpuTraceSource(Cpu& cpu) : cpu_(cpu) {}
 
     Place place() const override {
-        Place p;
-        p.instruction = cpu_.scheduler.instructions();
-        p.cs = cpu_.seg[CS].selector;
-        p.ip = cpu_.ip;
-        p.linear = static_cast<u32>(cpu_.seg[CS].base + cpu_.ip);
-        p.bits = cpu_.seg[CS].big() ? 32 : 16;
-        p.user = cpu_.cpl == 3;
-        return p;
+        const bool big = cpu_.seg[CS].big();
+        return {.instruction = cpu_.scheduler.instructions(),
+                .cs = cpu_.seg[CS].selector,
+                .ip = cpu_.ip,
+                .linear = (cpu_.seg[CS].base + cpu_.ip) & 0xFFFF'FFFF,
+                .bits = big ? 32u : 16u,
+                .user = cpu_.cpl == 3};
     }
+
     std::size_t read_code(u64 linear, std::span<u8> bytes) const override {
         std::size_t done = 0;
         while (done < bytes.size()) {
+            const u64 at = (linear + done) & 0xFFFF'FFFF;
             u64 phys = 0;
-            const u64 at = static_cast<u32>(linear + done);
             if (!translate_quietly(cpu_, at, phys)) break;
             const u8* page = cpu_.memory.page_for_read(PhysAddress{phys});
-            if (!page) break;
-            const std::size_t n = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));
-            std::copy_n(page + (phys & page_mask), n, bytes.begin() + static_cast<std::ptrdiff_t>(done));
-            done += n;
+            if (page == nullptr) break; // a device: reading it might change it
+            const u64 offset = phys & page_mask;
+            const std::size_t count = std::min<std::size_t>(bytes.size() - done, page_size - offset);
+            std::copy_n(page + offset, count, bytes.begin() + static_cast<std::ptrdiff_t>(done));
+            done += count;
         }
         return done;
     }
-    void registers(std::vector<Register>& list) const override {
-        static constexpr std::string_view names[] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
-        static constexpr std::string_view segments[] = {"es", "cs", "ss", "ds", "fs", "gs"};
-        list.clear();
-        for (unsigned i = 0; i < 8; ++i) list.push_back({names[i], static_cast<u32>(cpu_.gpr[i]), 8});
-        list.push_back({"eflags", cpu_.full_eflags(), 8});
-        for (unsigned i = 0; i < 6; ++i) list.push_back({segments[i], cpu_.seg[i].selector, 4});
-        list.push_back({"cr0", cpu_.cr0, 8});
-        list.push_back({"cr2", cpu_.cr2, 8});
-        list.push_back({"cr3", cpu_.cr3, 8});
-        list.push_back({"cr4", cpu_.cr4, 8});
+
+    void registers(std::vector<Register>& out) const override {
+        out.clear();
+        for (unsigned i = 0; i < 8; ++i) out.push_back({general[i], cpu_.r32(static_cast<Gpr>(i)), 8});
+        out.push_back({"eflags", cpu_.full_eflags(), 8});
+        for (unsigned i = 0; i < segments.size(); ++i) out.push_back({segments[i], cpu_.seg[i].selector, 4});
+        out.push_back({"cr0", cpu_.cr0, 8});
+        out.push_back({"cr2", cpu_.cr2, 8});
+        out.push_back({"cr3", cpu_.cr3, 8});
+        out.push_back({"cr4", cpu_.cr4, 8});
+        out.push_back({"fsw", cpu_.fpu.status_word(), 4});
+        out.push_back({"fcw", cpu_.fpu.control, 4});
+        for (unsigned i = 0; i < 8; ++i) out.push_back({significands[i], cpu_.fpu.registers[i].significand, 16});
+        for (unsigned i = 0; i < 8; ++i) {
+            out.push_back({xmm_low[i], cpu_.sse.xmm[i].q[0], 16});
+            out.push_back({xmm_high[i], cpu_.sse.xmm[i].q[1], 16});
+        }
     }
 
   private:
@@ -57,6 +73,8 @@ class CpuTraceSource final : public TraceSource {
 
 } // namespace
 
-std::unique_ptr<TraceSource> make_trace_source(Machine& machine) { return std::make_unique<CpuTraceSource>(machine.cpu()); }
+std::unique_ptr<TraceSource> make_trace_source(Machine& machine) {
+    return std::make_unique<CpuTraceSource>(machine.cpu());
+}
 
 } // namespace glassbox
