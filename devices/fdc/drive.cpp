@@ -25,20 +25,36 @@ constexpr std::array<FloppyGeometry, 10> formats = {{
 
 std::span<const FloppyGeometry> floppy_formats() { return formats; }
 
+namespace {
+/// Boot images that were never padded to a disk's size (GRUB's rescue floppy, most hobby systems) are the beginning of
+/// a 1.44M disk; the boot sector's signature tells them from files that are no floppy at all, or a torn one.
+const FloppyGeometry* format_of(Image& image) {
+    const u64 size = image.size();
+    for (const FloppyGeometry& f : formats) {
+        if (f.size == size) return &f;
+    }
+    const FloppyGeometry& usual =
+        *std::find_if(formats.begin(), formats.end(), [](const FloppyGeometry& f) { return f.size == 1'474'560; });
+    std::array<u8, 2> signature{};
+    if (size < FloppyDrive::sector_bytes || size > usual.size || !image.read(510, signature)) return nullptr;
+    return signature[0] == 0x55 && signature[1] == 0xAA ? &usual : nullptr;
+}
+} // namespace
+
 Expected<> FloppyDrive::insert(std::unique_ptr<Image> image) {
-    const auto found =
-        std::find_if(formats.begin(), formats.end(), [&](const FloppyGeometry& f) { return f.size == image->size(); });
-    if (found == formats.end()) {
+    const FloppyGeometry* format = format_of(*image);
+    if (!format) {
         std::string known;
         for (const FloppyGeometry& f : formats) {
             known += (known.empty() ? "" : ", ") + std::string(f.name) + " (" + std::to_string(f.size) + ")";
         }
         return fail("'" + image->path() + "' is " + std::to_string(image->size()) +
-                    " bytes long, which is no floppy format known: " + known);
+                    " bytes long, which is no floppy format known: " + known +
+                    "; a shorter image must begin with a boot sector");
     }
     eject();
     image_ = std::move(image);
-    geometry_ = &*found;
+    geometry_ = format;
     deleted_.assign(geometry_->size / sector_bytes, 0);
     attached_ = true;
     return {};
@@ -64,13 +80,19 @@ u64 FloppyDrive::block(u8 head, u8 sector) const {
 }
 
 Expected<> FloppyDrive::read(u8 head, u8 sector, std::span<u8> data) {
-    return image_->read(block(head, sector) * sector_bytes, data);
+    const u64 at = block(head, sector) * sector_bytes, size = image_->size();
+    const u64 stored = at < size ? std::min<u64>(data.size(), size - at) : 0;
+    std::fill(data.begin(), data.end(), u8{0}); // past the end of an unpadded image
+    if (stored == 0) return {};
+    return image_->read(at, data.first(stored));
 }
 
 Expected<> FloppyDrive::write(u8 head, u8 sector, std::span<const u8> data, bool deleted) {
-    const u64 at = block(head, sector);
-    if (auto done = image_->write(at * sector_bytes, data); !done) return done;
-    deleted_.at(at) = deleted ? 1 : 0;
+    const u64 index = block(head, sector), at = index * sector_bytes;
+    // No write is lost silently: what an unpadded image cannot hold fails in the guest.
+    if (at + data.size() > image_->size()) return fail("'" + image_->path() + "' ends before this sector");
+    if (auto done = image_->write(at, data); !done) return done;
+    deleted_.at(index) = deleted ? 1 : 0;
     dirty_ = true;
     return {};
 }

@@ -177,6 +177,30 @@ TEST_SUITE("fdc") {
         CHECK_FALSE(b.fdc.insert(2, std::make_unique<TestImage>(1474560, false)));
     }
 
+    TEST_CASE("an unpadded boot image is the beginning of a 1.44M disk") {
+        Bench b(0);
+        auto image = std::make_unique<TestImage>(700, false);
+        b.disk = image.get();
+        std::fill(image->data.begin(), image->data.end(), u8{0x42});
+        CHECK_FALSE(b.fdc.insert(0, std::make_unique<TestImage>(700, false))); // no boot sector
+        image->data[510] = 0x55, image->data[511] = 0xAA;
+        REQUIRE(b.fdc.insert(0, std::move(image)));
+        CHECK(b.fdc.cmos_type(0) == 4);
+        b.dma.left = 3 * 512;
+        CHECK(b.run({0x46, 0, 0, 0, 1, 2, 18, 27, 255})[0] == 0);
+        Bytes expected(3 * 512);
+        std::copy(b.disk->data.begin(), b.disk->data.end(), expected.begin());
+        CHECK(b.dma.memory == expected);
+        b.dma.memory.assign(1024, 1);
+        b.dma.left = 512;
+        CHECK(b.run({0x45, 0, 0, 0, 1, 2, 18, 27, 255})[0] == 0);
+        b.dma.left = 512;
+        CHECK(b.run({0x45, 0, 0, 0, 2, 2, 18, 27, 255}) == Bytes{0x40, 0x20, 0, 0, 0, 2, 2}); // it would be cut
+        auto torn = std::make_unique<TestImage>(1'474'561, false);
+        torn->data[510] = 0x55, torn->data[511] = 0xAA;
+        CHECK_FALSE(b.fdc.insert(0, std::move(torn)));
+    }
+
     TEST_CASE("registers, reset and the sense-interrupt handshake") {
         Bench b;
         CHECK(b.in(0x3F2) == 0x3C);
