@@ -173,6 +173,7 @@ template <bool to_nearest> struct PartialRemainder {
         if (!ready(cpu)) return false;
         note(cpu, op);
         FpuState& f = cpu.fpu;
+        f.status = static_cast<u16>(f.status & ~FpuState::c2);
         if (f.empty(0) || f.empty(1)) [[unlikely]] {
             if (stack_underflow(cpu, op)) f.set_st(0, indefinite());
             return true;
@@ -181,6 +182,7 @@ template <bool to_nearest> struct PartialRemainder {
         const softfloat::Remainder r = softfloat::remainder(env, f.st(0), f.st(1), to_nearest);
         if (!settle(cpu, op, env)) return true;
         f.set_st(0, r.value);
+        if (r.value.exponent() == F80::max_exponent) return true; // a NaN: there is no quotient to tell of
         const unsigned q = r.quotient;
         set_conditions(cpu, static_cast<u16>(((q & 1) ? FpuState::c1 : 0) | ((q & 2) ? FpuState::c3 : 0) |
                                              ((q & 4) ? FpuState::c0 : 0) | (r.partial ? FpuState::c2 : 0)));

@@ -92,9 +92,9 @@ struct LoadRegister {
         note(cpu, op);
         clear_c1(cpu);
         FpuState& f = cpu.fpu;
-        const bool overflow = !f.empty(7); // checked first: ST(7) may be the very register that is loaded
-        if (overflow || f.empty(op.reg)) [[unlikely]] {
-            if (stack_fault(cpu, op, overflow)) f.push(indefinite());
+        const bool underflow = f.empty(op.reg); // goes before overflow
+        if (underflow || !f.empty(7)) [[unlikely]] {
+            if (stack_fault(cpu, op, !underflow)) f.push(indefinite());
             return true;
         }
         f.push(f.st(op.reg));
@@ -183,12 +183,17 @@ template <class Ea> struct StoreDecimal {
     }
 };
 
-template <bool pop> struct StoreRegister {
+/// `checked` is false for the alias at D9, which an empty ST(0) does not disturb: it only pops.
+template <bool pop, bool checked = true> struct StoreRegister {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!ready(cpu)) return false;
         note(cpu, op);
         clear_c1(cpu);
         FpuState& f = cpu.fpu;
+        if (!checked && f.empty(0)) {
+            f.pop();
+            return true;
+        }
         if (f.empty(0)) [[unlikely]] {
             if (!stack_underflow(cpu, op)) return true;
             f.set_st(op.reg, indefinite());
@@ -225,7 +230,6 @@ template <Condition condition, bool wanted> struct ConditionalMove {
     static bool run(Cpu& cpu, const Op& op, Flags& flags) {
         if (!ready(cpu)) return false;
         note(cpu, op);
-        clear_c1(cpu);
         FpuState& f = cpu.fpu;
         if (f.empty(0) || f.empty(op.reg)) [[unlikely]] {
             if (stack_underflow(cpu, op)) f.set_st(0, indefinite());
@@ -249,8 +253,9 @@ template <bool pop> struct Free {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!ready(cpu)) return false;
         note(cpu, op);
+        clear_c1(cpu);
         cpu.fpu.mark_empty(op.reg);
-        if constexpr (pop) cpu.fpu.top = (cpu.fpu.top + 1) & 7;
+        if constexpr (pop) cpu.fpu.pop();
         return true;
     }
 };
@@ -291,7 +296,7 @@ constexpr std::array rows = {
     on_memory<StoreExtended>(fstp, at(0xDB).digit(7), Mt),
     on_registers<StoreRegister<false>>(fst, at(0xDD).digit(2).reg(), {STi}),
     on_registers<StoreRegister<true>>(fstp, at(0xDD).digit(3).reg(), {STi}),
-    on_registers<StoreRegister<true>>(fstp, at(0xD9).digit(3).reg(), {STi}, attr::undocumented),
+    on_registers<StoreRegister<true, false>>(fstp, at(0xD9).digit(3).reg(), {STi}, attr::undocumented),
     on_registers<StoreRegister<true>>(fstp, at(0xDF).digit(2).reg(), {STi}, attr::undocumented),
     on_registers<StoreRegister<true>>(fstp, at(0xDF).digit(3).reg(), {STi}, attr::undocumented),
     on_memory<Store<Short, false>::Body>(fist, at(0xDF).digit(2), Mw),
