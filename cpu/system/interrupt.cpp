@@ -85,7 +85,7 @@ bool redirected(Cpu& cpu, u8 vector, bool& to_program) {
 
 bool deliver_to_program(Cpu& cpu, const Event& e) {
     u32 image = cpu.full_eflags();
-    u32 cleared = eflags::TF | eflags::NT | eflags::RF;
+    u32 cleared = eflags::TF | eflags::RF;
     if (cpu.iopl() < 3) {
         image = (image & ~eflags::IF) | eflags::IOPL | ((image & eflags::VIF) != 0 ? eflags::IF : 0);
         cleared |= eflags::VIF;

@@ -27,7 +27,7 @@ constexpr OpInfo nop_info{"nop"}, prefetch_info{"prefetch"}, prefetchw_info{"pre
 struct Nop {
     static void run(Cpu&, const Op&, Flags&) {}
 };
-/// Hints name memory and do not touch it.
+/// Hints name memory and do not touch it. A P6 without SSE takes PREFETCHh as the reserved NOP that it was.
 Handler select_nop(const Insn&, Op&) { return &handler<Nop>; }
 consteval Row hint(const OpInfo& info, At place, Arg arg, Feature feature) {
     return {place, {arg}, &info, &select_nop, 0, feature};
@@ -92,10 +92,10 @@ constexpr Row rows[] = {
     cold_end_row<sti>(sti_info, at(0xFB)),
 
     hint(prefetchw_info, at(0x0F0D).mem(), M, prefetchw),
-    hint(prefetch_info, at(0x0F18).digit(0).mem(), M, prefetch),
-    hint(prefetch_info, at(0x0F18).digit(1).mem(), M, prefetch),
-    hint(prefetch_info, at(0x0F18).digit(2).mem(), M, prefetch),
-    hint(prefetch_info, at(0x0F18).digit(3).mem(), M, prefetch),
+    hint(prefetch_info, at(0x0F18).digit(0).mem(), M, nopl),
+    hint(prefetch_info, at(0x0F18).digit(1).mem(), M, nopl),
+    hint(prefetch_info, at(0x0F18).digit(2).mem(), M, nopl),
+    hint(prefetch_info, at(0x0F18).digit(3).mem(), M, nopl),
     hint(nop_info, at(0x0F18), Ev, nopl),
     hint(nop_info, at(0x0F19), Ev, nopl),
     hint(nop_info, at(0x0F1A), Ev, nopl),
