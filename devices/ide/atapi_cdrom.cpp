@@ -68,6 +68,8 @@ Expected<> AtapiCdrom::set_medium(std::unique_ptr<Image> medium) {
     const bool had = medium_ != nullptr;
     medium_ = std::move(medium);
     tray_open_ = false;
+    if (transfer_ == Transfer::sectors && remaining_ != 0) transfer_ = Transfer::lost;
+    lba_ = remaining_ = 0;
     // A driver that polls sees the drive empty before the new disc, as when a hand changes it.
     change_ = medium_ ? (had ? Change::removed : Change::inserted) : Change::none;
     event_to_report_ = medium_ ? MediaEvent::new_media : had ? MediaEvent::removal : MediaEvent::none;
@@ -195,6 +197,7 @@ void AtapiCdrom::block_read() {
         return;
     }
     if (position_ == buffer_.size()) {
+        if (transfer_ == Transfer::lost) return check(sense::read_error);
         if (transfer_ != Transfer::sectors || remaining_ == 0) {
             buffer_.clear();
             position_ = block_end_ = 0;
@@ -211,6 +214,7 @@ void AtapiCdrom::dma_moved() {
         return;
     }
     if (transfer_ == Transfer::parameters) return mode_parameters();
+    if (transfer_ == Transfer::lost) return check(sense::read_error);
     good();
 }
 
@@ -271,7 +275,7 @@ void AtapiCdrom::persist(Archive& archive) {
                 lba_, remaining_, parts_, error_page_, audio_page_, inactivity_);
         archive.require(disc == (medium_ != nullptr), "the CD drive needs the disc that was in it, or none");
         archive.require(change_ <= Change::inserted && event_to_report_ <= MediaEvent::removal &&
-                            transfer_ <= Transfer::parameters,
+                            transfer_ <= Transfer::lost,
                         "a CD drive is in a mode that does not exist");
         archive.require(byte_limit_ <= 0xFFFE, "a CD drive's byte count limit is out of range");
         archive.require(remaining_ == 0 || (byte_limit_ >= 2 && part_bytes(parts_) != 0),

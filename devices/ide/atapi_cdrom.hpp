@@ -48,7 +48,14 @@ class AtapiCdrom final : public Drive {
     /// What the guest is told of a change of discs, one step for each command that asks.
     enum class Change : u8 { none, removed, inserted };
     enum class MediaEvent : u8 { none, eject_request, new_media, removal };
-    enum class Transfer : u8 { none, packet, reply, sectors, parameters };
+    enum class Transfer : u8 {
+        none,
+        packet,
+        reply,
+        sectors,
+        parameters,
+        lost
+    }; ///< lost: the disc has gone during a read
 
     void execute() override;
     void block_read() override;

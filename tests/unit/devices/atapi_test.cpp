@@ -342,6 +342,30 @@ TEST_CASE("atapi: an empty drive and a change of discs") {
     CHECK(!cd.ide.change_cd(memory_image(pattern(512))));
 }
 
+TEST_CASE("atapi: a disc that goes away during a read ends the read with an error") {
+    Cd cd;
+    cd.packet({0x28, 0, 0, 0, 0, 250, 0, 0, 40});
+    std::vector<u8> got;
+    cd.reg(7);
+    REQUIRE(cd.ide.change_cd(some_disc())); // shorter than where the read is
+    Archive saver = Archive::saver();
+    cd.scheduler.persist(saver);
+    cd.ide.persist(saver);
+    Cd copy;
+    REQUIRE(copy.ide.change_cd(some_disc()));
+    Archive loader = Archive::loader(saver.bytes());
+    copy.scheduler.persist(loader);
+    copy.ide.persist(loader);
+    CHECK(loader.ok());
+    copy.pull(got, 16 * 2048);
+    CHECK(same(got, cd.sectors(250, 16)));
+    copy.settle();
+    CHECK(copy.error() == 0x031100);
+    CHECK(copy.command({0x00}) == 0x023A00);
+    CHECK(copy.command({0x00}) == 0x062800);
+    CHECK(copy.command({0x00}) == 0);
+}
+
 TEST_CASE("atapi: the tray is opened, closed and locked") {
     Cd cd;
     CHECK(cd.command({0x1E, 0, 0, 0, 1}) == 0);
