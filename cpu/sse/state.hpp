@@ -18,7 +18,10 @@ struct SseState {
     std::array<Xmm, 16> xmm{};
     u32 mxcsr = mxcsr_reset;
 
-    void persist(Archive& archive) { archive(xmm, mxcsr); }
+    void persist(Archive& archive) {
+        archive(xmm, mxcsr);
+        archive.require((mxcsr & ~0xFFFFu) == 0, "MXCSR has reserved bits set");
+    }
 };
 
 } // namespace glassbox
