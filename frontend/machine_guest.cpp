@@ -1,6 +1,8 @@
 // The real machine behind the Guest interface.
 #include "frontend/guest.hpp"
 
+#include <algorithm>
+
 namespace glassbox {
 
 namespace {
@@ -14,7 +16,17 @@ class MachineGuest final : public Guest {
     MachineGuest(const MachineGuest&) = delete;
     MachineGuest& operator=(const MachineGuest&) = delete;
 
-    StopReason run(Time until, u64 max_instructions) override { return machine_->run(until, max_instructions); }
+    StopReason run(Time until, u64 max_instructions) override {
+        if (tracer_ == nullptr) return machine_->run(until, max_instructions);
+        // Nothing is observed, and the guest runs at its full speed, before the first line and after the last one.
+        const u64 first = tracer_->filter().from;
+        if (machine_->instructions() < first) {
+            const StopReason reason = machine_->run(until, std::min(first, max_instructions));
+            if (reason != StopReason::limit || machine_->instructions() < first) return reason;
+        }
+        observe(!tracer_->done());
+        return machine_->run(until, max_instructions);
+    }
     Time now() const override { return machine_->now(); }
     u64 instructions() const override { return machine_->instructions(); }
     Time idle_until() const override { return machine_->idle_until(); }
@@ -30,13 +42,20 @@ class MachineGuest final : public Guest {
     void trace(Tracer& tracer) override {
         tracer_ = &tracer;
         source_ = make_trace_source(*machine_);
-        machine_->set_observer([this](Cpu&) { tracer_->before_instruction(*source_); });
     }
 
   private:
+    void observe(bool on) {
+        if (on == observing_) return;
+        observing_ = on;
+        if (!on) return machine_->set_observer({});
+        machine_->set_observer([this](Cpu&) { tracer_->before_instruction(*source_); });
+    }
+
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<TraceSource> source_;
     Tracer* tracer_ = nullptr;
+    bool observing_ = false;
 };
 
 } // namespace

@@ -4,6 +4,7 @@
 #include "frontend/sdl_input.hpp"
 
 #include <SDL2/SDL.h>
+#include <chrono>
 #include <cmath>
 #include <cstdlib>
 
@@ -31,6 +32,10 @@ class SdlWindow final : public Display {
         : video_(std::move(video)), window_(std::move(window)), renderer_(std::move(renderer)) {}
 
     void collect(short, DisplayEvents& events) override {
+        // Asking the window system costs a system call or two, and slices can be short.
+        const auto now = std::chrono::steady_clock::now();
+        if (now - collected_ < std::chrono::milliseconds(2)) return;
+        collected_ = now;
         SDL_Event event;
         while (SDL_PollEvent(&event) != 0) {
             if (event.type == SDL_WINDOWEVENT || event.type == SDL_RENDER_TARGETS_RESET) dirty_ = true;
@@ -122,6 +127,7 @@ class SdlWindow final : public Display {
     Frame frame_, shown_;
     std::string title_;
     bool captured_ = false, dirty_ = true;
+    std::chrono::steady_clock::time_point collected_;
 };
 
 } // namespace

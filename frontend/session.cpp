@@ -22,6 +22,8 @@ constexpr u64 traced_slice_instructions = 20'000;
 constexpr auto frame_period = std::chrono::milliseconds(16);
 constexpr auto speed_period = std::chrono::milliseconds(500);
 constexpr auto notice_duration = std::chrono::seconds(8);
+/// How long a guest that is behind the host's clock may run before input and output are looked at again.
+constexpr auto host_slice = std::chrono::milliseconds(4);
 constexpr auto longest_wait = std::chrono::microseconds(10'000);
 /// A guest that is further behind than this was stopped (the host slept); its clock is not chased.
 constexpr Time longest_lag = 2 * second;
@@ -156,26 +158,28 @@ void Session::feed_keys() {
     }
 }
 
-/// The end of the next slice.
-Time Session::next_stop() const {
+/// When something other than the guest is due.
+Time Session::appointment() const {
     const Time now = guest_.now();
-    Time stop = (now / slice_ + 1) * slice_;
+    Time next = never;
     for (const Time wish : {script_wake_, keys_.due(now), options_.max_time}) {
-        if (wish > now) stop = std::min(stop, wish);
+        if (wish > now) next = std::min(next, wish);
     }
-    return stop;
+    return next;
 }
+
+/// The end of the next slice.
+Time Session::next_stop() const { return std::min((guest_.now() / slice_ + 1) * slice_, appointment()); }
 
 void Session::advance() {
     if (dead_) {
         wait_ = longest_wait;
         return;
     }
-    const Time until = next_stop();
-    if (parts_.realtime) return advance_realtime(until);
+    if (parts_.realtime) return advance_realtime();
     const Time before = guest_.now();
     const u64 instructions = guest_.instructions();
-    run_guest(until);
+    run_guest(next_stop());
     if (parts_.interactive && !player_ && wait_.count() == 0) rest_if_idle(before, instructions);
 }
 
@@ -192,25 +196,23 @@ void Session::rest_if_idle(Time before, u64 instructions_before) {
     wait_ = std::chrono::microseconds(1000);
 }
 
-void Session::advance_realtime(Time until) {
-    const Time now = guest_.now(), target = pacer_.target(HostClock::now());
-    if (target > now + longest_lag) return pacer_.start(now, HostClock::now());
-    if (now >= target) {
-        Time wake = until; // a running processor waits until its next slice is due
-        if (guest_.idle_until() > now) {
-            wake = guest_.idle_until();
-            for (const Time wish : {script_wake_, keys_.due(now)}) {
-                if (wish > now) wake = std::min(wake, wish);
-            }
-        }
-        wait_ = std::clamp(host_duration(wake - target), std::chrono::microseconds(100), longest_wait);
-        return;
+void Session::advance_realtime() {
+    const auto begin = HostClock::now();
+    const Time now = guest_.now(), target = pacer_.target(begin), next = appointment();
+    if (target > now + longest_lag) return pacer_.start(now, begin);
+    while (!status_ && !dead_ && guest_.now() < std::min(target, next) && HostClock::now() - begin < host_slice) {
+        run_guest(std::min(next_stop(), target));
     }
-    run_guest(std::min(until, target));
     if (status_ || dead_) return;
-    // A host that is slower than the guest's nominal speed: the guest's clock is kept right, its work takes longer.
-    const Time after = guest_.now(), due = pacer_.target(HostClock::now());
-    if (due > after + tolerated_lag && due < after + longest_lag && guest_.idle_until() <= after) {
+    const Time after = guest_.now(), due = pacer_.target(HostClock::now()), awake = guest_.idle_until();
+    if (awake > after) {
+        // Halted: until an interrupt is due, or the host brings something.
+        const Time wake = std::min(awake, next);
+        if (wake > due) wait_ = std::min(host_duration(wake - due), longest_wait);
+    } else if (after >= due) {
+        wait_ = std::min(host_duration(after + slice_ - due), longest_wait);
+    } else if (due > after + tolerated_lag && due < after + longest_lag) {
+        // A host that is slower than the guest's nominal speed: the guest's clock is kept right, its work takes longer.
         (void)guest_.inject(SkipTimeInput{due - after - tolerated_lag / 2});
     }
 }

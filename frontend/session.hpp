@@ -53,9 +53,10 @@ class Session {
     void apply(const ScriptStep& step);
     void feed_keys();
     void advance();
-    void advance_realtime(Time until);
+    void advance_realtime();
     void run_guest(Time until);
     void rest_if_idle(Time before, u64 instructions_before);
+    Time appointment() const;
     Time next_stop() const;
     void stopped(StopReason reason, Time until);
     void idle_forever(Time until);

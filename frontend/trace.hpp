@@ -58,6 +58,10 @@ class Tracer {
     Tracer(const Tracer&) = delete;
     Tracer& operator=(const Tracer&) = delete;
 
+    const TraceFilter& filter() const { return filter_; }
+    /// The filter's count of lines is reached, and the last one is complete.
+    bool done() const { return lines_ >= filter_.count && line_.empty(); }
+
     void before_instruction(const TraceSource& source);
     /// Completes the last line: with the registers that changed, if the source is still there.
     void finish(const TraceSource* source);
