@@ -53,14 +53,14 @@ std::vector<Row> join(std::initializer_list<std::span<const Row>> parts) {
 
 /// Packed integers, on MMX and on XMM registers.
 std::span<const Row> families::mmx() {
-    static const std::vector<Row> rows = sse::join({});
+    static const std::vector<Row> rows = sse::join({sse::integer_rows(), sse::shuffle_rows()});
     return rows;
 }
 
 /// Floating point, moves of either kind, and the state.
 std::span<const Row> families::sse() {
     static const std::vector<Row> rows =
-        sse::join({sse::move_rows(), sse::state_rows()});
+        sse::join({sse::move_rows(), sse::float_rows(), sse::convert_rows(), sse::state_rows()});
     return rows;
 }
 
