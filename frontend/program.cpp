@@ -35,11 +35,11 @@ bool uses_standard_streams(const Options& options) {
            (options.debug_console && is_stdio(*options.debug_console));
 }
 
-/// A window if there is a display, else the terminal if it is one and free, else none.
-DisplayKind default_display(const Options& options) {
-    if (has_value("DISPLAY") || has_value("WAYLAND_DISPLAY")) return DisplayKind::sdl;
-    const bool terminal = ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0;
-    return terminal && !uses_standard_streams(options) ? DisplayKind::terminal : DisplayKind::none;
+bool has_display() { return has_value("DISPLAY") || has_value("WAYLAND_DISPLAY"); }
+
+/// Whether the terminal is one, and not used for something else.
+bool has_free_terminal(const Options& options) {
+    return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0 && !uses_standard_streams(options);
 }
 
 Expected<std::unique_ptr<Display>> open_display(DisplayKind kind) {
@@ -108,14 +108,20 @@ class Run {
         return {};
     }
 
+    /// A window if there is a display, else the terminal if it is one, else none.
     Expected<std::unique_ptr<Display>> choose_display() {
-        const bool automatic = options_.display == DisplayKind::automatic;
-        kind_ = automatic ? default_display(options_) : options_.display;
-        auto display = open_display(kind_);
-        if (display || !automatic) return display;
-        complain(display.error().message + "; going on without a display");
-        kind_ = DisplayKind::none;
-        return std::unique_ptr<Display>();
+        if (options_.display != DisplayKind::automatic) {
+            kind_ = options_.display;
+            return open_display(kind_);
+        }
+        if (has_display()) {
+            kind_ = DisplayKind::sdl;
+            auto window = open_display(kind_);
+            if (window) return window;
+            complain(window.error().message + "; going on without a window");
+        }
+        kind_ = has_free_terminal(options_) ? DisplayKind::terminal : DisplayKind::none;
+        return open_display(kind_);
     }
 
     int run(std::optional<Script> script, std::unique_ptr<Display> display) {

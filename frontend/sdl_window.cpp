@@ -6,7 +6,7 @@
 #include <SDL2/SDL.h>
 #include <chrono>
 #include <cmath>
-#include <cstdlib>
+#include <string_view>
 
 namespace glassbox {
 
@@ -137,6 +137,11 @@ Expected<std::unique_ptr<Display>> make_sdl_window() {
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     if (SDL_InitSubSystem(SDL_INIT_VIDEO) != 0) return fail(std::string("cannot open a window: ") + SDL_GetError());
     auto video = std::make_unique<SdlVideo>();
+    // Without a display SDL is content with a driver that shows nothing; who wants that has said so.
+    const std::string_view driver = SDL_GetCurrentVideoDriver();
+    if (SDL_getenv("SDL_VIDEODRIVER") == nullptr && (driver == "offscreen" || driver == "dummy" || driver == "evdev")) {
+        return fail("cannot open a window: no display can be reached (DISPLAY, WAYLAND_DISPLAY)");
+    }
     Window window(
         SDL_CreateWindow("GlassBox", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 720, 540, SDL_WINDOW_RESIZABLE));
     if (!window) return fail(std::string("cannot open a window: ") + SDL_GetError());
