@@ -21,25 +21,9 @@ u64 speed_of(const MachineConfig& config) {
     return config.instructions_per_second ? config.instructions_per_second : Scheduler::default_speed;
 }
 
-/// What comes between the processor and its interrupt controllers before they exist.
 LocalApic::Config apic_config(const CpuModel& model) {
     return {.id = 0, .bootstrap = true, .present = model.features.has(Feature::apic), .physical_bits = model.physical_bits};
 }
-
-/// The processor is built before its APIC, which drives its pins: this passes the processor's questions on.
-class LateApic final : public InterruptPort {
-  public:
-    explicit LateApic(const std::unique_ptr<LocalApic>& apic) : apic_(apic) {}
-    u8 acknowledge() override { return apic_->acknowledge(); }
-    u64 apic_base() const override { return apic_ ? apic_->apic_base() : 0; }
-    bool set_apic_base(u64 value) override { return apic_->set_apic_base(value); }
-    bool apic_enabled() const override { return apic_ && apic_->apic_enabled(); }
-    u8 task_priority() const override { return apic_->task_priority(); }
-    void set_task_priority(u8 value) override { apic_->set_task_priority(value); }
-
-  private:
-    const std::unique_ptr<LocalApic>& apic_;
-};
 
 std::vector<BootDevice> boot_devices(const MachineConfig& config) {
     std::vector<BootDevice> order;
@@ -55,7 +39,7 @@ std::vector<BootDevice> boot_devices(const MachineConfig& config) {
 
 Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
     : config(config_), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)), memory(config.memory_bytes),
-      pci(ports), late_apic_(std::make_unique<LateApic>(lapic)), cpu(std::make_unique<Cpu>(memory, ports, scheduler, *late_apic_, model)),
+      pci(ports), cpu(std::make_unique<Cpu>(memory, ports, scheduler, apic_socket, model)),
       lapic(std::make_unique<LocalApic>(scheduler, *cpu, apic_bus, [this] { return pic.acknowledge(); }, apic_config(model))),
       io_apic(apic_bus), pic(IrqLine(*lapic, 0)), isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
@@ -83,6 +67,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
              [this] { reset_requested_ = true; }}),
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
       fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
+    apic_socket.plug(*lapic);
     scheduler.on_earlier = [this] { cpu->leave_requested = true; };
     cpu->ferr = [this](bool level) { isa_irqs.line(13).set(level); };
     for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {

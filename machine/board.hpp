@@ -40,6 +40,21 @@
 
 namespace glassbox {
 
+/// Processor and local APIC refer to each other: the processor is built with this socket, into which the APIC is plugged.
+class ApicSocket final : public InterruptPort {
+  public:
+    void plug(LocalApic& apic) { apic_ = &apic; }
+    u8 acknowledge() override { return apic_->acknowledge(); }
+    u64 apic_base() const override { return apic_ ? apic_->apic_base() : 0; }
+    bool set_apic_base(u64 value) override { return apic_->set_apic_base(value); }
+    bool apic_enabled() const override { return apic_ && apic_->apic_enabled(); }
+    u8 task_priority() const override { return apic_->task_priority(); }
+    void set_task_priority(u8 value) override { apic_->set_task_priority(value); }
+
+  private:
+    LocalApic* apic_ = nullptr;
+};
+
 class Board {
   public:
     /// Opens every image and file that `config` names. The error says which one and why.
@@ -63,9 +78,9 @@ class Board {
 
     // From the processor outwards. Members are built in this order, each from those before it.
     ApicBus apic_bus;
-    std::unique_ptr<InterruptPort> late_apic_; ///< lets the processor be built before its APIC
-    std::unique_ptr<LocalApic> lapic;
+    ApicSocket apic_socket;
     std::unique_ptr<Cpu> cpu;
+    std::unique_ptr<LocalApic> lapic;
     IoApic io_apic;
     PicPair pic;
     IsaIrqRouter isa_irqs;

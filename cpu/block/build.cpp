@@ -136,9 +136,9 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         item.insn.ip = ip + offset;
         ++count;
         offset += item.insn.length;
-        if (item.trap || split) break;
+        if (item.trap) break;
         if (item.insn.row->attributes & attr::branch) work_out_branch(item.insn, phys, ip);
-        if (item.insn.row->attributes & attr::ends_block) break;
+        if (split || (item.insn.row->attributes & attr::ends_block)) break;
     }
     find_dead_flags(items, count);
 
