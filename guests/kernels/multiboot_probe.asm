@@ -39,6 +39,10 @@ start:  mov     esp, stack_top
         mov     edi, text_done
         call    print
 power_off:
+        mov     dx, 0x3FD
+.drain: in      al, dx
+        test    al, 0x40                ; the last byte has left the shift register
+        jz      .drain
         mov     dx, 0x604
         mov     ax, 0x2000              ; SLP_EN, SLP_TYP 0: soft off
         out     dx, ax
