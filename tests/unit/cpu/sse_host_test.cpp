@@ -110,6 +110,11 @@ std::string describe(const Row& row, const Bytes& bytes, const State& before, co
     return text;
 }
 
+Bytes with_fs(Bytes bytes) {
+    bytes.insert(bytes.begin(), 0x64);
+    return bytes;
+}
+
 unsigned compare_row(Guest& guest, Native& native, const Row& row, bool memory, unsigned rounds, Rng& rng) {
     unsigned wrong = 0;
     for (unsigned i = 0; i < rounds && wrong < 2; ++i) {
@@ -122,6 +127,12 @@ unsigned compare_row(Guest& guest, Native& native, const Row& row, bool memory, 
             native.run(bytes, theirs);
             if (ours == theirs && ours.fault < 0) continue;
             break;
+        }
+        if (memory && i % 4 == 0) { // through a segment register: another kind of address
+            State flat = before, through_fs = before;
+            guest.run(bytes, flat);
+            guest.run(with_fs(bytes), through_fs);
+            wrong += flat != through_fs;
         }
         if (ours == theirs) continue;
         ++wrong;
