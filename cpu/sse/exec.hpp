@@ -102,8 +102,12 @@ struct Xm {
     }
 };
 
-/// A register's value as lanes.
-template <class T, class File> using Lanes = std::array<T, File::bytes / sizeof(T)>;
+/// A register's value as lanes: a vector of the compiler's, so that an operation on all of them is one host operation.
+template <class T, unsigned bytes> struct VectorOf {
+    typedef T Type __attribute__((vector_size(bytes)));
+};
+template <class T, class File> using Lanes = typename VectorOf<T, File::bytes>::Type;
+template <class T, class File> inline constexpr unsigned lane_count = File::bytes / sizeof(T);
 template <class T, class File> inline Lanes<T, File> lanes(const typename File::Value& value) {
     return std::bit_cast<Lanes<T, File>>(value);
 }

@@ -1,9 +1,8 @@
-// Packed integers (SDM 1, 9.4 and 11.4.2; SDM 2): each operation is written for one lane, and runs over the 8 bytes of
-// an MMX register or the 16 of an XMM register. The compiler makes vector code of the loops.
+// Packed integers (SDM 1, 9.4 and 11.4.2; SDM 2): each operation is written once, for a vector of lanes that is the 8
+// bytes of an MMX register or the 16 of an XMM register. Sums are unsigned: they wrap.
 #include "cpu/sse/exec.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace glassbox::sse {
 
@@ -12,68 +11,89 @@ namespace {
 using enum Arg;
 constexpr Feature mmx = Feature::mmx, sse1 = Feature::sse, sse2 = Feature::sse2;
 
-// --- lane by lane: `of` gives one result lane
-// -----------------------------------------------------------------------------
+// --- lane by lane: `of` gives the vector of results
+// ----------------------------------------------------------------------
+/// All ones in the lanes where a comparison held.
+template <class V, class Mask> V as_mask(Mask held) { return std::bit_cast<V>(held); }
+
 template <class T> struct Add {
-    static T of(T a, T b) { return static_cast<T>(a + b); }
+    template <class V> static V of(V a, V b) { return a + b; }
 };
 template <class T> struct Subtract {
-    static T of(T a, T b) { return static_cast<T>(a - b); }
+    template <class V> static V of(V a, V b) { return a - b; }
 };
-template <class T> T saturate(i32 value) {
-    return static_cast<T>(std::clamp<i32>(value, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
+template <class T> struct AddSaturatingUnsigned {
+    template <class V> static V of(V a, V b) {
+        const V sum = a + b;
+        return sum | as_mask<V>(sum < a);
+    }
+};
+template <class T> struct SubtractSaturatingUnsigned {
+    template <class V> static V of(V a, V b) { return (a - b) & as_mask<V>(a > b); }
+};
+/// The lanes of `r` whose bit in `overflow` is set become the extreme on the side of `a`.
+template <class V> V saturate(V a, V r, V overflow) {
+    constexpr unsigned top = sizeof(a[0]) * 8 - 1;
+    const V extreme = (a >> top) + static_cast<std::remove_cvref_t<decltype(a[0])>>((1u << top) - 1);
+    const V chosen = V{} - (overflow >> top);
+    return (r & ~chosen) | (extreme & chosen);
 }
-template <class T> struct AddSaturating {
-    static T of(T a, T b) { return saturate<T>(a + b); }
+template <class T> struct AddSaturatingSigned { // lanes as unsigned integers
+    template <class V> static V of(V a, V b) {
+        const V sum = a + b;
+        return saturate<V>(a, sum, (a ^ sum) & (b ^ sum));
+    }
 };
-template <class T> struct SubtractSaturating {
-    static T of(T a, T b) { return saturate<T>(a - b); }
+template <class T> struct SubtractSaturatingSigned {
+    template <class V> static V of(V a, V b) {
+        const V difference = a - b;
+        return saturate<V>(a, difference, (a ^ b) & (a ^ difference));
+    }
 };
 template <class T> struct Equal {
-    static T of(T a, T b) { return static_cast<T>(a == b ? -1 : 0); }
+    template <class V> static V of(V a, V b) { return as_mask<V>(a == b); }
 };
 template <class T> struct Greater {
-    static T of(T a, T b) { return static_cast<T>(a > b ? -1 : 0); }
+    template <class V> static V of(V a, V b) { return as_mask<V>(a > b); }
 };
 template <class T> struct Minimum {
-    static T of(T a, T b) { return std::min(a, b); }
+    template <class V> static V of(V a, V b) { return a < b ? a : b; }
 };
 template <class T> struct Maximum {
-    static T of(T a, T b) { return std::max(a, b); }
+    template <class V> static V of(V a, V b) { return a > b ? a : b; }
 };
-template <class T> struct Average { // rounded up
-    static T of(T a, T b) { return static_cast<T>((u32{a} + b + 1) >> 1); }
+template <class T> struct Average { // (a + b + 1) / 2 without the ninth bit
+    template <class V> static V of(V a, V b) { return (a | b) - ((a ^ b) >> 1); }
 };
 template <class T> struct MultiplyLow {
-    static T of(T a, T b) { return static_cast<T>(i32{a} * b); }
+    template <class V> static V of(V a, V b) { return a * b; }
 };
 template <class T> struct MultiplyHigh {
-    using Wide = std::conditional_t<std::is_signed_v<T>, i32, u32>;
-    static T of(T a, T b) { return static_cast<T>((Wide{a} * b) >> 16); }
+    template <class V> static V of(V a, V b) {
+        using Wide = typename VectorOf<std::conditional_t<std::is_signed_v<T>, i32, u32>, 2 * sizeof(V)>::Type;
+        return __builtin_convertvector((__builtin_convertvector(a, Wide) * __builtin_convertvector(b, Wide)) >> 16, V);
+    }
 };
 template <class T> struct MultiplyEven { // PMULUDQ: the low halves of 64-bit lanes
-    static T of(T a, T b) { return u64{static_cast<u32>(a)} * static_cast<u32>(b); }
+    template <class V> static V of(V a, V b) { return (a & 0xFFFF'FFFFu) * (b & 0xFFFF'FFFFu); }
 };
 template <class T> struct And {
-    static T of(T a, T b) { return a & b; }
+    template <class V> static V of(V a, V b) { return a & b; }
 };
 template <class T> struct AndNot {
-    static T of(T a, T b) { return ~a & b; }
+    template <class V> static V of(V a, V b) { return ~a & b; }
 };
 template <class T> struct Or {
-    static T of(T a, T b) { return a | b; }
+    template <class V> static V of(V a, V b) { return a | b; }
 };
 template <class T> struct Xor {
-    static T of(T a, T b) { return a ^ b; }
+    template <class V> static V of(V a, V b) { return a ^ b; }
 };
 
 template <template <class> class S, class T> struct Each {
     template <class File>
     static typename File::Value apply(const typename File::Value& a, const typename File::Value& b) {
-        auto x = lanes<T, File>(a);
-        const auto y = lanes<T, File>(b);
-        for (unsigned i = 0; i < x.size(); ++i) x[i] = S<T>::of(x[i], y[i]);
-        return std::bit_cast<typename File::Value>(x);
+        return std::bit_cast<typename File::Value>(S<T>::of(lanes<T, File>(a), lanes<T, File>(b)));
     }
 };
 
@@ -82,21 +102,23 @@ template <template <class> class S, class T> struct Each {
 struct MultiplyAdd { // PMADDWD
     template <class File>
     static typename File::Value apply(const typename File::Value& a, const typename File::Value& b) {
-        const auto x = lanes<i16, File>(a), y = lanes<i16, File>(b);
-        Lanes<u32, File> r;
-        for (unsigned i = 0; i < r.size(); ++i) { // -32768 four times wraps to 80000000h
-            r[i] = static_cast<u32>(x[2 * i] * y[2 * i]) + static_cast<u32>(x[2 * i + 1] * y[2 * i + 1]);
-        }
-        return std::bit_cast<typename File::Value>(r);
+        const auto x = lanes<i32, File>(a), y = lanes<i32, File>(b); // pairs of words: the low one, and the high one
+        const auto low = [](auto v) {
+            return std::bit_cast<Lanes<i32, File>>(std::bit_cast<Lanes<u32, File>>(v) << 16) >> 16;
+        };
+        // Products of two words fit; -32768 four times wraps to 80000000h.
+        return std::bit_cast<typename File::Value>(std::bit_cast<Lanes<u32, File>>(low(x) * low(y)) +
+                                                   std::bit_cast<Lanes<u32, File>>((x >> 16) * (y >> 16)));
     }
 };
 struct SumOfDifferences { // PSADBW
     template <class File>
     static typename File::Value apply(const typename File::Value& a, const typename File::Value& b) {
         const auto x = lanes<u8, File>(a), y = lanes<u8, File>(b);
-        Lanes<u64, File> r{};
-        for (unsigned i = 0; i < x.size(); ++i) r[i / 8] += static_cast<u64>(x[i] > y[i] ? x[i] - y[i] : y[i] - x[i]);
-        return std::bit_cast<typename File::Value>(r);
+        const auto difference = std::bit_cast<Lanes<u64, File>>(x > y ? x - y : y - x);
+        constexpr u64 even = 0x00FF'00FF'00FF'00FF, ones = 0x0001'0001'0001'0001;
+        // Bytes to words, and the product's top word is the sum of the four.
+        return std::bit_cast<typename File::Value>((((difference & even) + (difference >> 8 & even)) * ones) >> 48);
     }
 };
 
@@ -104,22 +126,20 @@ struct SumOfDifferences { // PSADBW
 // ---------------------------------------------------
 template <class T> struct ShiftLeft {
     using Lane = T;
-    static T of(T a, u64 count) { return count < bits_of<T> ? static_cast<T>(a << count) : T{0}; }
+    template <class V> static V of(V a, u64 count) { return count < bits_of<T> ? a << static_cast<T>(count) : V{}; }
 };
 template <class T> struct ShiftRight {
     using Lane = T;
-    static T of(T a, u64 count) { return count < bits_of<T> ? static_cast<T>(a >> count) : T{0}; }
+    template <class V> static V of(V a, u64 count) { return count < bits_of<T> ? a >> static_cast<T>(count) : V{}; }
 };
 template <class T> struct ShiftArithmetic {
-    using Lane = T;
-    static T of(T a, u64 count) {
-        return static_cast<T>(static_cast<Signed<T>>(a) >> std::min<u64>(count, bits_of<T> - 1));
+    using Lane = Signed<T>;
+    template <class V> static V of(V a, u64 count) {
+        return a >> static_cast<Lane>(std::min<u64>(count, bits_of<T> - 1));
     }
 };
 template <class S, class File> typename File::Value shifted(const typename File::Value& a, u64 count) {
-    auto x = lanes<typename S::Lane, File>(a);
-    for (auto& lane : x) lane = S::of(lane, count);
-    return std::bit_cast<typename File::Value>(x);
+    return std::bit_cast<typename File::Value>(S::of(lanes<typename S::Lane, File>(a), count));
 }
 template <class S> struct ShiftBySource {
     template <class File>
@@ -243,25 +263,25 @@ constexpr std::array rows = {
     xm<Each<Subtract, u32>>(psubd, 0x0FFA),
     mm<Each<Subtract, u64>>(psubq, 0x0FFB, sse2),
     xm<Each<Subtract, u64>>(psubq, 0x0FFB),
-    mm<Each<AddSaturating, i8>>(paddsb, 0x0FEC),
-    xm<Each<AddSaturating, i8>>(paddsb, 0x0FEC),
-    mm<Each<AddSaturating, i16>>(paddsw, 0x0FED),
-    xm<Each<AddSaturating, i16>>(paddsw, 0x0FED),
-    mm<Each<AddSaturating, u8>>(paddusb, 0x0FDC),
-    xm<Each<AddSaturating, u8>>(paddusb, 0x0FDC),
-    mm<Each<AddSaturating, u16>>(paddusw, 0x0FDD),
-    xm<Each<AddSaturating, u16>>(paddusw, 0x0FDD),
-    mm<Each<SubtractSaturating, i8>>(psubsb, 0x0FE8),
-    xm<Each<SubtractSaturating, i8>>(psubsb, 0x0FE8),
-    mm<Each<SubtractSaturating, i16>>(psubsw, 0x0FE9),
-    xm<Each<SubtractSaturating, i16>>(psubsw, 0x0FE9),
-    mm<Each<SubtractSaturating, u8>>(psubusb, 0x0FD8),
-    xm<Each<SubtractSaturating, u8>>(psubusb, 0x0FD8),
-    mm<Each<SubtractSaturating, u16>>(psubusw, 0x0FD9),
-    xm<Each<SubtractSaturating, u16>>(psubusw, 0x0FD9),
+    mm<Each<AddSaturatingSigned, u8>>(paddsb, 0x0FEC),
+    xm<Each<AddSaturatingSigned, u8>>(paddsb, 0x0FEC),
+    mm<Each<AddSaturatingSigned, u16>>(paddsw, 0x0FED),
+    xm<Each<AddSaturatingSigned, u16>>(paddsw, 0x0FED),
+    mm<Each<AddSaturatingUnsigned, u8>>(paddusb, 0x0FDC),
+    xm<Each<AddSaturatingUnsigned, u8>>(paddusb, 0x0FDC),
+    mm<Each<AddSaturatingUnsigned, u16>>(paddusw, 0x0FDD),
+    xm<Each<AddSaturatingUnsigned, u16>>(paddusw, 0x0FDD),
+    mm<Each<SubtractSaturatingSigned, u8>>(psubsb, 0x0FE8),
+    xm<Each<SubtractSaturatingSigned, u8>>(psubsb, 0x0FE8),
+    mm<Each<SubtractSaturatingSigned, u16>>(psubsw, 0x0FE9),
+    xm<Each<SubtractSaturatingSigned, u16>>(psubsw, 0x0FE9),
+    mm<Each<SubtractSaturatingUnsigned, u8>>(psubusb, 0x0FD8),
+    xm<Each<SubtractSaturatingUnsigned, u8>>(psubusb, 0x0FD8),
+    mm<Each<SubtractSaturatingUnsigned, u16>>(psubusw, 0x0FD9),
+    xm<Each<SubtractSaturatingUnsigned, u16>>(psubusw, 0x0FD9),
 
-    mm<Each<MultiplyLow, i16>>(pmullw, 0x0FD5),
-    xm<Each<MultiplyLow, i16>>(pmullw, 0x0FD5),
+    mm<Each<MultiplyLow, u16>>(pmullw, 0x0FD5),
+    xm<Each<MultiplyLow, u16>>(pmullw, 0x0FD5),
     mm<Each<MultiplyHigh, i16>>(pmulhw, 0x0FE5),
     xm<Each<MultiplyHigh, i16>>(pmulhw, 0x0FE5),
     mm<Each<MultiplyHigh, u16>>(pmulhuw, 0x0FE4, sse1),

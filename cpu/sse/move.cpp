@@ -200,7 +200,7 @@ template <class File, class T> struct SignMask { // PMOVMSKB, MOVMSKPS, MOVMSKPD
         if (!File::ready(cpu)) return false;
         const auto v = lanes<T, File>(File::get(cpu, op.base));
         u32 mask = 0;
-        for (unsigned i = 0; i < v.size(); ++i) mask |= static_cast<u32>(v[i] >> (bits_of<T> - 1)) << i;
+        for (unsigned i = 0; i < lane_count<T, File>; ++i) mask |= static_cast<u32>(v[i] >> (bits_of<T> - 1)) << i;
         cpu.gpr[op.reg] = mask;
         File::touch(cpu);
         return true;

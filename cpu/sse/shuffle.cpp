@@ -22,9 +22,9 @@ template <class From, class To> struct Pack {
         const auto narrow = [](From v) {
             return static_cast<To>(std::clamp<i32>(v, std::numeric_limits<To>::min(), std::numeric_limits<To>::max()));
         };
-        for (unsigned i = 0; i < x.size(); ++i) {
+        for (unsigned i = 0; i < lane_count<From, File>; ++i) {
             r[i] = narrow(x[i]);
-            r[x.size() + i] = narrow(y[i]);
+            r[lane_count<From, File> + i] = narrow(y[i]);
         }
         return std::bit_cast<typename File::Value>(r);
     }
@@ -37,7 +37,7 @@ template <class T, bool high> struct Interleave {
     static typename File::Value apply(const typename File::Value& a, const typename File::Value& b) {
         const auto x = lanes<T, File>(a), y = lanes<T, File>(b);
         Lanes<T, File> r;
-        constexpr unsigned half = r.size() / 2, first = high ? half : 0;
+        constexpr unsigned half = lane_count<T, File> / 2, first = high ? half : 0;
         for (unsigned i = 0; i < half; ++i) {
             r[2 * i] = x[first + i];
             r[2 * i + 1] = y[first + i];
@@ -98,7 +98,7 @@ template <class File> struct InsertWord {
             else if (!fetch<u16, Source>(cpu, op, word))
                 return false;
             auto v = lanes<u16, File>(File::get(cpu, op.reg));
-            v[op.imm % v.size()] = word;
+            v[op.imm % lane_count<u16, File>] = word;
             File::set(cpu, op.reg, std::bit_cast<typename File::Value>(v));
             return true;
         }
@@ -108,7 +108,7 @@ template <class File> struct ExtractWord {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!File::ready(cpu)) return false;
         const auto v = lanes<u16, File>(File::get(cpu, op.base));
-        cpu.gpr[op.reg] = v[op.imm % v.size()];
+        cpu.gpr[op.reg] = v[op.imm % lane_count<u16, File>];
         File::touch(cpu);
         return true;
     }
