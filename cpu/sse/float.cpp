@@ -24,16 +24,17 @@ constexpr Feature sse1 = Feature::sse, sse2 = Feature::sse2;
 
 // --- arithmetic
 // -------------------------------------------------------------------------------------------------------
-/// The fast path of S: `S::on_host(a, b)` computes, `S::exact(a, b, r)` may prove that r is not rounded.
+/// The fast path of S: `S::on_host(a, b)` computes; `S::exact(a, b, r)` may prove that r is not rounded, and
+/// `S::zero_is_exact(a, b)` that a result of zero did not underflow.
 template <class S> struct Arithmetic {
     template <class F> static bool fast(u32 value, F a, F b, F& r) {
         if constexpr (!S::unary) {
-            if (!softfloat::plain(a)) return false;
+            if (!comparable(a)) return false;
         }
-        if (!softfloat::plain(b)) return false;
+        if (!comparable(b)) return false;
         const Host<F> x = host(a), y = host(b), result = S::on_host(x, y);
         r = guest<F>(result);
-        if (!ordinary(r)) return false;
+        if (!ordinary(r)) return result == 0 && rounds_to_nearest(value) && S::zero_is_exact(x, y);
         return inexact_is_free(value) || (rounds_to_nearest(value) && S::exact(x, y, result));
     }
 };
@@ -46,30 +47,35 @@ struct Add : Arithmetic<Add> {
     static constexpr bool unary = false;
     template <class T> static T on_host(T a, T b) { return a + b; }
     template <class T> static bool exact(T a, T b, T r) { return sum_is(a, b, r); }
+    template <class T> static bool zero_is_exact(T, T) { return true; }
     template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::add<F>(env, a, b); }
 };
 struct Subtract : Arithmetic<Subtract> {
     static constexpr bool unary = false;
     template <class T> static T on_host(T a, T b) { return a - b; }
     template <class T> static bool exact(T a, T b, T r) { return sum_is(a, -b, r); }
+    template <class T> static bool zero_is_exact(T, T) { return true; }
     template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::subtract<F>(env, a, b); }
 };
 struct Multiply : Arithmetic<Multiply> {
     static constexpr bool unary = false;
     template <class T> static T on_host(T a, T b) { return a * b; }
     template <class T> static bool exact(T a, T b, T r) { return product_is(a, b, r); }
+    template <class T> static bool zero_is_exact(T a, T b) { return a == 0 || b == 0; }
     template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::multiply<F>(env, a, b); }
 };
 struct Divide : Arithmetic<Divide> {
     static constexpr bool unary = false;
     template <class T> static T on_host(T a, T b) { return a / b; }
     template <class T> static bool exact(T a, T b, T r) { return product_is(r, b, a); }
+    template <class T> static bool zero_is_exact(T a, T b) { return a == 0 && b != 0; }
     template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::divide<F>(env, a, b); }
 };
 struct Root : Arithmetic<Root> {
     static constexpr bool unary = true;
     template <class T> static T on_host(T, T b) { return std::sqrt(b); } // of a negative number: a NaN, not ordinary
     template <class T> static bool exact(T, T b, T r) { return product_is(r, r, b); }
+    template <class T> static bool zero_is_exact(T, T) { return true; }
     template <class F> static F soft(FloatEnv& env, F, F b) { return softfloat::square_root<F>(env, b); }
 };
 
