@@ -97,11 +97,11 @@ template <class T, std::size_t n, class Source> inline bool fetch_lanes(Cpu& cpu
 }
 template <class T, std::size_t n> inline std::array<T, n> low_lanes(const Xmm& x) {
     std::array<T, n> a;
-    std::memcpy(&a, &x, sizeof a);
+    std::memcpy(static_cast<void*>(&a), &x, sizeof a);
     return a;
 }
 template <class T, std::size_t n> inline void set_low_lanes(Xmm& x, const std::array<T, n>& a) {
-    std::memcpy(&x, &a, sizeof a);
+    std::memcpy(static_cast<void*>(&x), static_cast<const void*>(&a), sizeof a);
 }
 
 } // namespace glassbox::sse
