@@ -8,7 +8,7 @@
 namespace glassbox {
 
 /// The offset within the segment: base + index * scale + displacement, in the width of the address size.
-inline u32 offset_of(const Cpu& cpu, const Op& op) {
+inline u32 offset_of(const Cpu& cpu, const OpFields& op) {
     const u32 sum = cpu.reg<u32>(op.base) + (cpu.reg<u32>(op.index) << op.scale) + static_cast<u32>(op.disp);
     return sum & (~u32{0} >> op.extra);
 }
@@ -32,18 +32,18 @@ inline bool segment_write(Cpu& cpu, unsigned segment, u32 offset, unsigned size,
 }
 
 struct EaBase {
-    static bool read(Cpu& cpu, const Op& op, unsigned, u64& linear) {
+    static bool read(Cpu& cpu, const OpFields& op, unsigned, u64& linear) {
         linear = cpu.reg<u32>(op.base) + static_cast<u32>(op.disp);
         return true;
     }
-    static bool write(Cpu& cpu, const Op& op, unsigned size, u64& linear) { return read(cpu, op, size, linear); }
+    static bool write(Cpu& cpu, const OpFields& op, unsigned size, u64& linear) { return read(cpu, op, size, linear); }
 };
 struct EaFull {
-    static bool read(Cpu& cpu, const Op& op, unsigned, u64& linear) {
+    static bool read(Cpu& cpu, const OpFields& op, unsigned, u64& linear) {
         linear = cpu.reg<u32>(op.base) + (cpu.reg<u32>(op.index) << op.scale) + static_cast<u32>(op.disp);
         return true;
     }
-    static bool write(Cpu& cpu, const Op& op, unsigned size, u64& linear) { return read(cpu, op, size, linear); }
+    static bool write(Cpu& cpu, const OpFields& op, unsigned size, u64& linear) { return read(cpu, op, size, linear); }
 };
 struct EaSeg {
     static bool read(Cpu& cpu, const Op& op, unsigned size, u64& linear) {
@@ -51,6 +51,18 @@ struct EaSeg {
     }
     static bool write(Cpu& cpu, const Op& op, unsigned size, u64& linear) {
         return segment_write(cpu, op.seg, offset_of(cpu, op), size, linear);
+    }
+    static bool read(Cpu& cpu, const FastOp& op, unsigned size, u64& linear) {
+        const Segment& s = cpu.seg[op.seg];
+        const u32 offset = offset_of(cpu, op);
+        linear = static_cast<u32>(s.base + offset);
+        return s.readable_at(offset, size);
+    }
+    static bool write(Cpu& cpu, const FastOp& op, unsigned size, u64& linear) {
+        const Segment& s = cpu.seg[op.seg];
+        const u32 offset = offset_of(cpu, op);
+        linear = static_cast<u32>(s.base + offset);
+        return s.writable_at(offset, size);
     }
 };
 

@@ -1,9 +1,10 @@
 // From bodies to handlers. A body is a struct with a static `run`:
 //   void run(Cpu&, const Op&, Flags&)        cannot fault; falls through to the next op
 //   bool run(Cpu&, const Op&, Flags&)        false: a fault is in cpu.fault and nothing has changed
-// and `handler<Body>` makes the threaded function of it. Cold functions, `bool fn(Cpu&, const Op&)`, see the whole machine
-// in order: cpu.ip, cpu.next_ip and cpu.flags are valid; `cold<fn>` falls through after success, `cold_end<fn>` ends the
-// block and continues at cpu.next_ip.
+//   bool run(Cpu&, const auto& op, Flags&)   the same, tried first with a FastOp: false then only means "not this way"
+// and `handler<Body>` makes the threaded function of it. Cold functions, `bool fn(Cpu&, const Op&)`, see the whole
+// machine in order: cpu.ip, cpu.next_ip and cpu.flags are valid; `cold<fn>` falls through after success, `cold_end<fn>`
+// ends the block and continues at cpu.next_ip.
 #pragma once
 
 #include "cpu/block/op.hpp"
@@ -14,7 +15,8 @@
 
 namespace glassbox {
 
-// --- leaving (cpu/block/leave.cpp) -------------------------------------------------------------------------------------
+// --- leaving (cpu/block/leave.cpp)
+// -------------------------------------------------------------------------------------
 GLASSBOX_HANDLER void leave_fault(Cpu& cpu, const Op* op, u64 result, u64 carries);
 GLASSBOX_HANDLER void leave_after(Cpu& cpu, const Op* op, u64 result, u64 carries);
 /// A repeated string instruction that has more to do.
@@ -41,9 +43,29 @@ GLASSBOX_HANDLER void leave_before(Cpu& cpu, const Op* op, u64 result, u64 carri
 #define GLASSBOX_LEAVE(function, cpu, op, f) GLASSBOX_TAIL function(cpu, op, (f).result, (f).carries)
 #endif
 
+/// A body whose `run` takes any kind of op can be tried on the fast road first.
+template <class Body>
+concept TwoSpeed = requires(Cpu& cpu, const FastOp& op, Flags& f) { Body::run(cpu, op, f); };
+
+/// The slow road: faults are raised, TLB misses filled, devices reached.
+template <class Body>
+[[gnu::cold, gnu::noinline]] GLASSBOX_HANDLER void slow_handler(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (!Body::run(cpu, *op, f)) [[unlikely]]
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    GLASSBOX_GO(cpu, op + 1, f);
+}
+
+inline const FastOp& fast(const Op* op) { return *reinterpret_cast<const FastOp*>(op); }
+
 template <class Body> GLASSBOX_HANDLER void handler(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
-    if constexpr (std::is_void_v<decltype(Body::run(cpu, *op, f))>) {
+    if constexpr (TwoSpeed<Body>) {
+        if (!Body::run(cpu, fast(op), f)) [[unlikely]] {
+            f = {result, carries};
+            GLASSBOX_LEAVE(slow_handler<Body>, cpu, op, f);
+        }
+    } else if constexpr (std::is_void_v<decltype(Body::run(cpu, *op, f))>) {
         Body::run(cpu, *op, f);
     } else {
         if (!Body::run(cpu, *op, f)) [[unlikely]]
@@ -83,8 +105,10 @@ template <ColdFunction fn> GLASSBOX_HANDLER void cold_end(Cpu& cpu, const Op* op
 template <ColdFunction fn16, ColdFunction fn32, bool ends> Handler select_cold(const Insn& insn, Op& op) {
     op.reg = static_cast<u8>(insn.reg_field());
     if (!insn.mem && insn.has_modrm) op.base = static_cast<u8>(8 * insn.rm_field());
-    if constexpr (ends) return insn.opsize == 2 ? &cold_end<fn16> : &cold_end<fn32>;
-    else return insn.opsize == 2 ? &cold<fn16> : &cold<fn32>;
+    if constexpr (ends)
+        return insn.opsize == 2 ? &cold_end<fn16> : &cold_end<fn32>;
+    else
+        return insn.opsize == 2 ? &cold<fn16> : &cold<fn32>;
 }
 
 template <ColdFunction fn16, ColdFunction fn32 = fn16>
@@ -95,8 +119,12 @@ consteval Row cold_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, 
 template <ColdFunction fn16, ColdFunction fn32 = fn16>
 consteval Row cold_end_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, u16 attributes = 0,
                            Feature feature = Feature::i8086) {
-    return {at, args, &info, &select_cold<fn16, fn32, true>,
-            static_cast<u16>(attributes | attr::may_fault | attr::ends_block), feature};
+    return {at,
+            args,
+            &info,
+            &select_cold<fn16, fn32, true>,
+            static_cast<u16>(attributes | attr::may_fault | attr::ends_block),
+            feature};
 }
 
 } // namespace glassbox

@@ -7,8 +7,25 @@
 namespace glassbox {
 
 enum class Exception : u8 {
-    DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, BR = 5, UD = 6, NM = 7, DF = 8, CSO = 9, TS = 10, NP = 11, SS = 12,
-    GP = 13, PF = 14, MF = 16, AC = 17, MC = 18, XM = 19,
+    DE = 0,
+    DB = 1,
+    NMI = 2,
+    BP = 3,
+    OF = 4,
+    BR = 5,
+    UD = 6,
+    NM = 7,
+    DF = 8,
+    CSO = 9,
+    TS = 10,
+    NP = 11,
+    SS = 12,
+    GP = 13,
+    PF = 14,
+    MF = 16,
+    AC = 17,
+    MC = 18,
+    XM = 19,
 };
 
 struct Fault {

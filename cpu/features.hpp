@@ -1,4 +1,5 @@
-// What a processor model has. An instruction's row in the table names the feature that it needs; a model is a set of them.
+// What a processor model has. An instruction's row in the table names the feature that it needs; a model is a set of
+// them.
 #pragma once
 
 #include "bus/types.hpp"
@@ -10,9 +11,45 @@
 namespace glassbox {
 
 enum class Feature : u8 {
-    i8086, i186, i286, i386, i486, i586, i686, // generations: a model has its own and all before
-    fpu, vme, de, pse, tsc, msr, pae, mce, cx8, apic, sep, mtrr, pge, mca, cmov, pat, pse36, clflush, mmx, fxsr, sse,
-    sse2, nx, rdpmc, cpuid, ud_opcodes, nopl, prefetch, prefetchw, fcmov, syscall, invlpg_
+    i8086,
+    i186,
+    i286,
+    i386,
+    i486,
+    i586,
+    i686, // generations: a model has its own and all before
+    fpu,
+    vme,
+    de,
+    pse,
+    tsc,
+    msr,
+    pae,
+    mce,
+    cx8,
+    apic,
+    sep,
+    mtrr,
+    pge,
+    mca,
+    cmov,
+    pat,
+    pse36,
+    clflush,
+    mmx,
+    fxsr,
+    sse,
+    sse2,
+    nx,
+    rdpmc,
+    cpuid,
+    ud_opcodes,
+    nopl,
+    prefetch,
+    prefetchw,
+    fcmov,
+    syscall,
+    invlpg_
 };
 
 struct FeatureSet {
@@ -39,7 +76,7 @@ struct CpuModel {
     u32 signature = 0;       ///< CPUID.1:EAX, and EDX after reset
     u32 max_leaf = 0;
     FeatureSet features;
-    u32 cr4_bits = 0;        ///< writable bits of CR4
+    u32 cr4_bits = 0;            ///< writable bits of CR4
     unsigned physical_bits = 32; ///< physical address width: 36 with PAE or PSE-36
     std::string_view summary;
 };

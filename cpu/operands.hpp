@@ -69,7 +69,7 @@ template <class S, Word T> struct BinaryRegImm {
     }
 };
 template <class S, Word T, class Ea> struct BinaryRegMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear;
         T b;
         if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, b)) return false;
@@ -79,7 +79,7 @@ template <class S, Word T, class Ea> struct BinaryRegMem {
     }
 };
 template <class S, Word T, class Ea, bool immediate> struct BinaryMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         const T b = immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg);
         u64 linear;
         if constexpr (compares<S>) {
@@ -99,7 +99,7 @@ template <class S, Word T> struct UnaryReg {
     }
 };
 template <class S, Word T, class Ea> struct UnaryMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return modify<T>(cpu, op, linear, [&](T a) { return S::template apply<T>(f, a); });
@@ -114,7 +114,8 @@ template <class S> Handler binary_handler(const Insn& insn, Op& op) {
         if (dst.kind == OperandKind::mem) {
             op.reg = src.number;
             return with_address(insn, [&]<class Ea>() -> Handler {
-                return src.kind == OperandKind::imm ? &handler<BinaryMem<S, T, Ea, true>> : &handler<BinaryMem<S, T, Ea, false>>;
+                return src.kind == OperandKind::imm ? &handler<BinaryMem<S, T, Ea, true>>
+                                                    : &handler<BinaryMem<S, T, Ea, false>>;
             });
         }
         op.reg = dst.number;
@@ -151,8 +152,7 @@ template <class S> Handler select_unary(const Insn& insn, Op& op) {
 }
 
 // --- rows -----------------------------------------------------------------------------------------------------------
-template <class S>
-consteval Row binary(At at, Arg a, Arg b, u16 attributes = 0, Feature feature = Feature::i8086) {
+template <class S> consteval Row binary(At at, Arg a, Arg b, u16 attributes = 0, Feature feature = Feature::i8086) {
     return {at, {a, b}, &S::info, &select_binary<S>, attributes, feature};
 }
 template <class S> consteval Row unary(At at, Arg a, u16 attributes = 0, Feature feature = Feature::i8086) {

@@ -147,8 +147,8 @@ bool attend(Cpu& cpu) {
 }
 
 bool needs_attention(const Cpu& cpu) {
-    return (cpu.intr && (cpu.eflags & eflags::IF)) || cpu.nmi_pending || cpu.pending_debug || cpu.halted || cpu.shutdown ||
-           cpu.wait_for_sipi || cpu.init_pending || cpu.reset_pending;
+    return (cpu.intr && (cpu.eflags & eflags::IF)) || cpu.nmi_pending || cpu.pending_debug || cpu.halted ||
+           cpu.shutdown || cpu.wait_for_sipi || cpu.init_pending || cpu.reset_pending;
 }
 
 /// One instruction with all that debugging asks for: breakpoints on it, RF, the trap flag, the observer.
@@ -191,11 +191,12 @@ const Op* find_block(Cpu& cpu) {
     if (!block) return nullptr;
     const Op* entry = block->ops();
     if (block->flags & BlockHeader::scratch) return entry;
-    cpu.jump_cache[jump_slot(cpu.ip)] = {cpu.ip, cpu.mode, cpu.epoch, entry};
+    cpu.jump_cache[jump_slot(cpu.ip)] = {cpu.jump_key(cpu.ip), cpu.mode_and_epoch(), entry};
     if (!from || epoch_before != cpu.epoch) return entry;
     Op* branch = const_cast<Op*>(from);
     const bool in_page = branch->index == branch_in_page;
-    if (in_page && ((block->flags & BlockHeader::split) || block->phys >> 12 != header_of(branch).phys >> 12)) return entry;
+    if (in_page && ((block->flags & BlockHeader::split) || block->phys >> 12 != header_of(branch).phys >> 12))
+        return entry;
     if (!in_page && branch->epoch != cpu.epoch) {
         branch->epoch = cpu.epoch;
         branch->link = nullptr;
@@ -250,7 +251,8 @@ void Cpu::run(u64 count) {
 void Cpu::persist(Archive& archive) {
     archive.chunk("cpu", 1, [&](u32) {
         persist_architecture(*this, archive);
-        archive(halted, shutdown, wait_for_sipi, shadow, intr, nmi_pending, nmi_blocked, init_pending, reset_pending, pending_debug);
+        archive(halted, shutdown, wait_for_sipi, shadow, intr, nmi_pending, nmi_blocked, init_pending, reset_pending,
+                pending_debug);
         if (!archive.loading()) return;
         update_mode();
         blocks->forget_all();

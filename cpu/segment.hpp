@@ -33,16 +33,21 @@ struct Segment {
     bool is_writable_data() const { return (access & (code | writable)) == writable; }
     bool is_readable() const { return (access & code) == 0 || (access & readable) != 0; }
 
-    bool flat() const { return read_low == 0 && read_high == 0xFFFF'FFFF && write_low == 0 && write_high == 0xFFFF'FFFF && base == 0; }
+    bool flat() const {
+        return read_low == 0 && read_high == 0xFFFF'FFFF && write_low == 0 && write_high == 0xFFFF'FFFF && base == 0;
+    }
     bool readable_at(u64 offset, unsigned size) const { return offset >= read_low && offset + size - 1 <= read_high; }
     bool writable_at(u64 offset, unsigned size) const { return offset >= write_low && offset + size - 1 <= write_high; }
 
-    /// Recomputes the ranges from base, limit and access. `real`: real or virtual-8086 mode, where type bits do not deny.
+    /// Recomputes the ranges from base, limit and access. `real`: real or virtual-8086 mode, where type bits do not
+    /// deny.
     void update(bool real);
     /// As real mode loads it: base = selector * 16; limit and rights stay (SDM 3A 20.1).
     void load_real(u16 value);
 
-    void persist(Archive& archive) { archive(selector, access, base, limit, read_low, read_high, write_low, write_high); }
+    void persist(Archive& archive) {
+        archive(selector, access, base, limit, read_low, read_high, write_low, write_high);
+    }
 };
 
 } // namespace glassbox

@@ -1,5 +1,5 @@
-// Implicit stack accesses of ordinary instructions. FlatStack: SS flat and 32 bits wide. AnyStack: everything else, with
-// limits and a 16- or 32-bit stack pointer.
+// Implicit stack accesses of ordinary instructions. FlatStack: SS flat and 32 bits wide. AnyStack: everything else,
+// with limits and a 16- or 32-bit stack pointer.
 #pragma once
 
 #include "cpu/decode/insn.hpp"
@@ -26,8 +26,10 @@ struct AnyStack {
     static u32 pointer(const Cpu& cpu) { return cpu.r32(RSP) & mask(cpu); }
     static u32 moved(const Cpu& cpu, u32 sp, u32 by) { return (sp + by) & mask(cpu); }
     static void set(Cpu& cpu, u32 sp) {
-        if (cpu.seg[SS].big()) cpu.set_r32(RSP, sp);
-        else cpu.set_r16(RSP, static_cast<u16>(sp));
+        if (cpu.seg[SS].big())
+            cpu.set_r32(RSP, sp);
+        else
+            cpu.set_r16(RSP, static_cast<u16>(sp));
     }
     static bool read(Cpu& cpu, u32 sp, unsigned size, u64& linear) { return segment_read(cpu, SS, sp, size, linear); }
     static bool write(Cpu& cpu, u32 sp, unsigned size, u64& linear) { return segment_write(cpu, SS, sp, size, linear); }
@@ -38,7 +40,7 @@ inline bool flat_stack(u32 mode_bits) {
 }
 
 /// Pushes; SP moves only when the store succeeded.
-template <Word T, class Stack> inline bool push(Cpu& cpu, const Op& op, T value) {
+template <Word T, class Stack> inline bool push(Cpu& cpu, const auto& op, T value) {
     const u32 sp = Stack::moved(cpu, Stack::pointer(cpu), static_cast<u32>(0 - sizeof(T)));
     u64 linear;
     if (!Stack::write(cpu, sp, sizeof(T), linear) || !store<T>(cpu, op, linear, value)) return false;
@@ -46,7 +48,7 @@ template <Word T, class Stack> inline bool push(Cpu& cpu, const Op& op, T value)
     return true;
 }
 /// Reads the top of the stack without moving SP.
-template <Word T, class Stack> inline bool top(Cpu& cpu, const Op& op, T& value) {
+template <Word T, class Stack> inline bool top(Cpu& cpu, const auto& op, T& value) {
     u64 linear;
     return Stack::read(cpu, Stack::pointer(cpu), sizeof(T), linear) && load<T>(cpu, op, linear, value);
 }

@@ -41,15 +41,16 @@ inline constexpr u64 SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11;
 
 /// Bits of `Cpu::mode`: all that decides how bytes are decoded and which specialised handlers may run.
 namespace mode {
-inline constexpr u32 code32 = 1;    ///< CS.D
-inline constexpr u32 stack32 = 2;   ///< SS.B
-inline constexpr u32 flat_ds = 4;   ///< base 0, limit 4 GiB, readable and writable
+inline constexpr u32 code32 = 1;  ///< CS.D
+inline constexpr u32 stack32 = 2; ///< SS.B
+inline constexpr u32 flat_ds = 4; ///< base 0, limit 4 GiB, readable and writable
 inline constexpr u32 flat_es = 8;
 inline constexpr u32 flat_ss = 16;
-inline constexpr u32 user = 32;     ///< CPL 3
+inline constexpr u32 user = 32;           ///< CPL 3
 inline constexpr u32 protected_mode = 64; ///< CR0.PE
-inline constexpr u32 v86 = 128;     ///< EFLAGS.VM
-inline constexpr u32 long64 = 256;  ///< 64-bit mode: not reachable before the x86-64 work
+inline constexpr u32 v86 = 128;           ///< EFLAGS.VM
+inline constexpr u32 big_cs = 512;        ///< CS reaches to 4 GiB: no branch target can be beyond its limit
+inline constexpr u32 long64 = 256;        ///< 64-bit mode: not reachable before the x86-64 work
 } // namespace mode
 
 struct TableRegister {
@@ -65,9 +66,9 @@ struct Msrs {
     u64 mtrr_def_type = 0;
     std::array<u64, 16> mtrr_variable{}; ///< 8 base/mask pairs
     std::array<u64, 11> mtrr_fixed{};
-    u64 tsc_offset = 0;   ///< TSC = time-stamp ticks + offset
+    u64 tsc_offset = 0; ///< TSC = time-stamp ticks + offset
     u64 misc_enable = 1;
-    std::array<u64, 8> perf{};      ///< event selects and counters: stored, they count nothing
+    std::array<u64, 8> perf{}; ///< event selects and counters: stored, they count nothing
     u64 debug_ctl = 0;
     u64 ucode_revision = 0;
     std::array<u64, 24> machine_check{};
@@ -93,14 +94,14 @@ struct Cpu final : CpuPins, MemoryWatcher {
     alignas(64) std::array<u64, 18> gpr{}; ///< RAX..R15; [16] is always zero: the absent base or index; [17] scratch
     i64 budget = 0;                        ///< instructions that may still run before the slice ends
     TlbTable* tlb = nullptr;               ///< the table of the current privilege class
-    u32 mode = 0;
-    u32 epoch = 1; ///< bumped when a linear address may have come to mean other code
-    u32 eflags = 2; ///< all but the six arithmetic flags, which are in `flags`
+    u32 mode = 0;                          ///< mode and epoch are compared as one
+    u32 epoch = 1;                         ///< bumped when a linear address may have come to mean other code
+    u32 eflags = 2;                        ///< all but the six arithmetic flags, which are in `flags`
     std::array<Segment, 6> seg;
 
     struct JumpEntry {
-        u64 ip = ~u64{0};
-        u32 mode = 0, epoch = 0;
+        u64 key = ~u64{0}; ///< ip | CS.base << 32
+        u64 mode_and_epoch = 0;
         const Op* op = nullptr;
     };
     static constexpr unsigned jump_cache_size = 4096;
@@ -121,20 +122,21 @@ struct Cpu final : CpuPins, MemoryWatcher {
     SseState sse;
 
     bool halted = false;
-    bool shutdown = false;        ///< after a triple fault, until RESET
+    bool shutdown = false; ///< after a triple fault, until RESET
     bool wait_for_sipi = false;
-    /// Interrupt shadow: `shadow_sti` holds off INTR, `shadow_ss` also NMI, debug traps and breakpoints, for one instruction.
+    /// Interrupt shadow: `shadow_sti` holds off INTR, `shadow_ss` also NMI, debug traps and breakpoints, for one
+    /// instruction.
     static constexpr u8 shadow_sti = 1, shadow_ss = 2;
     u8 shadow = 0;
-    bool intr = false;            ///< level of the INTR pin
+    bool intr = false; ///< level of the INTR pin
     bool nmi_pending = false;
-    bool nmi_blocked = false;     ///< between an NMI and its IRET
+    bool nmi_blocked = false; ///< between an NMI and its IRET
     bool init_pending = false;
     bool reset_pending = false;
     bool step_suppressed = false; ///< the instruction went through an interrupt gate: no single-step trap after it
     u64 pending_debug = 0;        ///< DR6 bits of data and I/O breakpoints that the current instruction has hit
 
-    Fault fault; ///< the reason, after a function returned false
+    Fault fault;                  ///< the reason, after a function returned false
     bool leave_requested = false; ///< a device wants the slice to end after the current instruction
 
     // --- surroundings -------------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ struct Cpu final : CpuPins, MemoryWatcher {
     Scheduler& scheduler;
     InterruptPort& interrupts;
     const CpuModel* model;
-    std::function<void(bool)> ferr; ///< FERR#: the board turns it into IRQ 13
+    std::function<void(bool)> ferr;     ///< FERR#: the board turns it into IRQ 13
     std::function<void(Cpu&)> observer; ///< called before every instruction when set
     bool magic_exit_on_triple_fault = false;
 
@@ -174,6 +176,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     bool v86() const { return (eflags & eflags::VM) != 0; }
     bool protected_mode() const { return !real_mode() && !v86(); }
     unsigned iopl() const { return (eflags >> 12) & 3; }
+    u64 mode_and_epoch() const { return mode | (u64{epoch} << 32); }
+    u64 jump_key(u64 address) const { return address | (seg[CS].base << 32); }
     bool paging() const { return (cr0 & cr0::PG) != 0; }
 
     // --- faults: `return cpu.raise(...)` --------------------------------------------------------------------------
@@ -207,8 +211,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     void map_changed() override;
 
     // --- running (cpu/run.cpp) --------------------------------------------------------------------------------------
-    /// Executes until `count` instructions have run, an event is due, the processor halts with nothing to do, or it shuts
-    /// down. Returns with the scheduler's count up to date; the caller fires events.
+    /// Executes until `count` instructions have run, an event is due, the processor halts with nothing to do, or it
+    /// shuts down. Returns with the scheduler's count up to date; the caller fires events.
     void run(u64 count);
     /// Whether an interrupt, NMI, INIT or RESET would be taken now: a halted processor has something to do.
     bool wake_pending() const;
@@ -217,19 +221,19 @@ struct Cpu final : CpuPins, MemoryWatcher {
     // --- engine -----------------------------------------------------------------------------------------------------
     Leave leave_reason = Leave::ended;
     const Op* leave_op = nullptr;
-    Flags thread_flags; ///< the flags on leaving
-    const Op* running = nullptr; ///< trampoline builds: the next op
+    Flags thread_flags;            ///< the flags on leaving
+    const Op* running = nullptr;   ///< trampoline builds: the next op
     const Op* link_from = nullptr; ///< a branch that left for want of a link: filled in when its target is found
     bool link_taken = false;
     i64 budget_debt = 0; ///< taken off the budget to make the next block entry leave
-    i64 slice = 0;      ///< budget at the start of the slice
+    i64 slice = 0;       ///< budget at the start of the slice
     u64 slice_start = 0; ///< instruction count at the start of the slice
     bool in_handlers = false;
     std::array<TlbTable, 3> tlbs;
     std::array<u64, 64> executed_pages{}; ///< a Bloom filter of linear pages that links and the jump cache refer to
-    std::array<u64, 16> large_regions{}; ///< 4 MiB regions with TLB entries that are pieces of a large page
+    std::array<u64, 16> large_regions{};  ///< 4 MiB regions with TLB entries that are pieces of a large page
     std::unique_ptr<BlockCache> blocks;
-    const Op* patched = nullptr;  ///< op whose handler is replaced so that execution leaves there
+    const Op* patched = nullptr; ///< op whose handler is replaced so that execution leaves there
     Handler patched_handler = nullptr;
 
     void bump_epoch();

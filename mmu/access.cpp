@@ -25,7 +25,8 @@ bool misaligned(const Cpu& cpu, u64 linear, unsigned size, Privilege privilege) 
 
 bool translate_parts(Cpu& cpu, u64 linear, unsigned size, AccessKind kind, Privilege privilege, Parts& parts) {
     linear = static_cast<u32>(linear);
-    if (misaligned(cpu, linear, size, privilege)) return cpu.raise(Exception::AC, 0, "a misaligned access with alignment checking on");
+    if (misaligned(cpu, linear, size, privilege))
+        return cpu.raise(Exception::AC, 0, "a misaligned access with alignment checking on");
     const unsigned in_page = static_cast<unsigned>(page_size - (linear & page_mask));
     parts.linear[0] = linear;
     parts.size[0] = std::min(size, in_page);

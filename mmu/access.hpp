@@ -59,6 +59,31 @@ template <Word T> inline bool store(Cpu& cpu, const Op& op, u64 linear, T value)
     }
     return slow_write(cpu, &op, linear, sizeof(T), value, Privilege::current);
 }
+template <Word T> inline bool load(Cpu& cpu, const FastOp&, u64 linear, T& value) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) != e.read_tag) [[unlikely]]
+        return false;
+    std::memcpy(&value, reinterpret_cast<const void*>(linear + e.addend), sizeof(T));
+    return true;
+}
+template <Word T> inline bool store(Cpu& cpu, const FastOp&, u64 linear, T value) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) != e.write_tag) [[unlikely]]
+        return false;
+    std::memcpy(reinterpret_cast<void*>(linear + e.addend), &value, sizeof(T));
+    return true;
+}
+template <Word T, class F> inline bool modify(Cpu& cpu, const FastOp&, u64 linear, F&& change) {
+    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+    if ((linear & ~page_mask) != e.write_tag) [[unlikely]]
+        return false;
+    void* at = reinterpret_cast<void*>(linear + e.addend);
+    T value;
+    std::memcpy(&value, at, sizeof(T));
+    value = change(value);
+    std::memcpy(at, &value, sizeof(T));
+    return true;
+}
 /// Read, change, write back: `change(T) -> T`, called only when the write cannot fault any more.
 template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear, F&& change) {
     const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
@@ -71,7 +96,8 @@ template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear
         return true;
     }
     u64 wide = 0;
-    if (!probe_write(cpu, linear, sizeof(T)) || !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current)) return false;
+    if (!probe_write(cpu, linear, sizeof(T)) || !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current))
+        return false;
     return slow_write(cpu, &op, linear, sizeof(T), change(static_cast<T>(wide)), Privilege::current);
 }
 

@@ -1,6 +1,6 @@
 // Linear to physical: 32-bit paging with 4 MiB pages and PSE-36, and PAE with NX (SDM 3A, 4.3-4.9), filling the TLB.
-#include "cpu/system/system.hpp"
 #include "cpu/block/cache.hpp"
+#include "cpu/system/system.hpp"
 #include "mmu/access.hpp"
 
 namespace glassbox {
@@ -134,7 +134,8 @@ bool data_breakpoint_in_page(const Cpu& cpu, u64 page) {
     for (unsigned i = 0; i < 4; ++i) {
         const bool enabled = ((cpu.dr[7] >> (2 * i)) & 3) != 0;
         const bool data = ((cpu.dr[7] >> (16 + 4 * i)) & 1) != 0; // R/W 01 or 11
-        if (enabled && data && ((cpu.dr[i] & ~page_mask) == page || ((cpu.dr[i] + 7) & ~page_mask) == page)) return true;
+        if (enabled && data && ((cpu.dr[i] & ~page_mask) == page || ((cpu.dr[i] + 7) & ~page_mask) == page))
+            return true;
     }
     return false;
 }
@@ -145,7 +146,8 @@ void fill(Cpu& cpu, u64 linear, const Walk& w, u64 phys, AccessKind kind, TlbCla
     TlbEntry& e = table.entries[slot];
     const u64 page = linear & ~page_mask;
     const u64 phys_page = phys & ~page_mask;
-    const bool same = (e.read_tag == page || e.write_tag == page || e.exec_tag == page) && table.phys[slot] == phys_page;
+    const bool same =
+        (e.read_tag == page || e.write_tag == page || e.exec_tag == page) && table.phys[slot] == phys_page;
     if (!same) e = TlbEntry{};
     table.phys[slot] = phys_page;
     if (w.large) cpu.large_regions[(page >> 28) & 15] |= u64{1} << ((page >> 22) & 63);
@@ -180,11 +182,14 @@ bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& 
                           (fetching && nx_enabled ? pf_error::fetch : 0);
         if (result == WalkResult::not_present) return page_fault(cpu, linear, error, "the page is not present");
         if (result == WalkResult::reserved)
-            return page_fault(cpu, linear, error | pf_error::present | pf_error::reserved, "a reserved bit is set in a paging entry");
+            return page_fault(cpu, linear, error | pf_error::present | pf_error::reserved,
+                              "a reserved bit is set in a paging entry");
         const u32 denied = error | pf_error::present;
         if (user && !w.user) return page_fault(cpu, linear, denied, "a supervisor page is not accessible at CPL 3");
-        if (writing && !w.writable && (user || (cpu.cr0 & cr0::WP))) return page_fault(cpu, linear, denied, "the page is read-only");
-        if (fetching && nx_enabled && !w.executable) return page_fault(cpu, linear, denied, "the page is not executable (NX)");
+        if (writing && !w.writable && (user || (cpu.cr0 & cr0::WP)))
+            return page_fault(cpu, linear, denied, "the page is read-only");
+        if (fetching && nx_enabled && !w.executable)
+            return page_fault(cpu, linear, denied, "the page is not executable (NX)");
         for (unsigned i = 0; i < seen.count; ++i) {
             const bool leaf = seen.address[i] == w.leaf_address;
             const u64 want = pte_accessed | (leaf && writing ? pte_dirty : 0);

@@ -3,6 +3,7 @@
 #include "cpu/block/cache.hpp"
 #include "cpu/decode/decoder.hpp"
 #include "cpu/exec.hpp"
+#include "cpu/ops/fused.hpp"
 #include "mmu/access.hpp"
 
 #include <algorithm>
@@ -14,7 +15,9 @@ namespace {
 
 bool raise_invalid_opcode(Cpu& cpu, const Op&) { return cpu.ud("not an instruction of this processor model"); }
 bool raise_too_long(Cpu& cpu, const Op&) { return cpu.gp(0, "the instruction is longer than 15 bytes"); }
-bool raise_beyond_limit(Cpu& cpu, const Op&) { return cpu.gp(0, "the instruction extends beyond the code segment's limit"); }
+bool raise_beyond_limit(Cpu& cpu, const Op&) {
+    return cpu.gp(0, "the instruction extends beyond the code segment's limit");
+}
 
 /// A decoded instruction, or what is wrong with its bytes.
 struct Item {
@@ -75,9 +78,14 @@ void work_out_branch(Insn& insn, u64 block_phys, u64 block_ip) {
     insn.in_page = inside(insn.target) && inside(next);
 }
 
+bool is_conditional_jump(const Insn& insn) {
+    return insn.row->at.map == 0 ? (insn.opcode & 0xF0) == 0x70 : insn.row->at.map == 1 && (insn.opcode & 0xF0) == 0x80;
+}
+
 /// One instruction at `offset`; false when a page fault was raised by the second page of a split one.
 DecodeStatus decode_at(Cpu& cpu, const Window& w, unsigned offset, Insn& insn) {
-    const unsigned room = static_cast<unsigned>(std::min<u64>(w.size - offset, w.limit_room - std::min<u64>(w.limit_room, offset)));
+    const unsigned room =
+        static_cast<unsigned>(std::min<u64>(w.size - offset, w.limit_room - std::min<u64>(w.limit_room, offset)));
     return decode({w.bytes + offset, room}, cpu.mode, cpu.model->features, insn);
 }
 
@@ -151,7 +159,8 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     block->count = static_cast<u8>(count);
     block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (scratch ? BlockHeader::scratch : 0));
     block->phys2 = phys2;
-    block->generation = 1;
+    block->cs_base = static_cast<u32>(cs.base);
+    block->live = true;
     Op* ops = block->ops();
     for (unsigned i = 0; i < count; ++i) {
         Item& item = items[i];
@@ -162,12 +171,17 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         if (!op.handler) op.handler = &cold_end<raise_invalid_opcode>;
         op.pos = static_cast<u8>(i);
     }
+    if (count >= 2 && !items[count - 1].trap && is_conditional_jump(items[count - 1].insn)) {
+        if (const Handler both = fuse_with_jump(items[count - 2].insn, items[count - 1].insn))
+            ops[count - 2].handler = both;
+    }
     Op& end = ops[count];
     end = Op{};
     end.handler = &block_end;
     end.pos = static_cast<u8>(count);
     end.imm = 0;
-    if (count && !items[count - 1].trap && (items[count - 1].insn.row->attributes & attr::branch)) end.imm = items[count - 1].insn.target;
+    if (count && !items[count - 1].trap && (items[count - 1].insn.row->attributes & attr::branch))
+        end.imm = items[count - 1].insn.target;
     if (!scratch) {
         ++statistics_.built;
         add(cpu, block);

@@ -9,7 +9,8 @@
 namespace glassbox {
 
 BlockCache::BlockCache() : buckets_(bucket_count), pages_(direct_pages) {
-    void* memory = mmap(nullptr, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* memory =
+        mmap(nullptr, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
     arena_ = static_cast<u8*>(memory);
     scratch_ = std::make_unique<u8[]>(sizeof(BlockHeader) + (max_ops + 2) * sizeof(Op) + 64);
@@ -47,7 +48,8 @@ void BlockCache::forget_all() {
 
 BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
     for (BlockHeader* b = buckets_[bucket_of(phys, ip, mode)]; b; b = b->next_in_bucket) {
-        if (b->phys != phys || b->ip != ip || b->mode != mode) continue;
+        if (b->phys != phys || b->ip != ip || b->mode != mode || b->cs_base != static_cast<u32>(cpu.seg[CS].base))
+            continue;
         if (b->flags & BlockHeader::split) {
             u64 other = 0;
             const u64 linear = static_cast<u32>((cpu.seg[CS].base + ip + page_size) & ~page_mask);
@@ -135,8 +137,8 @@ void BlockCache::drop_page(PageCode& page) {
         // A split block is in two lists; in the other one it stays behind, dead, until that page is dropped too.
         const bool as_second = (b->flags & BlockHeader::split) && find_page(b->phys2 >> 12) == &page;
         BlockHeader* next = as_second ? b->next_in_page2 : b->next_in_page;
-        if (b->generation) unlink_from_bucket(b);
-        b->generation = 0;
+        if (b->live) unlink_from_bucket(b);
+        b->live = false;
         b = next;
     }
     page = PageCode{};

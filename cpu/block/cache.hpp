@@ -1,9 +1,9 @@
-// The cache of decoded blocks. A block is keyed by physical address, EIP and mode bits; it never crosses a page but for
-// one split instruction. Pages that hold blocks are write-protected in the TLB; a write there comes to `written`, which
-// drops the page's blocks if it touches a 128-byte granule that holds code.
+// The cache of decoded blocks. A block is keyed by physical address, EIP, CS base and mode bits; it never crosses a
+// page but for one split instruction. Pages that hold blocks are write-protected in the TLB; a write there comes to
+// `written`, which drops the page's blocks if it touches a 128-byte granule that holds code.
 //
-// Memory is an arena of ops that is only ever reused as a whole, and only between blocks: handlers that are running keep
-// valid ops under their feet whatever they invalidate.
+// Memory is an arena of ops that is only ever reused as a whole, and only between blocks: handlers that are running
+// keep valid ops under their feet whatever they invalidate.
 #pragma once
 
 #include "cpu/state.hpp"

@@ -18,7 +18,7 @@ inline unsigned jump_slot(u64 ip) { return static_cast<unsigned>(ip ^ (ip >> 12)
 /// The cached block at `ip`, or null.
 inline const Op* find_jump(const Cpu& cpu, u64 ip) {
     const Cpu::JumpEntry& e = cpu.jump_cache[jump_slot(ip)];
-    return e.ip == ip && e.mode == cpu.mode && e.epoch == cpu.epoch ? e.op : nullptr;
+    return e.key == cpu.jump_key(ip) && e.mode_and_epoch == cpu.mode_and_epoch() ? e.op : nullptr;
 }
 
 /// The address after the last instruction of the block that `op` belongs to.

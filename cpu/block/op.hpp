@@ -7,7 +7,7 @@
 
 namespace glassbox {
 
-struct Op {
+struct OpFields {
     Handler handler;
     union {
         u64 imm;        ///< immediate, sign- or zero-extended as the instruction says
@@ -32,21 +32,27 @@ struct Op {
         const Op* fall; ///< conditional branches: the block of the next instruction, or null
     };
 };
-static_assert(sizeof(Op) == 32);
+struct Op : OpFields {};
+/// The same op on its first try: accesses succeed through the TLB or return false without a trace, and the handler
+/// starts again on the slow road (see `handler` in cpu/exec.hpp). This keeps calls, and all that they cost, off the
+/// fast road.
+struct FastOp : OpFields {};
+static_assert(sizeof(Op) == 32 && sizeof(FastOp) == 32);
 
 /// Precedes the ops of a block; as large as two ops, so that `op - pos - 2` finds it.
 struct BlockHeader {
-    u64 phys;   ///< physical address of the first byte
-    u64 ip;     ///< EIP of the first byte: blocks are keyed by it too, so relative branches have constant targets
-    u32 mode;   ///< the mode bits it was decoded in
-    u16 bytes;  ///< length of the code
-    u8 count;   ///< instructions
-    u8 flags;   ///< `split`: its one instruction crosses into another page
-    u64 phys2;  ///< the second page's address of a split instruction, else ~0
+    u64 phys;  ///< physical address of the first byte
+    u64 ip;    ///< EIP of the first byte: blocks are keyed by it too, so relative branches have constant targets
+    u32 mode;  ///< the mode bits it was decoded in
+    u16 bytes; ///< length of the code
+    u8 count;  ///< instructions
+    u8 flags;  ///< `split`: its one instruction crosses into another page
+    u64 phys2; ///< the second page's address of a split instruction, else ~0
     BlockHeader* next_in_bucket;
     BlockHeader* next_in_page;
     BlockHeader* next_in_page2;
-    u64 generation; ///< the cache's generation, 0 when the block is dead
+    u32 cs_base; ///< part of the key: links stay valid for whoever comes with the same base
+    bool live;   ///< false once its code was overwritten
 
     static constexpr u8 split = 1;
     static constexpr u8 scratch = 2; ///< not in the cache: nothing may refer to it
@@ -58,8 +64,6 @@ static_assert(sizeof(BlockHeader) == 64);
 /// Op::index of a direct branch whose targets lie in its own page, so that its links need no epoch.
 inline constexpr u8 branch_in_page = 1;
 
-inline const BlockHeader& header_of(const Op* op) {
-    return *reinterpret_cast<const BlockHeader*>(op - op->pos - 2);
-}
+inline const BlockHeader& header_of(const Op* op) { return *reinterpret_cast<const BlockHeader*>(op - op->pos - 2); }
 
 } // namespace glassbox

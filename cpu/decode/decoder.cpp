@@ -125,12 +125,40 @@ void decode_memory32(Cursor& in, Insn& insn, i8 override_segment) {
 
 bool needs_modrm(Arg a) {
     switch (a) {
-    case Arg::Eb: case Arg::Ew: case Arg::Ed: case Arg::Ev: case Arg::Eq:
-    case Arg::Gb: case Arg::Gw: case Arg::Gd: case Arg::Gv:
-    case Arg::M: case Arg::Mb: case Arg::Mw: case Arg::Md: case Arg::Mq: case Arg::Mt: case Arg::Mdq: case Arg::Ma:
-    case Arg::Mp: case Arg::Mv: case Arg::Rd: case Arg::Rv: case Arg::Sw: case Arg::Cd: case Arg::Dd:
-    case Arg::Pq: case Arg::Qd: case Arg::Qq: case Arg::Nq:
-    case Arg::Vx: case Arg::Wd: case Arg::Wq: case Arg::Wx: case Arg::Ux: case Arg::STi: return true;
+    case Arg::Eb:
+    case Arg::Ew:
+    case Arg::Ed:
+    case Arg::Ev:
+    case Arg::Eq:
+    case Arg::Gb:
+    case Arg::Gw:
+    case Arg::Gd:
+    case Arg::Gv:
+    case Arg::M:
+    case Arg::Mb:
+    case Arg::Mw:
+    case Arg::Md:
+    case Arg::Mq:
+    case Arg::Mt:
+    case Arg::Mdq:
+    case Arg::Ma:
+    case Arg::Mp:
+    case Arg::Mv:
+    case Arg::Rd:
+    case Arg::Rv:
+    case Arg::Sw:
+    case Arg::Cd:
+    case Arg::Dd:
+    case Arg::Pq:
+    case Arg::Qd:
+    case Arg::Qq:
+    case Arg::Nq:
+    case Arg::Vx:
+    case Arg::Wd:
+    case Arg::Wq:
+    case Arg::Wx:
+    case Arg::Ux:
+    case Arg::STi: return true;
     default: return false;
     }
 }
@@ -179,8 +207,10 @@ Operand vector_operand(const Insn& insn, OperandKind kind, unsigned width) {
 /// Reads an immediate into the first free place.
 void immediate(Cursor& in, Insn& insn, bool& first, unsigned width, bool is_signed) {
     const u64 value = is_signed ? static_cast<u64>(in.signed_number(width)) : in.number(width);
-    if (first) insn.imm = value;
-    else insn.imm2 = static_cast<u32>(value);
+    if (first)
+        insn.imm = value;
+    else
+        insn.imm2 = static_cast<u32>(value);
     first = false;
 }
 
@@ -196,12 +226,20 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     };
     switch (a) {
     case Arg::none: return {};
-    case Arg::Eb: case Arg::Mb: return rm_operand(insn, 1);
-    case Arg::Ew: case Arg::Mw: return rm_operand(insn, 2);
-    case Arg::Ed: case Arg::Md: return rm_operand(insn, 4);
-    case Arg::Ev: case Arg::Mv: return rm_operand(insn, v);
-    case Arg::Eq: case Arg::Mq: return rm_operand(insn, 8);
-    case Arg::M: case Arg::Ma: case Arg::Mp: case Arg::Mt: return rm_operand(insn, v);
+    case Arg::Eb:
+    case Arg::Mb: return rm_operand(insn, 1);
+    case Arg::Ew:
+    case Arg::Mw: return rm_operand(insn, 2);
+    case Arg::Ed:
+    case Arg::Md: return rm_operand(insn, 4);
+    case Arg::Ev:
+    case Arg::Mv: return rm_operand(insn, v);
+    case Arg::Eq:
+    case Arg::Mq: return rm_operand(insn, 8);
+    case Arg::M:
+    case Arg::Ma:
+    case Arg::Mp:
+    case Arg::Mt: return rm_operand(insn, v);
     case Arg::Mdq: return rm_operand(insn, 16);
     case Arg::Gb: return gpr_operand(insn.reg_field(), 1);
     case Arg::Gw: return gpr_operand(insn.reg_field(), 2);
@@ -226,7 +264,8 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
         insn.imm2 = static_cast<u32>(in.number(2));
         return {OperandKind::imm, static_cast<u8>(v), 0};
     }
-    case Arg::Ob: case Arg::Ov: {
+    case Arg::Ob:
+    case Arg::Ov: {
         insn.mem = true;
         insn.disp = static_cast<i32>(in.number(insn.addrsize));
         insn.segment = static_cast<u8>(override_segment >= 0 ? override_segment : DS);
@@ -246,13 +285,20 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Vx: return reg_field(OperandKind::xmm, 16);
     case Arg::Wd: return vector_operand(insn, OperandKind::xmm, 4);
     case Arg::Wq: return vector_operand(insn, OperandKind::xmm, 8);
-    case Arg::Wx: case Arg::Ux: return vector_operand(insn, OperandKind::xmm, 16);
+    case Arg::Wx:
+    case Arg::Ux: return vector_operand(insn, OperandKind::xmm, 16);
     case Arg::ST0: return {OperandKind::st, 10, 0};
     case Arg::STi: return {OperandKind::st, 10, static_cast<u8>(insn.rm_field())};
-    case Arg::ES: case Arg::CS: case Arg::SS: case Arg::DS: case Arg::FS: case Arg::GS:
-        return {OperandKind::segment, 2, static_cast<u8>(static_cast<u8>(a) - static_cast<u8>(Arg::ES))};
-    case Arg::Xb: case Arg::Yb: return {OperandKind::implied, 1, 0};
-    case Arg::Xv: case Arg::Yv: return {OperandKind::implied, static_cast<u8>(v), 0};
+    case Arg::ES:
+    case Arg::CS:
+    case Arg::SS:
+    case Arg::DS:
+    case Arg::FS:
+    case Arg::GS: return {OperandKind::segment, 2, static_cast<u8>(static_cast<u8>(a) - static_cast<u8>(Arg::ES))};
+    case Arg::Xb:
+    case Arg::Yb: return {OperandKind::implied, 1, 0};
+    case Arg::Xv:
+    case Arg::Yv: return {OperandKind::implied, static_cast<u8>(v), 0};
     case Arg::F: return {OperandKind::implied, static_cast<u8>(v), 0};
     }
     return {};
@@ -274,7 +320,8 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     const auto finish = [&](DecodeStatus status) {
         insn.length = static_cast<u8>(in.at());
         if (in.at() > max_instruction_length) return DecodeStatus::too_long;
-        if (in.ran_out()) return bytes.size() > max_instruction_length ? DecodeStatus::too_long : DecodeStatus::need_more;
+        if (in.ran_out())
+            return bytes.size() > max_instruction_length ? DecodeStatus::too_long : DecodeStatus::need_more;
         return status;
     };
 
@@ -314,8 +361,10 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     for (Arg a : row->args) register_only = register_only || a == Arg::Rd || a == Arg::Rv;
     insn.mem = insn.has_modrm && insn.mod_field() != 3 && !register_only;
     if (insn.mem) {
-        if (insn.addrsize == 2) decode_memory16(in, insn, p.segment);
-        else decode_memory32(in, insn, p.segment);
+        if (insn.addrsize == 2)
+            decode_memory16(in, insn, p.segment);
+        else
+            decode_memory32(in, insn, p.segment);
     }
     bool first = true;
     for (unsigned i = 0; i < row->args.size(); ++i) insn.operand[i] = resolve(row->args[i], in, insn, first, p.segment);

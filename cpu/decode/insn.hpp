@@ -25,7 +25,7 @@ struct Insn {
     u8 addrsize = 2; ///< address size in bytes: 2, 4 or 8
     u8 segment = DS; ///< of the memory operand, override applied
     bool lock = false;
-    u8 rep = 0;      ///< F3h, F2h or 0, whichever prefix came last
+    u8 rep = 0; ///< F3h, F2h or 0, whichever prefix came last
     bool opsize_prefix = false;
     u8 opcode = 0;
     bool has_modrm = false;
@@ -40,9 +40,9 @@ struct Insn {
     std::array<Operand, 4> operand{};
 
     // what the block builder adds
-    u64 ip = 0;            ///< of the first byte
-    u64 target = 0;        ///< of a relative branch
-    bool in_page = false;  ///< a branch's target and its fall-through lie in the block's page
+    u64 ip = 0;              ///< of the first byte
+    u64 target = 0;          ///< of a relative branch
+    bool in_page = false;    ///< a branch's target and its fall-through lie in the block's page
     bool flags_dead = false; ///< nobody can see the flags that it writes
 
     unsigned reg_field() const { return (modrm >> 3) & 7u; }

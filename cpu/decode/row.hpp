@@ -1,6 +1,6 @@
-// One row per encoding: the instruction set as a table that reads like the opcode maps of SDM 2, appendix A. Each family
-// of cpu/ops holds its rows beside its semantics; cpu/decode/table.cpp gathers them. The decoder, CPUID gates, the
-// opcode reference, the test generators and the coverage report all come from here.
+// One row per encoding: the instruction set as a table that reads like the opcode maps of SDM 2, appendix A. Each
+// family of cpu/ops holds its rows beside its semantics; cpu/decode/table.cpp gathers them. The decoder, CPUID gates,
+// the opcode reference, the test generators and the coverage report all come from here.
 #pragma once
 
 #include "cpu/decode/insn.hpp"
@@ -10,7 +10,8 @@
 
 namespace glassbox {
 
-/// What an instruction is called and does to the arithmetic flags (SDM 1, appendix A); undefined ones are masked in tests.
+/// What an instruction is called and does to the arithmetic flags (SDM 1, appendix A); undefined ones are masked in
+/// tests.
 struct OpInfo {
     const char* mnemonic;
     u32 writes = 0;    ///< flags given a defined value
@@ -19,26 +20,75 @@ struct OpInfo {
 };
 
 /// Operands in the notation of SDM 2, A.2: E = ModRM r/m, G = ModRM reg, I = immediate, J = relative, O = offset, M =
-/// memory only, R = register only, S = segment, C/D = control/debug, P/Q/N = MMX, V/W/U = XMM, X/Y = string, Z = register
-/// in the opcode; b w d q dq v (operand size) z (operand size, at most 32) p (far pointer).
+/// memory only, R = register only, S = segment, C/D = control/debug, P/Q/N = MMX, V/W/U = XMM, X/Y = string, Z =
+/// register in the opcode; b w d q dq v (operand size) z (operand size, at most 32) p (far pointer).
 enum class Arg : u8 {
     none,
-    Eb, Ew, Ed, Ev, Eq, ///< Ev: operand size; Ed: 32 bits always
-    Gb, Gw, Gd, Gv,
-    Ib, Ibs, Iw, Iz, Iv, Iq, ///< Ibs: a byte sign-extended to the operand size
-    one,                     ///< the constant 1
-    Jb, Jz, Ap,
-    Ob, Ov,
-    M, Mb, Mw, Md, Mq, Mt, Mdq, Ma, Mp, Mv,
-    Rd, Rv,           ///< the register of r/m, whatever mod says (MOV to and from CR, DR)
-    Sw, Cd, Dd,
-    AL, CL, AX, eAX, DX, ///< AX: 16 bits always; eAX: operand size
-    Zb, Zv,              ///< register in the low three bits of the opcode
-    Pq, Qd, Qq, Nq,
-    Vx, Wd, Wq, Wx, Ux,  ///< XMM registers, and memory of 4, 8 or 16 bytes
-    ST0, STi,
-    ES, CS, SS, DS, FS, GS,
-    Xb, Xv, Yb, Yv, F,
+    Eb,
+    Ew,
+    Ed,
+    Ev,
+    Eq, ///< Ev: operand size; Ed: 32 bits always
+    Gb,
+    Gw,
+    Gd,
+    Gv,
+    Ib,
+    Ibs,
+    Iw,
+    Iz,
+    Iv,
+    Iq,  ///< Ibs: a byte sign-extended to the operand size
+    one, ///< the constant 1
+    Jb,
+    Jz,
+    Ap,
+    Ob,
+    Ov,
+    M,
+    Mb,
+    Mw,
+    Md,
+    Mq,
+    Mt,
+    Mdq,
+    Ma,
+    Mp,
+    Mv,
+    Rd,
+    Rv, ///< the register of r/m, whatever mod says (MOV to and from CR, DR)
+    Sw,
+    Cd,
+    Dd,
+    AL,
+    CL,
+    AX,
+    eAX,
+    DX, ///< AX: 16 bits always; eAX: operand size
+    Zb,
+    Zv, ///< register in the low three bits of the opcode
+    Pq,
+    Qd,
+    Qq,
+    Nq,
+    Vx,
+    Wd,
+    Wq,
+    Wx,
+    Ux, ///< XMM registers, and memory of 4, 8 or 16 bytes
+    ST0,
+    STi,
+    ES,
+    CS,
+    SS,
+    DS,
+    FS,
+    GS,
+    Xb,
+    Xv,
+    Yb,
+    Yv,
+    F,
 };
 
 enum class Mod : u8 { any, memory, reg };
@@ -53,14 +103,47 @@ struct At {
     Mod mod = Mod::any;
     Mandatory mandatory = Mandatory::any;
 
-    consteval At digit(int n) const { At a = *this; a.digit_ = static_cast<i8>(n); return a; }
-    consteval At rm(int n) const { At a = *this; a.rm_ = static_cast<i8>(n); a.mod = Mod::reg; return a; }
-    consteval At mem() const { At a = *this; a.mod = Mod::memory; return a; }
-    consteval At reg() const { At a = *this; a.mod = Mod::reg; return a; }
-    consteval At np() const { At a = *this; a.mandatory = Mandatory::none; return a; }
-    consteval At p66() const { At a = *this; a.mandatory = Mandatory::p66; return a; }
-    consteval At pF3() const { At a = *this; a.mandatory = Mandatory::pF3; return a; }
-    consteval At pF2() const { At a = *this; a.mandatory = Mandatory::pF2; return a; }
+    consteval At digit(int n) const {
+        At a = *this;
+        a.digit_ = static_cast<i8>(n);
+        return a;
+    }
+    consteval At rm(int n) const {
+        At a = *this;
+        a.rm_ = static_cast<i8>(n);
+        a.mod = Mod::reg;
+        return a;
+    }
+    consteval At mem() const {
+        At a = *this;
+        a.mod = Mod::memory;
+        return a;
+    }
+    consteval At reg() const {
+        At a = *this;
+        a.mod = Mod::reg;
+        return a;
+    }
+    consteval At np() const {
+        At a = *this;
+        a.mandatory = Mandatory::none;
+        return a;
+    }
+    consteval At p66() const {
+        At a = *this;
+        a.mandatory = Mandatory::p66;
+        return a;
+    }
+    consteval At pF3() const {
+        At a = *this;
+        a.mandatory = Mandatory::pF3;
+        return a;
+    }
+    consteval At pF2() const {
+        At a = *this;
+        a.mandatory = Mandatory::pF2;
+        return a;
+    }
 };
 /// at(0x01), at(0x0FA2), at(0x0F38F0): the opcode as the manual prints it.
 consteval At at(u32 opcode) {
@@ -80,15 +163,15 @@ inline constexpr u16 protected_only = 16; ///< #UD in real and virtual-8086 mode
 inline constexpr u16 no_modrm = 32;       ///< although the operands would suggest one
 inline constexpr u16 modrm = 64;          ///< a ModRM byte follows although no operand uses it
 inline constexpr u16 not_in_64 = 128;
-inline constexpr u16 may_fault = 256;     ///< even without a memory operand
+inline constexpr u16 may_fault = 256; ///< even without a memory operand
 inline constexpr u16 undocumented = 512;
-inline constexpr u16 branch = 2048;        ///< relative jump: the builder works out the target
+inline constexpr u16 branch = 2048;            ///< relative jump: the builder works out the target
 inline constexpr u16 flags_conditional = 4096; ///< may leave the flags alone (shifts by CL)
-inline constexpr u16 opsize_fixed = 1024; ///< 66 does not change the operand size (mandatory prefixes, x87)
-}
+inline constexpr u16 opsize_fixed = 1024;      ///< 66 does not change the operand size (mandatory prefixes, x87)
+} // namespace attr
 
-/// Picks the handler for a decoded instruction and fills the operand fields of `op` that the decoder has not: by default
-/// those are imm, imm2, disp, base, index, scale, seg, extra and length. Null: #UD.
+/// Picks the handler for a decoded instruction and fills the operand fields of `op` that the decoder has not: by
+/// default those are imm, imm2, disp, base, index, scale, seg, extra and length. Null: #UD.
 using Select = Handler (*)(const Insn& insn, Op& op);
 
 struct Row {

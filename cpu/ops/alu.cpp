@@ -1,6 +1,7 @@
 // ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, INC, DEC, NEG, NOT (SDM 2).
-#include "cpu/ops/families.hpp"
+#include "cpu/ops/alu.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -10,92 +11,6 @@ using namespace eflags;
 using enum Arg;
 using attr::lockable;
 
-struct Add {
-    static constexpr OpInfo info{"add", OSZAPC};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = static_cast<T>(a + b);
-        f.add<T>(a, b, r);
-        return r;
-    }
-};
-struct Adc {
-    static constexpr OpInfo info{"adc", OSZAPC, 0, eflags::CF};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = static_cast<T>(a + b + f.cf());
-        f.add<T>(a, b, r);
-        return r;
-    }
-};
-struct Sub {
-    static constexpr OpInfo info{"sub", OSZAPC};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = static_cast<T>(a - b);
-        f.sub<T>(a, b, r);
-        return r;
-    }
-};
-struct Sbb {
-    static constexpr OpInfo info{"sbb", OSZAPC, 0, eflags::CF};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = static_cast<T>(a - b - f.cf());
-        f.sub<T>(a, b, r);
-        return r;
-    }
-};
-struct Cmp {
-    static constexpr OpInfo info{"cmp", OSZAPC};
-    static constexpr bool compare_only = true;
-    template <Word T> static T apply(Flags& f, T a, T b) { return Sub::apply<T>(f, a, b); }
-};
-struct And {
-    static constexpr OpInfo info{"and", OSZAPC & ~eflags::AF, eflags::AF};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = a & b;
-        f.logic<T>(r);
-        return r;
-    }
-};
-struct Or {
-    static constexpr OpInfo info{"or", OSZAPC & ~eflags::AF, eflags::AF};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = a | b;
-        f.logic<T>(r);
-        return r;
-    }
-};
-struct Xor {
-    static constexpr OpInfo info{"xor", OSZAPC & ~eflags::AF, eflags::AF};
-    template <Word T> static T apply(Flags& f, T a, T b) {
-        const T r = a ^ b;
-        f.logic<T>(r);
-        return r;
-    }
-};
-struct Test {
-    static constexpr OpInfo info{"test", OSZAPC & ~eflags::AF, eflags::AF};
-    static constexpr bool compare_only = true;
-    template <Word T> static T apply(Flags& f, T a, T b) { return And::apply<T>(f, a, b); }
-};
-struct Inc {
-    static constexpr OpInfo info{"inc", OSZAP};
-    template <Word T> static T apply(Flags& f, T a) {
-        const T r = static_cast<T>(a + 1);
-        const bool carry = f.cf();
-        f.set_result<T>(r);
-        f.set_cf_of_af(carry, r == static_cast<T>(T{1} << (bits_of<T> - 1)), (r & 15) == 0);
-        return r;
-    }
-};
-struct Dec {
-    static constexpr OpInfo info{"dec", OSZAP};
-    template <Word T> static T apply(Flags& f, T a) {
-        const T r = static_cast<T>(a - 1);
-        const bool carry = f.cf();
-        f.set_result<T>(r);
-        f.set_cf_of_af(carry, a == static_cast<T>(T{1} << (bits_of<T> - 1)), (a & 15) == 0);
-        return r;
-    }
-};
 struct Neg {
     static constexpr OpInfo info{"neg", OSZAPC};
     template <Word T> static T apply(Flags& f, T a) {
@@ -124,9 +39,9 @@ template <class S, u32 n> consteval std::array<Row, 10> classic(u16 lock) {
 }
 
 constexpr auto classics = [] {
-    std::array<std::array<Row, 10>, 8> groups = {classic<Add, 0>(lockable), classic<Or, 1>(lockable),  classic<Adc, 2>(lockable),
-                                                 classic<Sbb, 3>(lockable), classic<And, 4>(lockable), classic<Sub, 5>(lockable),
-                                                 classic<Xor, 6>(lockable), classic<Cmp, 7>(0)};
+    std::array<std::array<Row, 10>, 8> groups = {
+        classic<Add, 0>(lockable), classic<Or, 1>(lockable),  classic<Adc, 2>(lockable), classic<Sbb, 3>(lockable),
+        classic<And, 4>(lockable), classic<Sub, 5>(lockable), classic<Xor, 6>(lockable), classic<Cmp, 7>(0)};
     std::array<Row, 80> all{};
     for (std::size_t i = 0; i < all.size(); ++i) all[i] = groups[i / 10][i % 10];
     return all;
@@ -149,10 +64,22 @@ constexpr Row others[] = {
     unary<Dec>(at(0xFE).digit(1), Eb, lockable),
     unary<Inc>(at(0xFF).digit(0), Ev, lockable),
     unary<Dec>(at(0xFF).digit(1), Ev, lockable),
-    unary<Inc>(at(0x40), Zv), unary<Inc>(at(0x41), Zv), unary<Inc>(at(0x42), Zv), unary<Inc>(at(0x43), Zv),
-    unary<Inc>(at(0x44), Zv), unary<Inc>(at(0x45), Zv), unary<Inc>(at(0x46), Zv), unary<Inc>(at(0x47), Zv),
-    unary<Dec>(at(0x48), Zv), unary<Dec>(at(0x49), Zv), unary<Dec>(at(0x4A), Zv), unary<Dec>(at(0x4B), Zv),
-    unary<Dec>(at(0x4C), Zv), unary<Dec>(at(0x4D), Zv), unary<Dec>(at(0x4E), Zv), unary<Dec>(at(0x4F), Zv),
+    unary<Inc>(at(0x40), Zv),
+    unary<Inc>(at(0x41), Zv),
+    unary<Inc>(at(0x42), Zv),
+    unary<Inc>(at(0x43), Zv),
+    unary<Inc>(at(0x44), Zv),
+    unary<Inc>(at(0x45), Zv),
+    unary<Inc>(at(0x46), Zv),
+    unary<Inc>(at(0x47), Zv),
+    unary<Dec>(at(0x48), Zv),
+    unary<Dec>(at(0x49), Zv),
+    unary<Dec>(at(0x4A), Zv),
+    unary<Dec>(at(0x4B), Zv),
+    unary<Dec>(at(0x4C), Zv),
+    unary<Dec>(at(0x4D), Zv),
+    unary<Dec>(at(0x4E), Zv),
+    unary<Dec>(at(0x4F), Zv),
 };
 
 } // namespace

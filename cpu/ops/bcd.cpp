@@ -1,6 +1,6 @@
 // AAA, AAS, AAM, AAD, DAA, DAS and SALC (SDM 2). Undefined flags are those of current processors.
-#include "cpu/ops/families.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -14,8 +14,8 @@ constexpr OpInfo aaa_info{"aaa", eflags::AF | eflags::CF, szp | eflags::OF, efla
     aas_info{"aas", eflags::AF | eflags::CF, szp | eflags::OF, eflags::AF},
     daa_info{"daa", szp | eflags::AF | eflags::CF, eflags::OF, eflags::AF | eflags::CF},
     das_info{"das", szp | eflags::AF | eflags::CF, eflags::OF, eflags::AF | eflags::CF},
-    aam_info{"aam", szp, eflags::OF | eflags::AF | eflags::CF}, aad_info{"aad", szp, eflags::OF | eflags::AF | eflags::CF},
-    salc_info{"salc", 0, 0, eflags::CF};
+    aam_info{"aam", szp, eflags::OF | eflags::AF | eflags::CF},
+    aad_info{"aad", szp, eflags::OF | eflags::AF | eflags::CF}, salc_info{"salc", 0, 0, eflags::CF};
 
 u8 al(const Cpu& cpu) { return cpu.reg<u8>(8 * RAX); }
 void set_al(Cpu& cpu, u8 v) { cpu.set_reg<u8>(8 * RAX, v); }

@@ -1,6 +1,6 @@
 // BT, BTS, BTR, BTC, BSF, BSR, CMPXCHG, XADD, CMPXCHG8B (SDM 2).
-#include "cpu/ops/families.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -11,9 +11,11 @@ using enum Arg;
 using attr::lockable;
 
 enum class Bit : u8 { test, set, reset, complement };
-template <Bit kind> inline constexpr OpInfo bit_info{
-    kind == Bit::test ? "bt" : kind == Bit::set ? "bts" : kind == Bit::reset ? "btr" : "btc", eflags::CF,
-    OSZAPC & ~(eflags::CF | eflags::ZF)};
+template <Bit kind> inline constexpr OpInfo bit_info{kind == Bit::test    ? "bt"
+                                                     : kind == Bit::set   ? "bts"
+                                                     : kind == Bit::reset ? "btr"
+                                                                          : "btc",
+                                                     eflags::CF, OSZAPC & ~(eflags::CF | eflags::ZF)};
 
 template <Bit kind, Word T> T bit_apply(Flags& f, T a, unsigned n) {
     const T mask = static_cast<T>(T{1} << n);
@@ -34,11 +36,14 @@ template <Bit kind, Word T, bool immediate> struct BitReg {
 };
 /// With a register for the bit number, the operand is a bit string that reaches 2 Gbit either way.
 template <Bit kind, Word T, bool immediate> struct BitMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
-        const u32 which = immediate ? static_cast<u32>(op.imm) : static_cast<u32>(static_cast<Signed<T>>(cpu.reg<T>(op.reg)));
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
+        const u32 which =
+            immediate ? static_cast<u32>(op.imm) : static_cast<u32>(static_cast<Signed<T>>(cpu.reg<T>(op.reg)));
         const unsigned n = which & (bits_of<T> - 1);
         u32 offset = offset_of(cpu, op);
-        if (!immediate) offset += static_cast<u32>(static_cast<i32>(which) >> (sizeof(T) == 2 ? 4 : 5)) * static_cast<u32>(sizeof(T));
+        if (!immediate)
+            offset +=
+                static_cast<u32>(static_cast<i32>(which) >> (sizeof(T) == 2 ? 4 : 5)) * static_cast<u32>(sizeof(T));
         offset &= ~u32{0} >> op.extra;
         u64 linear;
         if constexpr (kind == Bit::test) {
@@ -63,7 +68,12 @@ template <Bit kind> Handler select_bit(const Insn& insn, Op& op) {
 }
 template <Bit kind> consteval Row bit_row(At at, Arg b, u16 attributes) {
     // The undefined flags stay as they are, so an earlier write to them is not dead.
-    return {at, {Ev, b}, &bit_info<kind>, &select_bit<kind>, static_cast<u16>(attributes | attr::flags_conditional), Feature::i386};
+    return {at,
+            {Ev, b},
+            &bit_info<kind>,
+            &select_bit<kind>,
+            static_cast<u16>(attributes | attr::flags_conditional),
+            Feature::i386};
 }
 
 /// A zero source sets ZF and leaves the destination alone. The other flags are undefined; PF follows the result's low
@@ -93,12 +103,14 @@ template <Word T> bool compare(Cpu& cpu, Flags& f, T value) {
 template <Word T> struct CmpxchgReg {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         const T value = cpu.reg<T>(op.base);
-        if (compare<T>(cpu, f, value)) cpu.set_reg<T>(op.base, cpu.reg<T>(op.reg));
-        else cpu.set_reg<T>(8 * RAX, value);
+        if (compare<T>(cpu, f, value))
+            cpu.set_reg<T>(op.base, cpu.reg<T>(op.reg));
+        else
+            cpu.set_reg<T>(8 * RAX, value);
     }
 };
 template <Word T, class Ea> struct CmpxchgMem { // the destination is written either way
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         bool equal = false;
@@ -132,7 +144,7 @@ template <Word T> struct XaddReg {
     }
 };
 template <Word T, class Ea> struct XaddMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         const T b = cpu.reg<T>(op.reg);

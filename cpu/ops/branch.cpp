@@ -1,8 +1,8 @@
 // Near control transfer: Jcc, JMP, CALL, RET, LOOP, JCXZ (SDM 2). Far transfers belong to the system side.
 #include "cpu/block/link.hpp"
+#include "cpu/operands.hpp"
 #include "cpu/ops/conditions.hpp"
 #include "cpu/ops/families.hpp"
-#include "cpu/operands.hpp"
 #include "cpu/stack.hpp"
 
 namespace glassbox {
@@ -23,55 +23,77 @@ void unlinked(const Insn& insn, Op& op) {
 }
 /// A branch to an address beyond the code segment's limit faults before anything else happens.
 bool target_allowed(Cpu& cpu, u64 target) {
-    if (target <= cpu.seg[SegmentName::CS].limit) [[likely]] return true;
+    if (target <= cpu.seg[SegmentName::CS].limit) [[likely]]
+        return true;
     return cpu.gp(0, "a branch target is beyond the code segment's limit");
 }
 
-template <class Cond, bool in_page> GLASSBOX_HANDLER void jcc(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+/// In a code segment of 4 GiB no target needs a check; elsewhere every taken branch has one.
+enum class Reach : u8 { in_page, flat, limited };
+template <class F> Handler with_reach(const Insn& insn, F&& pick) {
+    if (!(insn.mode & mode::big_cs)) return pick.template operator()<Reach::limited>();
+    return insn.in_page ? pick.template operator()<Reach::in_page>() : pick.template operator()<Reach::flat>();
+}
+
+template <class Cond, Reach reach> GLASSBOX_HANDLER void jcc(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     if (Cond::test(f)) {
-        if (!target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
-            GLASSBOX_LEAVE(leave_fault, cpu, op, f);
-        GLASSBOX_TAKE(cpu, op, f, in_page);
+        if constexpr (reach == Reach::limited) {
+            if (!target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
+                GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+        }
+        GLASSBOX_TAKE(cpu, op, f, reach == Reach::in_page);
     }
-    GLASSBOX_FALL(cpu, op, f, in_page);
+    GLASSBOX_FALL(cpu, op, f, reach == Reach::in_page);
 }
 template <class Cond> Handler select_jcc(const Insn& insn, Op& op) {
     unlinked(insn, op);
-    return insn.in_page ? &jcc<Cond, true> : &jcc<Cond, false>;
+    return with_reach(insn, []<Reach reach>() -> Handler { return &jcc<Cond, reach>; });
 }
 template <u32 n> struct JccInfo {
     static constexpr OpInfo info{jump_names[n], 0, 0, Condition<n>::reads};
 };
 constexpr u16 conditional = branch | ends_block | attr::may_fault;
-template <u32 n> consteval Row short_jcc() { return {at(0x70 + n), {Jb}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional}; }
+template <u32 n> consteval Row short_jcc() {
+    return {at(0x70 + n), {Jb}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional};
+}
 template <u32 n> consteval Row near_jcc() {
     return {at(0x0F80 + n), {Jz}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional, Feature::i386};
 }
 
-template <bool in_page> GLASSBOX_HANDLER void jmp_direct(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+template <Reach reach> GLASSBOX_HANDLER void jmp_direct(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
-    if (!target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
-        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
-    GLASSBOX_TAKE(cpu, op, f, in_page);
+    if constexpr (reach == Reach::limited) {
+        if (!target_allowed(cpu, (op + 1)->imm)) [[unlikely]]
+            GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    }
+    GLASSBOX_TAKE(cpu, op, f, reach == Reach::in_page);
 }
 Handler select_jmp(const Insn& insn, Op& op) {
     unlinked(insn, op);
-    return insn.in_page ? &jmp_direct<true> : &jmp_direct<false>;
+    return with_reach(insn, []<Reach reach>() -> Handler { return &jmp_direct<reach>; });
 }
 
-template <Word T, class Stack, bool in_page>
+/// Everything that may fault, the slow way.
+template <Word T, class Stack, Reach reach>
+[[gnu::cold, gnu::noinline]] GLASSBOX_HANDLER void slow_call(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (!target_allowed(cpu, (op + 1)->imm) || !push<T, Stack>(cpu, *op, static_cast<T>(block_end_ip(op))))
+        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    GLASSBOX_TAKE(cpu, op, f, reach == Reach::in_page);
+}
+template <Word T, class Stack, Reach reach>
 GLASSBOX_HANDLER void call_direct(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
-    if (!target_allowed(cpu, (op + 1)->imm) || !push<T, Stack>(cpu, *op, static_cast<T>(block_end_ip(op)))) [[unlikely]]
-        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
-    GLASSBOX_TAKE(cpu, op, f, in_page);
+    if (reach == Reach::limited || !push<T, Stack>(cpu, fast(op), static_cast<T>(block_end_ip(op)))) [[unlikely]]
+        GLASSBOX_LEAVE((slow_call<T, Stack, reach>), cpu, op, f);
+    GLASSBOX_TAKE(cpu, op, f, reach == Reach::in_page);
 }
 Handler select_call(const Insn& insn, Op& op) {
     unlinked(insn, op);
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
         return with_stack(insn, [&]<class Stack>() -> Handler {
-            return insn.in_page ? &call_direct<T, Stack, true> : &call_direct<T, Stack, false>;
+            return with_reach(insn, []<Reach reach>() -> Handler { return &call_direct<T, Stack, reach>; });
         });
     });
 }
@@ -126,11 +148,19 @@ Handler select_call_indirect(const Insn& insn, Op& op) {
     });
 }
 
+template <Word T, class Stack>
+[[gnu::cold, gnu::noinline]] GLASSBOX_HANDLER void slow_ret(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    T target;
+    if (!top<T, Stack>(cpu, *op, target) || !target_allowed(cpu, target)) GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    drop<T, Stack>(cpu, static_cast<u32>(op->imm));
+    GLASSBOX_JUMP(cpu, op, f, u64{target});
+}
 template <Word T, class Stack> GLASSBOX_HANDLER void ret_near(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     T target;
-    if (!top<T, Stack>(cpu, *op, target) || !target_allowed(cpu, target)) [[unlikely]]
-        GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    if (!top<T, Stack>(cpu, fast(op), target) || target > cpu.seg[SegmentName::CS].limit) [[unlikely]]
+        GLASSBOX_LEAVE((slow_ret<T, Stack>), cpu, op, f);
     drop<T, Stack>(cpu, static_cast<u32>(op->imm));
     GLASSBOX_JUMP(cpu, op, f, u64{target});
 }
@@ -162,10 +192,38 @@ template <Loop kind> Handler select_loop(const Insn& insn, Op& op) {
 constexpr u16 indirect = ends_block | attr::may_fault;
 
 constexpr Row rows[] = {
-    short_jcc<0>(), short_jcc<1>(), short_jcc<2>(), short_jcc<3>(), short_jcc<4>(), short_jcc<5>(), short_jcc<6>(), short_jcc<7>(),
-    short_jcc<8>(), short_jcc<9>(), short_jcc<10>(), short_jcc<11>(), short_jcc<12>(), short_jcc<13>(), short_jcc<14>(), short_jcc<15>(),
-    near_jcc<0>(), near_jcc<1>(), near_jcc<2>(), near_jcc<3>(), near_jcc<4>(), near_jcc<5>(), near_jcc<6>(), near_jcc<7>(),
-    near_jcc<8>(), near_jcc<9>(), near_jcc<10>(), near_jcc<11>(), near_jcc<12>(), near_jcc<13>(), near_jcc<14>(), near_jcc<15>(),
+    short_jcc<0>(),
+    short_jcc<1>(),
+    short_jcc<2>(),
+    short_jcc<3>(),
+    short_jcc<4>(),
+    short_jcc<5>(),
+    short_jcc<6>(),
+    short_jcc<7>(),
+    short_jcc<8>(),
+    short_jcc<9>(),
+    short_jcc<10>(),
+    short_jcc<11>(),
+    short_jcc<12>(),
+    short_jcc<13>(),
+    short_jcc<14>(),
+    short_jcc<15>(),
+    near_jcc<0>(),
+    near_jcc<1>(),
+    near_jcc<2>(),
+    near_jcc<3>(),
+    near_jcc<4>(),
+    near_jcc<5>(),
+    near_jcc<6>(),
+    near_jcc<7>(),
+    near_jcc<8>(),
+    near_jcc<9>(),
+    near_jcc<10>(),
+    near_jcc<11>(),
+    near_jcc<12>(),
+    near_jcc<13>(),
+    near_jcc<14>(),
+    near_jcc<15>(),
     {at(0xEB), {Jb}, &jmp_info, &select_jmp, conditional},
     {at(0xE9), {Jz}, &jmp_info, &select_jmp, conditional},
     {at(0xE8), {Jz}, &call_info, &select_call, conditional},

@@ -6,8 +6,13 @@
 namespace glassbox {
 
 template <u32 n> struct Condition {
-    static constexpr u32 reads_of_pair[8] = {eflags::OF, eflags::CF, eflags::ZF, eflags::CF | eflags::ZF,
-                                             eflags::SF, eflags::PF, eflags::SF | eflags::OF,
+    static constexpr u32 reads_of_pair[8] = {eflags::OF,
+                                             eflags::CF,
+                                             eflags::ZF,
+                                             eflags::CF | eflags::ZF,
+                                             eflags::SF,
+                                             eflags::PF,
+                                             eflags::SF | eflags::OF,
                                              eflags::ZF | eflags::SF | eflags::OF};
     static constexpr u32 reads = reads_of_pair[n / 2];
     static bool test(const Flags& f) {
@@ -30,7 +35,8 @@ inline constexpr const char* jump_names[16] = {"jo", "jno", "jb", "jnb", "jz", "
                                                "js", "jns", "jp", "jnp", "jl", "jnl", "jle", "jnle"};
 inline constexpr const char* set_names[16] = {"seto", "setno", "setb", "setnb", "setz", "setnz", "setbe", "setnbe",
                                               "sets", "setns", "setp", "setnp", "setl", "setnl", "setle", "setnle"};
-inline constexpr const char* cmov_names[16] = {"cmovo", "cmovno", "cmovb", "cmovnb", "cmovz", "cmovnz", "cmovbe", "cmovnbe",
-                                               "cmovs", "cmovns", "cmovp", "cmovnp", "cmovl", "cmovnl", "cmovle", "cmovnle"};
+inline constexpr const char* cmov_names[16] = {"cmovo",  "cmovno",  "cmovb",  "cmovnb", "cmovz", "cmovnz",
+                                               "cmovbe", "cmovnbe", "cmovs",  "cmovns", "cmovp", "cmovnp",
+                                               "cmovl",  "cmovnl",  "cmovle", "cmovnle"};
 
 } // namespace glassbox

@@ -1,6 +1,6 @@
 // CLC, STC, CMC, CLD, STD, LAHF, SAHF (SDM 2). CLI, STI, PUSHF and POPF belong to the system side.
-#include "cpu/ops/families.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -28,7 +28,9 @@ struct Std {
     static void run(Cpu& cpu, const Op&, Flags&) { cpu.eflags |= eflags::DF; }
 };
 struct Lahf {
-    static void run(Cpu& cpu, const Op&, Flags& f) { cpu.set_reg<u8>(8 * RAX + 1, static_cast<u8>((f.value() & low_flags) | 2)); }
+    static void run(Cpu& cpu, const Op&, Flags& f) {
+        cpu.set_reg<u8>(8 * RAX + 1, static_cast<u8>((f.value() & low_flags) | 2));
+    }
 };
 struct Sahf {
     static void run(Cpu& cpu, const Op&, Flags& f) { f.replace(low_flags, cpu.reg<u8>(8 * RAX + 1)); }
@@ -36,9 +38,9 @@ struct Sahf {
 template <class Body> Handler select_body(const Insn&, Op&) { return &handler<Body>; }
 
 constexpr Row rows[] = {
-    {at(0xF8), {}, &clc_info, &select_body<Clc>}, {at(0xF9), {}, &stc_info, &select_body<Stc>},
-    {at(0xF5), {}, &cmc_info, &select_body<Cmc>}, {at(0xFC), {}, &cld_info, &select_body<Cld>},
-    {at(0xFD), {}, &std_info, &select_body<Std>}, {at(0x9F), {}, &lahf_info, &select_body<Lahf>},
+    {at(0xF8), {}, &clc_info, &select_body<Clc>},   {at(0xF9), {}, &stc_info, &select_body<Stc>},
+    {at(0xF5), {}, &cmc_info, &select_body<Cmc>},   {at(0xFC), {}, &cld_info, &select_body<Cld>},
+    {at(0xFD), {}, &std_info, &select_body<Std>},   {at(0x9F), {}, &lahf_info, &select_body<Lahf>},
     {at(0x9E), {}, &sahf_info, &select_body<Sahf>},
 };
 

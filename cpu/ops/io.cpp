@@ -1,7 +1,7 @@
 // IN and OUT (SDM 2).
+#include "cpu/operands.hpp"
 #include "cpu/ops/families.hpp"
 #include "cpu/ops/port_access.hpp"
-#include "cpu/operands.hpp"
 
 namespace glassbox {
 

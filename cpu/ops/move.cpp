@@ -1,7 +1,7 @@
 // MOV, MOVZX, MOVSX, LEA, XCHG, CBW/CWDE, CWD/CDQ, BSWAP, CMOVcc, SETcc, XLAT, NOP (SDM 2).
+#include "cpu/operands.hpp"
 #include "cpu/ops/conditions.hpp"
 #include "cpu/ops/families.hpp"
-#include "cpu/operands.hpp"
 
 namespace glassbox {
 
@@ -21,7 +21,7 @@ template <Word T> struct MovRegImm {
     static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<T>(op.reg, static_cast<T>(op.imm)); }
 };
 template <Word T, class Ea> struct MovRegMem {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         u64 linear;
         T value;
         if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
@@ -30,7 +30,7 @@ template <Word T, class Ea> struct MovRegMem {
     }
 };
 template <Word T, class Ea, bool immediate> struct MovMem {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         u64 linear;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return store<T>(cpu, op, linear, immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg));
@@ -65,7 +65,7 @@ template <Word To, class From> struct ExtendReg {
     }
 };
 template <Word To, class From, class Ea> struct ExtendMem {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         using Raw = std::make_unsigned_t<From>;
         u64 linear;
         Raw value;
@@ -77,7 +77,8 @@ template <Word To, class From, class Ea> struct ExtendMem {
 template <class From> Handler select_extend(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     return with_wide(insn.operand[0].width, [&]<Word T>() -> Handler {
-        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<ExtendMem<T, From, Ea>>; });
+        if (insn.mem)
+            return with_address(insn, [&]<class Ea>() -> Handler { return &handler<ExtendMem<T, From, Ea>>; });
         op.base = insn.operand[1].number;
         return &handler<ExtendReg<T, From>>;
     });
@@ -87,7 +88,9 @@ template <Word T> struct Lea {
     static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<T>(op.reg, static_cast<T>(offset_of(cpu, op))); }
 };
 struct LeaBase {
-    static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<u32>(op.reg, cpu.reg<u32>(op.base) + static_cast<u32>(op.disp)); }
+    static void run(Cpu& cpu, const Op& op, Flags&) {
+        cpu.set_reg<u32>(op.reg, cpu.reg<u32>(op.base) + static_cast<u32>(op.disp));
+    }
 };
 Handler select_lea(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
@@ -103,7 +106,7 @@ template <Word T> struct XchgReg {
     }
 };
 template <Word T, class Ea> struct XchgMem {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         u64 linear;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         T old{};
@@ -123,7 +126,9 @@ Handler select_xchg(const Insn& insn, Op& op) {
         return &handler<XchgReg<T>>;
     });
 }
-consteval Row xchg(At at, Arg a, Arg b, u16 attributes = 0) { return {at, {a, b}, &xchg_info, &select_xchg, attributes}; }
+consteval Row xchg(At at, Arg a, Arg b, u16 attributes = 0) {
+    return {at, {a, b}, &xchg_info, &select_xchg, attributes};
+}
 
 struct Nop {
     static void run(Cpu&, const Op&, Flags&) {}
@@ -151,7 +156,9 @@ struct Bswap16 {
     static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<u16>(op.reg, 0); }
 };
 struct Bswap32 {
-    static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<u32>(op.reg, __builtin_bswap32(cpu.reg<u32>(op.reg))); }
+    static void run(Cpu& cpu, const Op& op, Flags&) {
+        cpu.set_reg<u32>(op.reg, __builtin_bswap32(cpu.reg<u32>(op.reg)));
+    }
 };
 Handler select_bswap(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
@@ -160,7 +167,7 @@ Handler select_bswap(const Insn& insn, Op& op) {
 template <u32 n> consteval Row bswap() { return {at(0x0FC8 + n), {Zv}, &bswap_info, &select_bswap, 0, Feature::i486}; }
 
 struct Xlat {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         const u32 offset = (cpu.r32(RBX) + static_cast<u8>(cpu.gpr[RAX])) & (~u32{0} >> op.extra);
         u64 linear;
         u8 value;
@@ -178,7 +185,7 @@ template <class Cond, Word T> struct CmovReg {
     }
 };
 template <class Cond, Word T> struct CmovMem { // the load happens, and may fault, whatever the condition
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear;
         T value;
         if (!EaSeg::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
@@ -199,7 +206,7 @@ template <class Cond> struct SetReg {
     static void run(Cpu& cpu, const Op& op, Flags& f) { cpu.set_reg<u8>(op.reg, Cond::test(f)); }
 };
 template <class Cond> struct SetMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear;
         return EaSeg::write(cpu, op, 1, linear) && store<u8>(cpu, op, linear, Cond::test(f));
     }
@@ -222,30 +229,90 @@ template <u32 n> consteval Row setcc() {
 }
 
 constexpr Row rows[] = {
-    mov(at(0x88), Eb, Gb), mov(at(0x89), Ev, Gv), mov(at(0x8A), Gb, Eb), mov(at(0x8B), Gv, Ev),
-    mov(at(0xA0), AL, Ob), mov(at(0xA1), eAX, Ov), mov(at(0xA2), Ob, AL), mov(at(0xA3), Ov, eAX),
-    mov(at(0xB0), Zb, Ib), mov(at(0xB1), Zb, Ib), mov(at(0xB2), Zb, Ib), mov(at(0xB3), Zb, Ib),
-    mov(at(0xB4), Zb, Ib), mov(at(0xB5), Zb, Ib), mov(at(0xB6), Zb, Ib), mov(at(0xB7), Zb, Ib),
-    mov(at(0xB8), Zv, Iv), mov(at(0xB9), Zv, Iv), mov(at(0xBA), Zv, Iv), mov(at(0xBB), Zv, Iv),
-    mov(at(0xBC), Zv, Iv), mov(at(0xBD), Zv, Iv), mov(at(0xBE), Zv, Iv), mov(at(0xBF), Zv, Iv),
-    mov(at(0xC6).digit(0), Eb, Ib), mov(at(0xC7).digit(0), Ev, Iz),
+    mov(at(0x88), Eb, Gb),
+    mov(at(0x89), Ev, Gv),
+    mov(at(0x8A), Gb, Eb),
+    mov(at(0x8B), Gv, Ev),
+    mov(at(0xA0), AL, Ob),
+    mov(at(0xA1), eAX, Ov),
+    mov(at(0xA2), Ob, AL),
+    mov(at(0xA3), Ov, eAX),
+    mov(at(0xB0), Zb, Ib),
+    mov(at(0xB1), Zb, Ib),
+    mov(at(0xB2), Zb, Ib),
+    mov(at(0xB3), Zb, Ib),
+    mov(at(0xB4), Zb, Ib),
+    mov(at(0xB5), Zb, Ib),
+    mov(at(0xB6), Zb, Ib),
+    mov(at(0xB7), Zb, Ib),
+    mov(at(0xB8), Zv, Iv),
+    mov(at(0xB9), Zv, Iv),
+    mov(at(0xBA), Zv, Iv),
+    mov(at(0xBB), Zv, Iv),
+    mov(at(0xBC), Zv, Iv),
+    mov(at(0xBD), Zv, Iv),
+    mov(at(0xBE), Zv, Iv),
+    mov(at(0xBF), Zv, Iv),
+    mov(at(0xC6).digit(0), Eb, Ib),
+    mov(at(0xC7).digit(0), Ev, Iz),
     {at(0x0FB6), {Gv, Eb}, &movzx_info, &select_extend<u8>, 0, Feature::i386},
     {at(0x0FB7), {Gv, Ew}, &movzx_info, &select_extend<u16>, 0, Feature::i386},
     {at(0x0FBE), {Gv, Eb}, &movsx_info, &select_extend<i8>, 0, Feature::i386},
     {at(0x0FBF), {Gv, Ew}, &movsx_info, &select_extend<i16>, 0, Feature::i386},
     {at(0x8D).mem(), {Gv, M}, &lea_info, &select_lea},
-    xchg(at(0x86), Eb, Gb, lockable), xchg(at(0x87), Ev, Gv, lockable),
+    xchg(at(0x86), Eb, Gb, lockable),
+    xchg(at(0x87), Ev, Gv, lockable),
     {at(0x90), {}, &nop_info, &select_nop}, // PAUSE with F3
-    xchg(at(0x91), Zv, eAX), xchg(at(0x92), Zv, eAX), xchg(at(0x93), Zv, eAX), xchg(at(0x94), Zv, eAX),
-    xchg(at(0x95), Zv, eAX), xchg(at(0x96), Zv, eAX), xchg(at(0x97), Zv, eAX),
+    xchg(at(0x91), Zv, eAX),
+    xchg(at(0x92), Zv, eAX),
+    xchg(at(0x93), Zv, eAX),
+    xchg(at(0x94), Zv, eAX),
+    xchg(at(0x95), Zv, eAX),
+    xchg(at(0x96), Zv, eAX),
+    xchg(at(0x97), Zv, eAX),
     {at(0x98), {}, &cbw_info, &select_by_opsize<Cbw, Cwde>},
     {at(0x99), {}, &cwd_info, &select_by_opsize<Cwd, Cdq>},
     {at(0xD7), {}, &xlat_info, &select_xlat, attr::may_fault},
-    bswap<0>(), bswap<1>(), bswap<2>(), bswap<3>(), bswap<4>(), bswap<5>(), bswap<6>(), bswap<7>(),
-    cmov<0>(), cmov<1>(), cmov<2>(), cmov<3>(), cmov<4>(), cmov<5>(), cmov<6>(), cmov<7>(),
-    cmov<8>(), cmov<9>(), cmov<10>(), cmov<11>(), cmov<12>(), cmov<13>(), cmov<14>(), cmov<15>(),
-    setcc<0>(), setcc<1>(), setcc<2>(), setcc<3>(), setcc<4>(), setcc<5>(), setcc<6>(), setcc<7>(),
-    setcc<8>(), setcc<9>(), setcc<10>(), setcc<11>(), setcc<12>(), setcc<13>(), setcc<14>(), setcc<15>(),
+    bswap<0>(),
+    bswap<1>(),
+    bswap<2>(),
+    bswap<3>(),
+    bswap<4>(),
+    bswap<5>(),
+    bswap<6>(),
+    bswap<7>(),
+    cmov<0>(),
+    cmov<1>(),
+    cmov<2>(),
+    cmov<3>(),
+    cmov<4>(),
+    cmov<5>(),
+    cmov<6>(),
+    cmov<7>(),
+    cmov<8>(),
+    cmov<9>(),
+    cmov<10>(),
+    cmov<11>(),
+    cmov<12>(),
+    cmov<13>(),
+    cmov<14>(),
+    cmov<15>(),
+    setcc<0>(),
+    setcc<1>(),
+    setcc<2>(),
+    setcc<3>(),
+    setcc<4>(),
+    setcc<5>(),
+    setcc<6>(),
+    setcc<7>(),
+    setcc<8>(),
+    setcc<9>(),
+    setcc<10>(),
+    setcc<11>(),
+    setcc<12>(),
+    setcc<13>(),
+    setcc<14>(),
+    setcc<15>(),
 };
 
 } // namespace

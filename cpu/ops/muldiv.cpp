@@ -1,7 +1,7 @@
-// MUL, IMUL, DIV, IDIV (SDM 2). SF, ZF, AF and PF after a multiplication are undefined: SF and PF follow the low half of
-// the product and ZF, AF are clear, as on processors since the Pentium Pro. Divisions leave all flags alone.
-#include "cpu/ops/families.hpp"
+// MUL, IMUL, DIV, IDIV (SDM 2). SF, ZF, AF and PF after a multiplication are undefined: SF and PF follow the low half
+// of the product and ZF, AF are clear, as on processors since the Pentium Pro. Divisions leave all flags alone.
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -12,7 +12,7 @@ using enum Arg;
 
 constexpr u32 mul_defined = eflags::CF | eflags::OF, mul_undefined = OSZAPC & ~mul_defined;
 constexpr OpInfo mul_info{"mul", mul_defined, mul_undefined}, imul_info{"imul", mul_defined, mul_undefined},
-    div_info{"div", 0, 0}, idiv_info{"idiv", 0, 0};
+    div_info{"div", 0, OSZAPC}, idiv_info{"idiv", 0, OSZAPC};
 
 template <Word T> void mul_flags(Flags& f, T low, bool overflow) {
     f.set_result<T>(low);
@@ -21,7 +21,7 @@ template <Word T> void mul_flags(Flags& f, T low, bool overflow) {
 }
 
 /// Source operand of the one-operand forms, from a register or memory.
-template <Word T, class Ea> bool source(Cpu& cpu, const Op& op, T& value) {
+template <Word T, class Ea> bool source(Cpu& cpu, const auto& op, T& value) {
     if constexpr (std::is_void_v<Ea>) {
         value = cpu.reg<T>(op.reg);
         return true;
@@ -74,8 +74,10 @@ struct Imul2 {
 template <Word T, class Ea> struct Imul3 {
     static bool run(Cpu& cpu, const Op& op, Flags& f) {
         T a;
-        if constexpr (std::is_void_v<Ea>) a = cpu.reg<T>(op.base);
-        else if (!source<T, Ea>(cpu, op, a)) return false;
+        if constexpr (std::is_void_v<Ea>)
+            a = cpu.reg<T>(op.base);
+        else if (!source<T, Ea>(cpu, op, a))
+            return false;
         cpu.set_reg<T>(op.reg, imul_truncated<T>(f, a, static_cast<T>(op.imm)));
         return true;
     }
@@ -98,8 +100,10 @@ template <Word T, class Ea> struct Div {
         if (!source<T, Ea>(cpu, op, b)) return false;
         if (b == 0) return cpu.raise(Exception::DE, div_zero);
         u64 a;
-        if constexpr (sizeof(T) == 1) a = cpu.r16(RAX);
-        else a = (u64{cpu.reg<T>(8 * RDX)} << bits_of<T>) | cpu.reg<T>(8 * RAX);
+        if constexpr (sizeof(T) == 1)
+            a = cpu.r16(RAX);
+        else
+            a = (u64{cpu.reg<T>(8 * RDX)} << bits_of<T>) | cpu.reg<T>(8 * RAX);
         const u64 quotient = a / b;
         if (quotient > static_cast<T>(~T{0})) return cpu.raise(Exception::DE, div_range);
         write_double<T>(cpu, static_cast<T>(quotient), static_cast<T>(a % b));
@@ -113,9 +117,12 @@ template <Word T, class Ea> struct Idiv {
         const i64 b = static_cast<Signed<T>>(raw);
         if (b == 0) return cpu.raise(Exception::DE, div_zero);
         i64 a;
-        if constexpr (sizeof(T) == 1) a = static_cast<i16>(cpu.r16(RAX));
-        else if constexpr (sizeof(T) == 2) a = static_cast<i32>((u32{cpu.r16(RDX)} << 16) | cpu.r16(RAX));
-        else a = static_cast<i64>((u64{cpu.r32(RDX)} << 32) | cpu.r32(RAX));
+        if constexpr (sizeof(T) == 1)
+            a = static_cast<i16>(cpu.r16(RAX));
+        else if constexpr (sizeof(T) == 2)
+            a = static_cast<i32>((u32{cpu.r16(RDX)} << 16) | cpu.r16(RAX));
+        else
+            a = static_cast<i64>((u64{cpu.r32(RDX)} << 32) | cpu.r32(RAX));
         if (b == -1 && a == INT64_MIN) return cpu.raise(Exception::DE, div_range);
         const i64 quotient = a / b;
         if (quotient != static_cast<Signed<T>>(quotient)) return cpu.raise(Exception::DE, div_range);
@@ -137,10 +144,11 @@ constexpr Row rows[] = {
     {at(0xF7).digit(4), {Ev}, &mul_info, &select_one<Mul>},
     {at(0xF6).digit(5), {Eb}, &imul_info, &select_one<Imul1>},
     {at(0xF7).digit(5), {Ev}, &imul_info, &select_one<Imul1>},
-    {at(0xF6).digit(6), {Eb}, &div_info, &select_one<Div>, attr::may_fault},
-    {at(0xF7).digit(6), {Ev}, &div_info, &select_one<Div>, attr::may_fault},
-    {at(0xF6).digit(7), {Eb}, &idiv_info, &select_one<Idiv>, attr::may_fault},
-    {at(0xF7).digit(7), {Ev}, &idiv_info, &select_one<Idiv>, attr::may_fault},
+    // The undefined flags stay as they are, so an earlier write to them is not dead.
+    {at(0xF6).digit(6), {Eb}, &div_info, &select_one<Div>, attr::may_fault | attr::flags_conditional},
+    {at(0xF7).digit(6), {Ev}, &div_info, &select_one<Div>, attr::may_fault | attr::flags_conditional},
+    {at(0xF6).digit(7), {Eb}, &idiv_info, &select_one<Idiv>, attr::may_fault | attr::flags_conditional},
+    {at(0xF7).digit(7), {Ev}, &idiv_info, &select_one<Idiv>, attr::may_fault | attr::flags_conditional},
     {at(0x69), {Gv, Ev, Iz}, &imul_info, &select_imul3, 0, Feature::i186},
     {at(0x6B), {Gv, Ev, Ibs}, &imul_info, &select_imul3, 0, Feature::i186},
     binary<Imul2>(at(0x0FAF), Gv, Ev, 0, Feature::i386),

@@ -1,7 +1,7 @@
 // ROL, ROR, RCL, RCR, SHL, SHR, SAR, SHLD, SHRD (SDM 2). Counts are taken modulo 32; a count of zero changes no flag.
 // OF is undefined for counts other than 1: it is computed as processors do, from the last step.
-#include "cpu/ops/families.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -44,7 +44,7 @@ struct Rcl {
             u64 wide = (u64{c} << bits_of<T>) | a;
             wide = (wide << n) | (wide >> (bits_of<T> + 1 - n));
             r = static_cast<T>(wide);
-            c = ((wide >> bits_of<T>) & 1) != 0;
+            c = ((wide >> bits_of<T>)&1) != 0;
         }
         f.set_cf_of_af(c, msb(r) != c, f.af());
         return r;
@@ -60,7 +60,7 @@ struct Rcr {
             u64 wide = (u64{c} << bits_of<T>) | a;
             wide = (wide >> n) | (wide << (bits_of<T> + 1 - n));
             r = static_cast<T>(wide);
-            c = ((wide >> bits_of<T>) & 1) != 0;
+            c = ((wide >> bits_of<T>)&1) != 0;
         }
         f.set_cf_of_af(c, msb(r) != next_msb(r), f.af());
         return r;
@@ -71,7 +71,7 @@ struct Shl {
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const u64 wide = u64{a} << count;
         const T r = static_cast<T>(wide);
-        const bool c = ((wide >> bits_of<T>) & 1) != 0;
+        const bool c = ((wide >> bits_of<T>)&1) != 0;
         f.set_result<T>(r);
         f.set_cf_of_af(c, msb(r) != c, false);
         return r;
@@ -107,12 +107,14 @@ template <class S, Word T> struct ShiftRegImm {
 template <class S, Word T> struct ShiftRegCl {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         const u32 count = cpu.r32(RCX) & 31;
-        if (count) cpu.set_reg<T>(op.reg, S::template apply<T>(f, cpu.reg<T>(op.reg), count));
-        else cpu.set_reg<T>(op.reg, cpu.reg<T>(op.reg));
+        if (count)
+            cpu.set_reg<T>(op.reg, S::template apply<T>(f, cpu.reg<T>(op.reg), count));
+        else
+            cpu.set_reg<T>(op.reg, cpu.reg<T>(op.reg));
     }
 };
 template <class S, Word T, class Ea, bool cl> struct ShiftMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
         u64 linear;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
@@ -208,11 +210,12 @@ template <class S, Word T, bool cl> struct DoubleReg {
     }
 };
 template <class S, Word T, bool cl> struct DoubleMem {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
         const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
         u64 linear;
         if (!EaSeg::write(cpu, op, sizeof(T), linear)) return false;
-        return modify<T>(cpu, op, linear, [&](T a) { return count ? S::template apply<T>(f, a, cpu.reg<T>(op.reg), count) : a; });
+        return modify<T>(cpu, op, linear,
+                         [&](T a) { return count ? S::template apply<T>(f, a, cpu.reg<T>(op.reg), count) : a; });
     }
 };
 template <class S, bool cl> Handler select_double(const Insn& insn, Op& op) {
@@ -236,8 +239,13 @@ constexpr Row doubles[] = {
 
 std::span<const Row> families::shift() {
     static constexpr auto rows = [] {
-        const std::array<std::array<Row, 6>, 8> groups = {group<Rol, 0>(), group<Ror, 1>(), group<Rcl, 2>(), group<Rcr, 3>(),
-                                                          group<Shl, 4>(), group<Shr, 5>(), group<Shl, 6>(attr::undocumented),
+        const std::array<std::array<Row, 6>, 8> groups = {group<Rol, 0>(),
+                                                          group<Ror, 1>(),
+                                                          group<Rcl, 2>(),
+                                                          group<Rcr, 3>(),
+                                                          group<Shl, 4>(),
+                                                          group<Shr, 5>(),
+                                                          group<Shl, 6>(attr::undocumented),
                                                           group<Sar, 7>()};
         std::array<Row, 48 + std::size(doubles)> all{};
         for (std::size_t i = 0; i < 48; ++i) all[i] = groups[i / 6][i % 6];

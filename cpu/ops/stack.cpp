@@ -1,8 +1,8 @@
 // PUSH, POP, PUSHA, POPA, ENTER, LEAVE (SDM 2). PUSHF and POPF belong to the system side.
 #include "cpu/stack.hpp"
 
-#include "cpu/ops/families.hpp"
 #include "cpu/operands.hpp"
+#include "cpu/ops/families.hpp"
 
 namespace glassbox {
 
@@ -14,20 +14,21 @@ constexpr OpInfo push_info{"push"}, pop_info{"pop"}, pusha_info{"pusha"}, popa_i
     leave_info{"leave"};
 
 template <Word T, class Stack> struct PushReg {
-    static bool run(Cpu& cpu, const Op& op, Flags&) { return push<T, Stack>(cpu, op, cpu.reg<T>(op.reg)); }
+    static bool run(Cpu& cpu, const auto& op, Flags&) { return push<T, Stack>(cpu, op, cpu.reg<T>(op.reg)); }
 };
 template <Word T, class Stack> struct PushImm {
-    static bool run(Cpu& cpu, const Op& op, Flags&) { return push<T, Stack>(cpu, op, static_cast<T>(op.imm)); }
+    static bool run(Cpu& cpu, const auto& op, Flags&) { return push<T, Stack>(cpu, op, static_cast<T>(op.imm)); }
 };
 template <Word T, class Stack, class Ea> struct PushMem {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         u64 linear;
         T value;
-        return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value) && push<T, Stack>(cpu, op, value);
+        return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value) &&
+               push<T, Stack>(cpu, op, value);
     }
 };
 template <Word T, class Stack> struct PopReg {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         T value;
         if (!top<T, Stack>(cpu, op, value)) return false;
         drop<T, Stack>(cpu);
@@ -37,7 +38,7 @@ template <Word T, class Stack> struct PopReg {
 };
 /// The address is computed with SP already moved (SDM 2, POP).
 template <Word T, class Stack> struct PopMem {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         T value;
         if (!top<T, Stack>(cpu, op, value)) return false;
         const u64 before = cpu.gpr[RSP];
@@ -70,7 +71,9 @@ Handler select_pop(const Insn& insn, Op& op) {
         });
     });
 }
-consteval Row push_row(At at, Arg a, Feature f = Feature::i8086) { return {at, {a}, &push_info, &select_push, attr::may_fault, f}; }
+consteval Row push_row(At at, Arg a, Feature f = Feature::i8086) {
+    return {at, {a}, &push_info, &select_push, attr::may_fault, f};
+}
 consteval Row pop_row(At at, Arg a) { return {at, {a}, &pop_info, &select_pop, attr::may_fault}; }
 
 template <Word T> bool pusha(Cpu& cpu, const Op& op) {
@@ -138,7 +141,7 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
 }
 
 template <Word T, class Stack> struct LeaveFrame {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
         const u32 frame = Stack::moved(cpu, cpu.r32(RBP), 0);
         u64 linear;
         T value;
@@ -155,11 +158,25 @@ Handler select_leave(const Insn& insn, Op&) {
 }
 
 constexpr Row rows[] = {
-    push_row(at(0x50), Zv), push_row(at(0x51), Zv), push_row(at(0x52), Zv), push_row(at(0x53), Zv),
-    push_row(at(0x54), Zv), push_row(at(0x55), Zv), push_row(at(0x56), Zv), push_row(at(0x57), Zv),
-    pop_row(at(0x58), Zv), pop_row(at(0x59), Zv), pop_row(at(0x5A), Zv), pop_row(at(0x5B), Zv),
-    pop_row(at(0x5C), Zv), pop_row(at(0x5D), Zv), pop_row(at(0x5E), Zv), pop_row(at(0x5F), Zv),
-    push_row(at(0x68), Iz, Feature::i186), push_row(at(0x6A), Ibs, Feature::i186), push_row(at(0xFF).digit(6), Ev),
+    push_row(at(0x50), Zv),
+    push_row(at(0x51), Zv),
+    push_row(at(0x52), Zv),
+    push_row(at(0x53), Zv),
+    push_row(at(0x54), Zv),
+    push_row(at(0x55), Zv),
+    push_row(at(0x56), Zv),
+    push_row(at(0x57), Zv),
+    pop_row(at(0x58), Zv),
+    pop_row(at(0x59), Zv),
+    pop_row(at(0x5A), Zv),
+    pop_row(at(0x5B), Zv),
+    pop_row(at(0x5C), Zv),
+    pop_row(at(0x5D), Zv),
+    pop_row(at(0x5E), Zv),
+    pop_row(at(0x5F), Zv),
+    push_row(at(0x68), Iz, Feature::i186),
+    push_row(at(0x6A), Ibs, Feature::i186),
+    push_row(at(0xFF).digit(6), Ev),
     pop_row(at(0x8F).digit(0), Ev),
     cold_row<pusha<u16>, pusha<u32>>(pusha_info, at(0x60), {}, 0, Feature::i186),
     cold_row<popa<u16>, popa<u32>>(popa_info, at(0x61), {}, 0, Feature::i186),

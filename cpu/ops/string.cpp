@@ -1,9 +1,9 @@
 // MOVS, STOS, LODS, CMPS, SCAS, INS, OUTS and their repetitions (SDM 2). An iteration counts as an instruction; a
 // repetition stops for events at an exact iteration and continues there. Where both sides are plain memory, MOVS and
 // STOS go page by page on host memory.
+#include "cpu/operands.hpp"
 #include "cpu/ops/families.hpp"
 #include "cpu/ops/port_access.hpp"
-#include "cpu/operands.hpp"
 
 #include <algorithm>
 
@@ -19,8 +19,10 @@ enum class String : u8 { movs, stos, lods, cmps, scas, ins, outs };
 u32 address_mask(const Op& op) { return ~u32{0} >> op.extra; }
 u32 index_register(const Cpu& cpu, const Op& op, Gpr n) { return cpu.r32(n) & address_mask(op); }
 void set_index(Cpu& cpu, const Op& op, Gpr n, u32 value) {
-    if (op.extra) cpu.set_r16(n, static_cast<u16>(value));
-    else cpu.set_r32(n, value);
+    if (op.extra)
+        cpu.set_r16(n, static_cast<u16>(value));
+    else
+        cpu.set_r32(n, value);
 }
 void advance(Cpu& cpu, const Op& op, Gpr n, u32 bytes) {
     const u32 old = cpu.r32(n);
@@ -29,15 +31,18 @@ void advance(Cpu& cpu, const Op& op, Gpr n, u32 bytes) {
 
 template <Word T> bool load_source(Cpu& cpu, const Op& op, T& value) {
     u64 linear;
-    return segment_read(cpu, op.seg, index_register(cpu, op, RSI), sizeof(T), linear) && load<T>(cpu, op, linear, value);
+    return segment_read(cpu, op.seg, index_register(cpu, op, RSI), sizeof(T), linear) &&
+           load<T>(cpu, op, linear, value);
 }
 template <Word T> bool load_destination(Cpu& cpu, const Op& op, T& value) {
     u64 linear;
-    return segment_read(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) && load<T>(cpu, op, linear, value);
+    return segment_read(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
+           load<T>(cpu, op, linear, value);
 }
 template <Word T> bool store_destination(Cpu& cpu, const Op& op, T value) {
     u64 linear;
-    return segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) && store<T>(cpu, op, linear, value);
+    return segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
+           store<T>(cpu, op, linear, value);
 }
 
 /// One iteration, index registers included.
@@ -62,7 +67,8 @@ template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
         // The port is read only when its value can be stored: reading has side effects.
         u64 linear;
         if (!check_port(cpu, cpu.r16(RDX), size) ||
-            !segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), size, linear) || !probe_write(cpu, linear, size))
+            !segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), size, linear) ||
+            !probe_write(cpu, linear, size))
             return false;
         if (!store<T>(cpu, op, linear, static_cast<T>(port_read(cpu, op, cpu.r16(RDX), size)))) return false;
     } else {
@@ -71,7 +77,8 @@ template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
     }
     if constexpr (kind == String::movs || kind == String::lods || kind == String::cmps || kind == String::outs)
         advance(cpu, op, RSI, size);
-    if constexpr (kind == String::movs || kind == String::stos || kind == String::cmps || kind == String::scas || kind == String::ins)
+    if constexpr (kind == String::movs || kind == String::stos || kind == String::cmps || kind == String::scas ||
+                  kind == String::ins)
         advance(cpu, op, RDI, size);
     return true;
 }
@@ -98,8 +105,10 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
     if (!to) return 0;
     if constexpr (kind == String::stos) {
         const T value = cpu.reg<T>(8 * RAX);
-        if constexpr (sizeof(T) == 1) std::memset(to, value, n);
-        else std::fill_n(to, n, value);
+        if constexpr (sizeof(T) == 1)
+            std::memset(to, value, n);
+        else
+            std::fill_n(to, n, value);
     } else {
         const u32 si = index_register(cpu, op, RSI);
         const Segment& from_segment = cpu.seg[op.seg];

@@ -6,8 +6,6 @@
 namespace glassbox {
 
 void go(Cpu& cpu, const CodeTarget& target) {
-    // Jump-cache entries and links between pages hold EIPs: another base makes them mean other code.
-    if (cpu.seg[CS].base != target.cs.base) cpu.bump_epoch();
     cpu.seg[CS] = target.cs;
     cpu.cpl = target.cpl;
     cpu.next_ip = target.offset;

@@ -30,6 +30,7 @@ void Cpu::update_mode() {
     if (seg[DS].flat()) m |= mode::flat_ds;
     if (seg[ES].flat()) m |= mode::flat_es;
     if (seg[SS].flat()) m |= mode::flat_ss;
+    if (seg[CS].limit == 0xFFFF'FFFF) m |= mode::big_cs;
     if (cpl == 3) m |= mode::user;
     if (!real_mode()) m |= mode::protected_mode;
     if (v86()) m |= mode::v86;
