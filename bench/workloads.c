@@ -80,7 +80,7 @@ static __attribute__((noinline)) int takeuchi(int x, int y, int z) {
 }
 static Check calls(int scale) {
     Check sum = 0;
-    for (int i = 0; i < 300 * scale; i++) sum += (Check)takeuchi(16 + (i & 1), 8, 3);
+    for (int i = 0; i < 900 * scale; i++) sum += (Check)takeuchi(16 + (i & 1), 8, 3);
     return sum;
 }
 
@@ -112,7 +112,7 @@ __attribute__((target("sse2"))) static Check packed(int scale) {
             a[i][j] = (uint16_t)random32();
             b[i][j] = (uint16_t)random32();
         }
-    for (int round = 0; round < 6000 * scale; round++)
+    for (int round = 0; round < 12000 * scale; round++)
         for (int i = 0; i < 2048; i++) {
             Vector c = a[i] * b[(i + round) & 2047] + (a[i] >> 3);
             a[i] = (c & 0x7FFF) ^ (b[i] << 1);
@@ -128,7 +128,7 @@ static Check strings(int scale) {
     char *from = malloc(size), *to = malloc(size);
     if (!from || !to) exit(1);
     memset(from, 3, size);
-    for (int round = 0; round < 60 * scale; round++) {
+    for (int round = 0; round < 20 * scale; round++) {
         void *d = to, *s = from;
         size_t n = size / 4;
         __asm__ volatile("rep movsl" : "+D"(d), "+S"(s), "+c"(n)::"memory");
@@ -162,7 +162,7 @@ static Check syscalls(int scale) {
 static Check faults(int scale) {
     enum { size = 4 << 20 };
     Check sum = 0;
-    for (int round = 0; round < 20 * scale; round++) {
+    for (int round = 0; round < 60 * scale; round++) {
         char *p = mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (p == MAP_FAILED) exit(1);
         for (int i = 0; i < size; i += 4096) p[i] = (char)round;
