@@ -49,7 +49,8 @@ enum class Feature : u8 {
     prefetchw,
     fcmov,
     syscall,
-    invlpg_
+    invlpg_,
+    bswap
 };
 
 struct FeatureSet {

@@ -1,0 +1,60 @@
+// The instruction table itself: no encoding belongs to two rows, and the page made from it is the one in docs/.
+#include "cpu/decode/reference.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+using namespace glassbox;
+
+namespace {
+
+/// Whether some encoding is both rows'. A row that demands more may stand beside one that demands less: it comes first.
+bool ambiguous(const Row& a, const Row& b) {
+    const auto disjoint = [](int x, int y) { return x >= 0 && y >= 0 && x != y; };
+    if (disjoint(a.at.digit_, b.at.digit_) || disjoint(a.at.rm_, b.at.rm_)) return false;
+    if (a.at.mod != Mod::any && b.at.mod != Mod::any && a.at.mod != b.at.mod) return false;
+    if (a.at.mandatory != Mandatory::any && b.at.mandatory != Mandatory::any && a.at.mandatory != b.at.mandatory)
+        return false;
+    const auto demands = [](const At& at) {
+        return (at.rm_ >= 0 ? 8 : 0) + (at.digit_ >= 0 ? 4 : 0) + (at.mandatory != Mandatory::any ? 2 : 0) +
+               (at.mod != Mod::any ? 1 : 0);
+    };
+    return demands(a.at) == demands(b.at);
+}
+
+} // namespace
+
+TEST_CASE("no encoding belongs to two rows") {
+    const auto rows = all_rows();
+    REQUIRE(rows.size() > 900);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        for (std::size_t k = i + 1; k < rows.size(); ++k) {
+            if (rows[i]->at.map != rows[k]->at.map || rows[i]->at.opcode != rows[k]->at.opcode) break;
+            if (rows[i]->feature == rows[k]->feature) {
+                INFO(encoding_of(*rows[i]), " and ", encoding_of(*rows[k]));
+                CHECK_FALSE(ambiguous(*rows[i], *rows[k]));
+            }
+        }
+    }
+}
+
+TEST_CASE("every row says what it is") {
+    for (const Row* row : all_rows()) {
+        REQUIRE(row->info != nullptr);
+        CHECK(row->info->mnemonic != nullptr);
+        CHECK((row->select != nullptr));
+    }
+}
+
+TEST_CASE("docs/opcodes.md is the table") {
+    const std::string path = GLASSBOX_SOURCE_DIR "/docs/opcodes.md";
+    if (std::getenv("GLASSBOX_WRITE_DOCS")) std::ofstream(path) << opcode_reference();
+    std::ifstream file(path);
+    std::stringstream text;
+    text << file.rdbuf();
+    const bool current = text.str() == opcode_reference();
+    CHECK_MESSAGE(current, "make it anew: GLASSBOX_WRITE_DOCS=1 unit_cpu");
+}
