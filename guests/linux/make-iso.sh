@@ -19,7 +19,7 @@ if [ "${1:-}" = --bench ]; then
 fi
 extra="$*"
 
-cache=$(realpath -m "${GLASSBOX_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/glassbox}")/linux
+cache=$(realpath -m "${GLASSBOX_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/glassbox}")/linux
 mkdir -p "$cache" "$(dirname "$out")" || die "cannot write $cache"
 exec 9>"$cache/lock"
 flock 9
