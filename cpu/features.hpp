@@ -50,7 +50,7 @@ enum class Feature : u8 {
     fcmov,
     syscall,
     invlpg_,
-    bswap
+    bios486 // BSWAP and WBINVD: of the 486, but Debian's SeaBIOS executes them on any processor
 };
 
 struct FeatureSet {

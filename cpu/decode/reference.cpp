@@ -17,8 +17,8 @@ constexpr const char* feature_names[] = {
     "8086",  "80186", "80286", "386",   "486",      "pentium",   "pentium-pro", "fpu",     "vme",    "de",
     "pse",   "tsc",   "msr",   "pae",   "mce",      "cx8",       "apic",        "sep",     "mtrr",   "pge",
     "mca",   "cmov",  "pat",   "pse36", "clflush",  "mmx",       "fxsr",        "sse",     "sse2",   "nx",
-    "rdpmc", "cpuid", "ud",    "nopl",  "prefetch", "prefetchw", "fcmov",       "syscall", "invlpg", "bswap"};
-static_assert(std::size(feature_names) == static_cast<std::size_t>(Feature::bswap) + 1);
+    "rdpmc", "cpuid", "ud",    "nopl",  "prefetch", "prefetchw", "fcmov",       "syscall", "invlpg", "bios486"};
+static_assert(std::size(feature_names) == static_cast<std::size_t>(Feature::bios486) + 1);
 
 /// The flags of a mask, as letters in the order of EFLAGS.
 std::string flag_letters(u32 mask) {

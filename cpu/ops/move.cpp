@@ -164,7 +164,7 @@ Handler select_bswap(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     return insn.opsize == 2 ? &handler<Bswap16> : &handler<Bswap32>;
 }
-template <u32 n> consteval Row bswap() { return {at(0x0FC8 + n), {Zv}, &bswap_info, &select_bswap, 0, Feature::bswap}; }
+template <u32 n> consteval Row bswap() { return {at(0x0FC8 + n), {Zv}, &bswap_info, &select_bswap, 0, Feature::bios486}; }
 
 struct Xlat {
     static bool run(Cpu& cpu, const auto& op, Flags&) {

@@ -68,7 +68,7 @@ constexpr Row rows[] = {
 
     cold_end_row<clts>(clts_info, at(0x0F06), {}, 0, i286),
     cold_row<cache_control>(invd_info, at(0x0F08), {}, 0, i486),
-    cold_row<cache_control>(wbinvd_info, at(0x0F09), {}, 0, i486),
+    cold_row<cache_control>(wbinvd_info, at(0x0F09), {}, 0, bios486),
     cold_row<undefined>(ud2_info, at(0x0F0B), {}, 0, ud_opcodes),
     cold_row<undefined>(ud1_info, at(0x0FB9), {Gv, Ev}, 0, ud_opcodes),
     cold_row<undefined>(ud0_info, at(0x0FFF), {Gv, Ev}, 0, ud_opcodes),

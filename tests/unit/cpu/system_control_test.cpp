@@ -353,7 +353,7 @@ TEST_CASE("reset and INIT") {
 TEST_CASE("mode bits and the TLB class") {
     Machine m;
     using namespace mode;
-    CHECK(m.cpu.mode == (code32 | stack32 | flat_ds | flat_es | flat_ss | protected_mode));
+    CHECK(m.cpu.mode == (code32 | stack32 | flat_ds | flat_es | flat_ss | big_cs | protected_mode));
     CHECK(m.cpu.tlb == &m.cpu.tlbs[0]);
     m.level(3);
     CHECK((m.cpu.mode & user) != 0);
