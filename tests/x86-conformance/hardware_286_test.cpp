@@ -1,0 +1,197 @@
+// Every instruction form of the 80286 in real mode against captures from a Harris N80C286-12 (../shared/vectors, from
+// SingleStepTests/80286, by Daniel Balsom). The processor here is a later one: where the two truly differ the case is
+// left out, with the reason, in `differences`.
+#include "machine.hpp"
+#include "moo.hpp"
+
+#include "cpu/decode/decoder.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <map>
+#include <optional>
+
+using namespace glassbox;
+using namespace glassbox::conformance;
+
+namespace {
+
+constexpr u32 defined_bits = 0x0FD5; // what FLAGS holds of a 286 in real mode
+constexpr u64 memory_size = 16u << 20;
+constexpr SegmentName segment_names[] = {SegmentName::CS, SegmentName::SS, SegmentName::DS, SegmentName::ES};
+constexpr Gpr register_names[] = {RAX, RBX, RCX, RDX};
+constexpr Gpr pointer_names[] = {RSP, RBP, RSI, RDI};
+
+void load(Machine& m, const moo::Test& test) {
+    Cpu& cpu = m.cpu;
+    reset_state(cpu);
+    cpu.fault_chain_length = 0;
+    const auto value = [&](unsigned name) { return test.initial.registers[name].value_or(0); };
+    for (unsigned i = 0; i < 4; ++i) {
+        cpu.set_r32(register_names[i], value(moo::ax + i));
+        cpu.set_r32(pointer_names[i], value(moo::sp + i));
+        cpu.seg[segment_names[i]].load_real(value(moo::cs + i));
+    }
+    cpu.ip = value(moo::ip);
+    cpu.set_full_eflags((value(moo::flags) & 0x0FFFu) | 2);
+    cpu.update_mode();
+    for (const auto& [address, byte] : test.initial.memory) m.memory.write_block(PhysAddress{address}, {&byte, 1});
+}
+
+void forget(Machine& m, const moo::Test& test) {
+    const u8 zero = 0;
+    for (const auto* state : {&test.initial, &test.final}) {
+        for (const auto& [address, byte] : state->memory) m.memory.write_block(PhysAddress{address}, {&zero, 1});
+    }
+}
+
+/// Runs to the HLT: of the case or, after a fault, of its handler. Returns the fault, if any.
+std::optional<Fault> run_to_halt(Cpu& cpu) {
+    constexpr unsigned most = 70'000, handler = 4;
+    std::optional<Fault> fault;
+    for (unsigned left = most; left > 0 && !cpu.halted && !cpu.shutdown; --left) {
+        cpu.run(1);
+        if (fault || cpu.fault_chain_length == 0) continue;
+        fault = cpu.fault_chain[0];
+        left = handler;
+    }
+    return fault;
+}
+
+u16 result(const Cpu& cpu, unsigned name) {
+    if (name <= moo::dx) return cpu.r16(register_names[name]);
+    if (name <= moo::es) return cpu.seg[segment_names[name - moo::cs]].selector;
+    if (name <= moo::di) return cpu.r16(pointer_names[name - moo::sp]);
+    if (name == moo::ip) return static_cast<u16>(cpu.ip);
+    return static_cast<u16>(cpu.full_eflags());
+}
+
+/// Where a 286 differs from later processors by design: the reason, or null. `fault`: what ours took, null for nothing.
+const char* difference_of_models(const Insn& insn, DecodeStatus status, const moo::Test& test,
+                                 const std::optional<Fault>& fault) {
+    constexpr unsigned longest_286 = 10;
+    const bool valid = status == DecodeStatus::ok;
+    const bool limit = test.exception && test.exception_number == 13;
+    if (insn.lock && status == DecodeStatus::invalid)
+        return "the 286 takes LOCK before any instruction, the 386 only before those that write memory";
+    if (valid && (insn.opcode == 0x8C || insn.opcode == 0x8E) && insn.reg_field() >= SegmentName::FS)
+        return "the 286 has no FS and GS";
+    if (valid && limit && insn.length > longest_286)
+        return "an instruction of the 286 has at most ten bytes, of the 386 fifteen";
+    if (valid && limit && fault && fault->vector == Exception::SS)
+        return "a word at the end of the stack segment is exception 13 on the 286, 12 on the 386";
+    if (valid && limit && (insn.row->attributes & attr::string) && insn.operand[0].width != 1)
+        return "the 286 has moved the index registers when a string access faults";
+    return nullptr;
+}
+
+const char* const names[] = {"ax", "bx", "cx", "dx", "cs", "ss", "ds", "es", "sp", "bp", "si", "di", "ip", "flags"};
+
+/// What differs, or nothing.
+std::string compare(Machine& m, const moo::Test& test, u32 undefined) {
+    std::string text;
+    const auto say = [&](const char* what, u32 ours, u32 theirs) {
+        char line[80];
+        std::snprintf(line, sizeof line, " %s %04x, not %04x;", what, ours, theirs);
+        text += line;
+    };
+    const u32 flags_mask = defined_bits & ~undefined;
+    if (m.cpu.shutdown)
+        text += " shut down;";
+    else if (!m.cpu.halted)
+        text += " did not halt;";
+    for (unsigned i = 0; i < moo::register_count; ++i) {
+        const auto expected = test.final.registers[i] ? test.final.registers[i] : test.initial.registers[i];
+        const u32 mask = i == moo::flags ? flags_mask : 0xFFFF;
+        if (!expected || ((result(m.cpu, i) ^ *expected) & mask) == 0) continue;
+        say(names[i], result(m.cpu, i) & mask, *expected & mask);
+    }
+    const auto last = [&](unsigned name) {
+        return test.final.registers[name] ? *test.final.registers[name] : *test.initial.registers[name];
+    };
+    for (const auto& [address, byte] : test.final.memory) {
+        u32 mask = 0xFF; // of the FLAGS that an exception pushed, only what is defined
+        const u32 at = address - (u32{last(moo::ss)} << 4) - static_cast<u16>(last(moo::sp) + 4);
+        if (test.exception && at < 2) mask = (flags_mask >> (8 * at)) & 0xFF;
+        const u8 ours = m.get<u8>(address);
+        char where[24];
+        std::snprintf(where, sizeof where, "[%06x]", address);
+        if ((ours ^ byte) & mask) say(where, ours, byte);
+    }
+    return text;
+}
+
+std::string describe(const moo::Test& test) {
+    std::string text = test.name + " (";
+    for (const u8 b : test.bytes) {
+        char digits[8];
+        std::snprintf(digits, sizeof digits, "%02x ", b);
+        text += digits;
+    }
+    text += ")";
+    for (unsigned i = 0; i < moo::register_count; ++i) {
+        char value[16];
+        std::snprintf(value, sizeof value, " %s=%04x", names[i], test.initial.registers[i].value_or(0));
+        text += value;
+    }
+    if (test.exception) text += " exception " + std::to_string(test.exception_number);
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("real mode, against captures from an 80286") {
+    const std::filesystem::path folder = std::string(GLASSBOX_VECTORS) + "/80286-real";
+    if (!std::filesystem::is_directory(folder)) {
+        MESSAGE("skipped: no captures in " << folder.string());
+        return;
+    }
+    std::vector<std::filesystem::path> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        if (entry.path().extension() == ".gz") paths.push_back(entry.path());
+    }
+    std::sort(paths.begin(), paths.end());
+    REQUIRE(!paths.empty());
+    const char* setting = std::getenv("GLASSBOX_286_CASES");
+    const unsigned per_form = setting ? static_cast<unsigned>(std::atoi(setting)) : 300;
+
+    Machine m(memory_size, "386");
+    unsigned run = 0, failed = 0;
+    std::map<std::string, unsigned> reasons;
+    for (const auto& path : paths) {
+        const std::string form = path.filename().string().substr(0, path.filename().string().find(".MOO"));
+        std::string error;
+        const auto file = moo::load(path.string(), error);
+        REQUIRE_MESSAGE(file, error);
+        unsigned failed_here = 0;
+        std::string first;
+        for (const moo::Test& test : file->tests) {
+            if (test.index >= per_form) break;
+            Insn insn;
+            const DecodeStatus status = decode(test.bytes, 0, m.cpu.model->features, insn);
+            const u32 undefined = status == DecodeStatus::ok ? insn.row->info->undefined : 0;
+            load(m, test);
+            const auto fault = run_to_halt(m.cpu);
+            std::string difference = compare(m, test, undefined);
+            if (!difference.empty()) {
+                if (const char* reason = difference_of_models(insn, status, test, fault)) {
+                    ++reasons[reason];
+                    difference.clear();
+                }
+            }
+            forget(m, test);
+            ++run;
+            if (difference.empty()) continue;
+            if (failed_here++ < 3) first += "\n  " + describe(test) + "\n    " + difference;
+        }
+        failed += failed_here;
+        if (failed_here)
+            MESSAGE(form << ": " << failed_here << " of " << file->tests.size() << " cases differ" << first);
+    }
+    MESSAGE(run << " cases of " << paths.size() << " forms");
+    for (const auto& [reason, count] : reasons) MESSAGE("left out: " << count << " cases: " << reason);
+    CHECK(failed == 0);
+}
