@@ -22,7 +22,8 @@ u64 speed_of(const MachineConfig& config) {
 }
 
 LocalApic::Config apic_config(const CpuModel& model) {
-    return {.id = 0, .bootstrap = true, .present = model.features.has(Feature::apic), .physical_bits = model.physical_bits};
+    return {
+        .id = 0, .bootstrap = true, .present = model.features.has(Feature::apic), .physical_bits = model.physical_bits};
 }
 
 std::vector<BootDevice> boot_devices(const MachineConfig& config) {
@@ -38,33 +39,32 @@ std::vector<BootDevice> boot_devices(const MachineConfig& config) {
 } // namespace
 
 Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
-    : config(config_), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)), memory(config.memory_bytes),
-      pci(ports), cpu(std::make_unique<Cpu>(memory, ports, scheduler, apic_socket, model)),
-      lapic(std::make_unique<LocalApic>(scheduler, *cpu, apic_bus, [this] { return pic.acknowledge(); }, apic_config(model))),
+    : config(config_), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)),
+      memory(config.memory_bytes), pci(ports), cpu(std::make_unique<Cpu>(memory, ports, scheduler, apic_socket, model)),
+      lapic(std::make_unique<LocalApic>(
+          scheduler, *cpu, apic_bus, [this] { return pic.acknowledge(); }, apic_config(model))),
       io_apic(apic_bus), pic(IrqLine(*lapic, 0)), isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
       pit(scheduler, IrqLine(legacy_timers, LegacyRouter::pit)),
-      rtc(scheduler, IrqLine(legacy_timers, LegacyRouter::rtc), config.rtc_base), hpet(scheduler, io_apic, legacy_timers),
+      rtc(scheduler, IrqLine(legacy_timers, LegacyRouter::rtc), config.rtc_base),
+      hpet(scheduler, io_apic, legacy_timers),
       ps2(scheduler, isa_irqs.line(1), isa_irqs.line(12),
           {[this](bool open) { a20.set(open); }, [this] { return a20.open(); }, [this] { soft_reset(); }}),
       system_control(scheduler, a20,
                      {[this](bool level) { pit.set_gate2(level); }, [this] { return pit.output(2); },
                       [this] { return pit.refresh_toggle(); }, [](bool) {}, [this] { soft_reset(); }}),
-      host_bridge(ports, memory),
-      isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16,
-                 {[this](bool hard) {
-                     if (!hard) return soft_reset();
-                     reset_requested_ = true;
-                     cpu->leave_requested = true;
-                 }}),
+      host_bridge(ports, memory), isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16, {[this](bool hard) {
+                                                 if (!hard) return soft_reset();
+                                                 reset_requested_ = true;
+                                                 cpu->leave_requested = true;
+                                             }}),
       ide(ports, memory, scheduler, isa_irqs.line(14), isa_irqs.line(15)),
       power(ports, memory, scheduler, isa_irqs.line(9, IsaIrqRouter::sci),
             {[this] {
                  powered_off = true;
                  cpu->leave_requested = true;
              },
-             [this] { cpu->leave_requested = true; },
-             [this] { reset_requested_ = true; }}),
+             [this] { cpu->leave_requested = true; }, [this] { wake_from_suspend(); }}),
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
       fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
     apic_socket.plug(*lapic);
@@ -72,8 +72,8 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
     cpu->ferr = [this](bool level) { isa_irqs.line(13).set(level); };
     for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {
         const unsigned irq = Uart16550::standard_irq(i);
-        uarts.push_back(std::make_unique<Uart16550>(scheduler, isa_irqs.line(irq, IsaIrqRouter::first_free + i), host.serial[i],
-                                                    "com" + std::to_string(i + 1), fast_serial_byte));
+        uarts.push_back(std::make_unique<Uart16550>(scheduler, isa_irqs.line(irq, IsaIrqRouter::first_free + i),
+                                                    host.serial[i], "com" + std::to_string(i + 1), fast_serial_byte));
         uarts.back()->map(ports, i);
     }
     if (config.parallel_port) {
@@ -108,9 +108,35 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
 
 Board::~Board() = default;
 
+/// INIT# as the keyboard controller and ports 92h and CF9h give it. The PIIX3 opens the A20 gate with it, so that the
+/// reset vector is where it should be.
 void Board::soft_reset() {
+    a20.reset();
     cpu->init();
     lapic->init();
+}
+
+/// Out of S3: the processor starts again, everything else kept its state (ACPI 4.0, 7.3.4.4 asks no more of the
+/// platform than the memory). The shutdown status FEh tells SeaBIOS that this is a resume.
+void Board::wake_from_suspend() {
+    constexpr u8 shutdown_status = 0x0F, resume = 0xFE;
+    rtc.set_cmos(shutdown_status, resume);
+    a20.reset();
+    lapic->reset();
+    cpu->reset();
+}
+
+/// Halted with INTR masked and nothing wired to NMI# or INIT#: only a person can end that.
+bool Board::idle_forever() const {
+    if (power.suspended() || !cpu->halted || (cpu->eflags & eflags::IF) || cpu->wake_pending()) return false;
+    if (lapic->lint0_wakes()) return false;
+    for (unsigned input = 0; input < IoApic::inputs; ++input) {
+        constexpr u64 masked = 1u << 16;
+        const u64 entry = io_apic.redirection(input);
+        const auto delivery = static_cast<ApicDelivery>(entry >> 8 & 7);
+        if (!(entry & masked) && (delivery == ApicDelivery::nmi || delivery == ApicDelivery::init)) return false;
+    }
+    return true;
 }
 
 void Board::map_memory() {
@@ -178,13 +204,18 @@ Expected<> Board::attach_media() {
         const auto n = static_cast<unsigned>(place - taken.begin());
         if (auto ok = ide.attach_disk(n / 2, n % 2, std::move(*image)); !ok) return ok;
     }
+    // A PC's CD-ROM drive is there without a disc too, so that one can be inserted later.
+    if (!config.cdrom && !taken[2]) {
+        if (auto ok = ide.attach_cdrom(1, 0, nullptr); !ok) return ok;
+    }
     unsigned drive = 0;
     if (config.demo) {
         const auto demo = demo_floppy();
         if (auto ok = fdc.insert(drive++, memory_image({demo.begin(), demo.end()})); !ok) return ok;
     }
     for (const DriveConfig& floppy : config.floppies) {
-        if (drive >= Fdc::drive_count) return fail("there are only two floppy drives: too many for '" + floppy.path + "'");
+        if (drive >= Fdc::drive_count)
+            return fail("there are only two floppy drives: too many for '" + floppy.path + "'");
         auto image = open_image(floppy.path, {.read_only = floppy.read_only, .discard_writes = floppy.discard_writes});
         if (!image) return tl::unexpected(image.error());
         if (auto ok = fdc.insert(drive++, std::move(*image)); !ok) return ok;
@@ -227,8 +258,10 @@ Expected<> Board::configure_firmware() {
     smbios.megahertz = static_cast<u16>(std::min<u64>(speed_of(config) / 1'000'000, 65535));
     add(smbios_fw_cfg(smbios));
     for (FwCfgItem& item : items) {
-        if (item.file.empty()) fw_cfg.add_bytes(item.key, std::move(item.data));
-        else fw_cfg.add_file(std::move(item.file), std::move(item.data));
+        if (item.file.empty())
+            fw_cfg.add_bytes(item.key, std::move(item.data));
+        else
+            fw_cfg.add_file(std::move(item.file), std::move(item.data));
     }
     for (const CmosByte& byte : cmos_bytes(facts)) rtc.set_cmos(byte.index, byte.value);
     return {};
@@ -237,7 +270,8 @@ Expected<> Board::configure_firmware() {
 Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const HostPorts& host) {
     const CpuModel* model = find_cpu_model(config.cpu_model);
     if (!model)
-        return fail("no processor model is called '" + config.cpu_model + "'; there are: " + std::string(cpu_model_names()));
+        return fail("no processor model is called '" + config.cpu_model +
+                    "'; there are: " + std::string(cpu_model_names()));
     auto bios = load_system_bios(config.bios);
     if (!bios) return tl::unexpected(bios.error());
     auto vga_bios = load_vga_bios(config.vgabios);
@@ -285,13 +319,11 @@ StopReason Board::run(Time until, u64 max_instructions) {
             reset(); // the chipset answers the shutdown cycle with a reset
             continue;
         }
-        if ((cpu->halted || power.suspended()) && !cpu->wake_pending()) {
-            if (scheduler.next_event() == never) {
-                if (until == never) return StopReason::idle_forever;
-                scheduler.skip_to(until);
-            } else {
-                scheduler.skip_to(std::min(until, scheduler.next_event()));
-            }
+        if (idle_forever()) return StopReason::idle_forever;
+        if (power.suspended() ? !cpu->reset_pending : cpu->halted && !cpu->wake_pending()) {
+            const Time wake = std::min(until, scheduler.next_event());
+            if (wake == never) return StopReason::idle_forever; // suspended, and asked to run without an end
+            scheduler.skip_to(wake);
             continue;
         }
         const Time room = until - scheduler.now();
@@ -303,15 +335,18 @@ StopReason Board::run(Time until, u64 max_instructions) {
 }
 
 Expected<> Board::change_media(const MediaInput& input) {
+    const unsigned drive = input.drive == MediaInput::Drive::floppy1 ? 1 : 0;
+    const bool cd = input.drive == MediaInput::Drive::cdrom;
+    if (cd && !ide.cdrom()) return fail("the machine has no CD-ROM drive: disks take all four IDE places");
+    if (!cd && fdc.cmos_type(drive) == 0)
+        return fail("the machine has no second floppy drive: start it with two --floppy options to have one");
     std::unique_ptr<Image> image;
     if (!input.path.empty()) {
-        const bool cd = input.drive == MediaInput::Drive::cdrom;
         auto opened = open_image(input.path, {.read_only = input.read_only || cd});
         if (!opened) return tl::unexpected(opened.error());
         image = std::move(*opened);
     }
-    if (input.drive == MediaInput::Drive::cdrom) return ide.change_cd(std::move(image));
-    const unsigned drive = input.drive == MediaInput::Drive::floppy0 ? 0 : 1;
+    if (cd) return ide.change_cd(std::move(image));
     if (image) return fdc.insert(drive, std::move(image));
     fdc.eject(drive);
     return {};
@@ -329,9 +364,11 @@ Expected<> Board::inject(const Input& input) {
             return {};
         }
         Expected<> operator()(const SerialInput& serial) {
-            if (serial.port >= board.uarts.size()) return fail("the machine has no COM" + std::to_string(serial.port + 1));
+            if (serial.port >= board.uarts.size())
+                return fail("the machine has no COM" + std::to_string(serial.port + 1));
             if (!board.uarts[serial.port]->receive(serial.data))
-                return fail("COM" + std::to_string(serial.port + 1) + " has too much waiting: the guest does not read it");
+                return fail("COM" + std::to_string(serial.port + 1) +
+                            " has too much waiting: the guest does not read it");
             return {};
         }
         Expected<> operator()(const MediaInput& media) { return board.change_media(media); }

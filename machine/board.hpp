@@ -40,7 +40,8 @@
 
 namespace glassbox {
 
-/// Processor and local APIC refer to each other: the processor is built with this socket, into which the APIC is plugged.
+/// Processor and local APIC refer to each other: the processor is built with this socket, into which the APIC is
+/// plugged.
 class ApicSocket final : public InterruptPort {
   public:
     void plug(LocalApic& apic) { apic_ = &apic; }
@@ -115,6 +116,8 @@ class Board {
     Board(const MachineConfig& config, const HostPorts& host, const CpuModel& model, Firmware firmware);
 
     void soft_reset();
+    void wake_from_suspend();
+    bool idle_forever() const;
     void map_memory();
     void attach_pci();
     Expected<> attach_media();

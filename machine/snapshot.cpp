@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::array<u8, 8> magic = {'G', 'L', 'A', 'S', 'S', 'B', 'O', 'X'};
 constexpr u32 format_version = 1;
+constexpr std::size_t header_size = 16; ///< magic, version, checksum of the rest
 constexpr u64 largest_file = u64{16} << 30;
 
 bool all_zero(std::span<const u8> page) {
@@ -35,7 +36,8 @@ void persist_shape(Board& board, Archive& archive) {
         archive(memory, model, serial, parallel);
         archive.require(memory == board.config.memory_bytes,
                         "it is of a machine with " + std::to_string(memory >> 10) + " KiB of memory (use --memory)");
-        archive.require(model == board.cpu->model->name, "it is of a machine with the processor '" + model.substr(0, 32) + "' (use --cpu)");
+        archive.require(model == board.cpu->model->name,
+                        "it is of a machine with the processor '" + model.substr(0, 32) + "' (use --cpu)");
         archive.require(serial == board.uarts.size(), "it is of a machine with another number of serial ports");
         archive.require(parallel == board.parallel.has_value(), "the parallel ports differ");
     });
@@ -66,7 +68,8 @@ Expected<std::vector<u8>> unpack_ram(Archive& archive, u64 ram_size, std::vector
     archive.bounded(packed, largest_file);
     if (!archive.ok()) return fail(archive.reason());
     for (std::size_t i = 0; i < pages.size(); ++i) {
-        if (pages[i] >= ram_size / page_size || (i && pages[i] <= pages[i - 1])) return fail("a memory page's number is out of order");
+        if (pages[i] >= ram_size / page_size || (i && pages[i] <= pages[i - 1]))
+            return fail("a memory page's number is out of order");
     }
     std::vector<u8> contents(pages.size() * page_size);
     uLongf length = contents.size();
@@ -75,23 +78,17 @@ Expected<std::vector<u8>> unpack_ram(Archive& archive, u64 ram_size, std::vector
     return contents;
 }
 
-std::vector<u8> state_of(Board& board) {
-    Archive archive = Archive::saver();
-    persist_shape(board, archive);
-    board.persist(archive);
-    return std::move(archive.bytes());
-}
-
 Expected<std::vector<u8>> read_file(const std::string& path) {
     std::FILE* file = std::fopen(path.c_str(), "rb");
     if (!file) return fail("cannot open the snapshot '" + path + "': " + std::strerror(errno));
-    struct stat info {};
+    struct stat info{};
     std::vector<u8> data;
     if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && static_cast<u64>(info.st_size) <= largest_file)
         data.resize(static_cast<std::size_t>(info.st_size));
     const std::size_t got = data.empty() ? 0 : std::fread(data.data(), 1, data.size(), file);
     std::fclose(file);
-    if (data.empty() || got != data.size()) return fail("cannot read the snapshot '" + path + "': not a readable file of a sensible size");
+    if (data.empty() || got != data.size())
+        return fail("cannot read the snapshot '" + path + "': it is empty, absurdly large or changes as it is read");
     return data;
 }
 
@@ -109,46 +106,42 @@ u32 get_u32(std::span<const u8> data, std::size_t at) {
     return value;
 }
 
+u32 checksum(std::span<const u8> body) { return static_cast<u32>(crc32_z(0, body.data(), body.size())); }
+
 } // namespace
 
-Expected<> save_snapshot(Board& board, const std::string& path) {
+std::vector<u8> machine_state(Board& board) {
+    Archive archive = Archive::saver();
+    persist_shape(board, archive);
+    board.persist(archive);
+    return std::move(archive.bytes());
+}
+
+std::vector<u8> take_snapshot(Board& board) {
     Archive archive = Archive::saver();
     persist_shape(board, archive);
     board.persist(archive);
     save_ram(board.memory.ram(), archive);
     std::vector<u8> out(magic.begin(), magic.end());
     put_u32(out, format_version);
-    put_u32(out, static_cast<u32>(crc32(0, archive.bytes().data(), static_cast<uInt>(archive.bytes().size()))));
+    put_u32(out, checksum(archive.bytes()));
     out.insert(out.end(), archive.bytes().begin(), archive.bytes().end());
-
-    // Written beside its place and renamed, so that a full disk costs no older snapshot.
-    const std::string temporary = path + ".new";
-    std::FILE* file = std::fopen(temporary.c_str(), "wb");
-    if (!file) return fail("cannot write the snapshot '" + temporary + "': " + std::strerror(errno));
-    const bool written = std::fwrite(out.data(), 1, out.size(), file) == out.size() && std::fflush(file) == 0 && fdatasync(fileno(file)) == 0;
-    const bool closed = std::fclose(file) == 0;
-    if (!written || !closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
-        const std::string reason = std::strerror(errno);
-        std::remove(temporary.c_str());
-        return fail("cannot write the snapshot '" + path + "': " + reason);
-    }
-    return {};
+    return out;
 }
 
-Expected<> load_snapshot(Board& board, const std::string& path) {
-    auto data = read_file(path);
-    if (!data) return tl::unexpected(data.error());
-    const auto refuse = [&](const std::string& why) { return fail("the snapshot '" + path + "' cannot be used: " + why); };
-    if (data->size() < 16 || !std::equal(magic.begin(), magic.end(), data->begin())) return refuse("it is not a GlassBox snapshot");
-    if (get_u32(*data, 8) != format_version)
-        return refuse("its format is version " + std::to_string(get_u32(*data, 8)) + ", this GlassBox reads version " + std::to_string(format_version));
-    const auto body = std::span<const u8>(*data).subspan(16);
-    if (get_u32(*data, 12) != crc32(0, body.data(), static_cast<uInt>(body.size()))) return refuse("its checksum does not match: it is damaged or cut short");
+Expected<> restore_snapshot(Board& board, std::span<const u8> data) {
+    if (data.size() < header_size || !std::equal(magic.begin(), magic.end(), data.begin()))
+        return fail("it is not a GlassBox snapshot");
+    if (get_u32(data, 8) != format_version)
+        return fail("its format is version " + std::to_string(get_u32(data, 8)) + ", this GlassBox reads version " +
+                    std::to_string(format_version));
+    const auto body = data.subspan(header_size);
+    if (get_u32(data, 12) != checksum(body)) return fail("its checksum does not match: it is damaged or cut short");
 
-    const std::vector<u8> before = state_of(board);
     Archive archive = Archive::loader(body);
     persist_shape(board, archive);
-    if (!archive.ok()) return refuse(archive.reason());
+    if (!archive.ok()) return fail(archive.reason());
+    const std::vector<u8> before = machine_state(board);
     board.persist(archive);
     std::vector<u32> pages;
     Expected<std::vector<u8>> contents = fail(archive.reason());
@@ -158,7 +151,7 @@ Expected<> load_snapshot(Board& board, const std::string& path) {
         Archive undo = Archive::loader(before);
         persist_shape(board, undo);
         board.persist(undo);
-        return refuse(contents.error().message);
+        return tl::unexpected(contents.error());
     }
     auto ram = board.memory.ram();
     std::size_t next = 0;
@@ -175,8 +168,33 @@ Expected<> load_snapshot(Board& board, const std::string& path) {
     return {};
 }
 
+Expected<> save_snapshot(Board& board, const std::string& path) {
+    const std::vector<u8> out = take_snapshot(board);
+    // Written beside its place and renamed, so that a full disk costs no older snapshot.
+    const std::string temporary = path + ".new";
+    std::FILE* file = std::fopen(temporary.c_str(), "wb");
+    if (!file) return fail("cannot write the snapshot '" + temporary + "': " + std::strerror(errno));
+    const bool written = std::fwrite(out.data(), 1, out.size(), file) == out.size() && std::fflush(file) == 0 &&
+                         fdatasync(fileno(file)) == 0;
+    const bool closed = std::fclose(file) == 0;
+    if (!written || !closed || std::rename(temporary.c_str(), path.c_str()) != 0) {
+        const std::string reason = std::strerror(errno);
+        std::remove(temporary.c_str());
+        return fail("cannot write the snapshot '" + path + "': " + reason);
+    }
+    return {};
+}
+
+Expected<> load_snapshot(Board& board, const std::string& path) {
+    auto data = read_file(path);
+    if (!data) return tl::unexpected(data.error());
+    auto done = restore_snapshot(board, *data);
+    if (!done) return fail("the snapshot '" + path + "' cannot be used: " + done.error().message);
+    return {};
+}
+
 u64 hash_state(Board& board) {
-    u64 hash = fnv(0xCBF2'9CE4'8422'2325, state_of(board));
+    u64 hash = fnv(0xCBF2'9CE4'8422'2325, machine_state(board));
     const auto ram = board.memory.ram();
     for (u64 at = 0; at < ram.size(); at += page_size) {
         const auto page = ram.subspan(at, page_size);
@@ -190,8 +208,8 @@ u64 hash_state(Board& board) {
 
 std::string describe_stop(const Board& board) {
     const Cpu& cpu = *board.cpu;
-    static constexpr const char* names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9", "#TS",
-                                            "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
+    static constexpr const char* names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9",
+                                            "#TS", "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
     std::string text;
     char line[200];
     for (unsigned i = 0; i < cpu.fault_chain_length; ++i) {
@@ -214,10 +232,11 @@ std::string describe_stop(const Board& board) {
         std::snprintf(line, sizeof line, "%s=%08X%s", gprs[i], static_cast<u32>(cpu.gpr[i]), i % 4 == 3 ? "\n" : " ");
         text += line;
     }
-    std::snprintf(line, sizeof line, "EIP=%08X EFLAGS=%08X CPL=%u\n", static_cast<u32>(cpu.ip), cpu.full_eflags(), cpu.cpl);
+    std::snprintf(line, sizeof line, "EIP=%08X EFLAGS=%08X CPL=%u\n", static_cast<u32>(cpu.ip), cpu.full_eflags(),
+                  cpu.cpl);
     text += line;
-    std::snprintf(line, sizeof line, "CR0=%08X CR2=%08X CR3=%08X CR4=%08X\n", static_cast<u32>(cpu.cr0), static_cast<u32>(cpu.cr2),
-                  static_cast<u32>(cpu.cr3), static_cast<u32>(cpu.cr4));
+    std::snprintf(line, sizeof line, "CR0=%08X CR2=%08X CR3=%08X CR4=%08X\n", static_cast<u32>(cpu.cr0),
+                  static_cast<u32>(cpu.cr2), static_cast<u32>(cpu.cr3), static_cast<u32>(cpu.cr4));
     text += line;
     static constexpr const char* segments[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
     for (unsigned i = 0; i < 6; ++i) {
@@ -226,8 +245,8 @@ std::string describe_stop(const Board& board) {
                       static_cast<u32>(s.base), s.limit, s.access);
         text += line;
     }
-    std::snprintf(line, sizeof line, "GDT=%08X:%04X IDT=%08X:%04X TR=%04X LDT=%04X\n", static_cast<u32>(cpu.gdtr.base), cpu.gdtr.limit,
-                  static_cast<u32>(cpu.idtr.base), cpu.idtr.limit, cpu.tr.selector, cpu.ldtr.selector);
+    std::snprintf(line, sizeof line, "GDT=%08X:%04X IDT=%08X:%04X TR=%04X LDT=%04X\n", static_cast<u32>(cpu.gdtr.base),
+                  cpu.gdtr.limit, static_cast<u32>(cpu.idtr.base), cpu.idtr.limit, cpu.tr.selector, cpu.ldtr.selector);
     return text + line;
 }
 

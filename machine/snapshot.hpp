@@ -1,15 +1,25 @@
 // Snapshots: magic, version, the machine's shape, chunks, RAM as compressed pages, checksum. A snapshot is checked as a
-// whole before anything of the machine changes; if a component refuses its part later, the machine is put back as it was.
+// whole before anything of the machine changes; if a component refuses its part later, the machine is put back as it
+// was.
 #pragma once
 
 #include "bus/error.hpp"
 #include "bus/types.hpp"
 
+#include <span>
 #include <string>
+#include <vector>
 
 namespace glassbox {
 
 class Board;
+
+/// A whole snapshot as it stands in a file.
+std::vector<u8> take_snapshot(Board& board);
+/// Refuses with a reason, and then the machine is as it was.
+Expected<> restore_snapshot(Board& board, std::span<const u8> data);
+/// Everything but RAM, as a sequence of chunks.
+std::vector<u8> machine_state(Board& board);
 
 Expected<> save_snapshot(Board& board, const std::string& path);
 Expected<> load_snapshot(Board& board, const std::string& path);

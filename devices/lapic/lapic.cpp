@@ -130,6 +130,12 @@ bool LocalApic::external_pending() const {
     return false;
 }
 
+bool LocalApic::lint0_wakes() const {
+    const auto delivery = static_cast<ApicDelivery>(lvt_[lint0] >> 8 & 7);
+    return apic_enabled() && !(lvt_[lint0] & lvt_masked) &&
+           (delivery == ApicDelivery::nmi || delivery == ApicDelivery::init);
+}
+
 void LocalApic::update_pins() {
     const bool level = apic_enabled() ? deliverable().has_value() || external_pending() : lint_[0];
     if (level == intr_) return;

@@ -48,6 +48,8 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     /// LINT0 (the 8259's INTR) and LINT1 (NMI).
     void set_lint(unsigned pin, bool level);
     void set_irq(unsigned input, bool level) override { set_lint(input, level); }
+    /// LINT0 is set up as NMI or INIT: the 8259 can wake a processor that has its interrupts off.
+    bool lint0_wakes() const;
 
     // InterruptPort
     u8 acknowledge() override;
