@@ -35,7 +35,8 @@ class Archive {
     /// Persists every argument in order.
     template <class... T> void operator()(T&... fields) { (field(fields), ...); }
 
-    /// While loading: refuses the snapshot unless `holds`. Use it for every index, count or mode a loaded value is used as.
+    /// While loading: refuses the snapshot unless `holds`. Use it for every index, count or mode a loaded value is used
+    /// as.
     void require(bool holds, std::string_view what) {
         if (loading() && !holds) refuse(what);
     }
@@ -86,7 +87,10 @@ class Archive {
             number(value);
         } else if constexpr (requires { value.persist(*this); }) {
             value.persist(*this);
-        } else if constexpr (requires { value.value; value - value; }) {
+        } else if constexpr (requires {
+                                 value.value;
+                                 value - value;
+                             }) {
             field(value.value); // Strong<>
         } else {
             container(value);
@@ -124,7 +128,8 @@ class Archive {
         raw(data);
         if (loading()) {
             T v{};
-            for (std::size_t i = 0; i < sizeof(T); ++i) v = static_cast<T>(v | static_cast<T>(static_cast<T>(data[i]) << (8 * i)));
+            for (std::size_t i = 0; i < sizeof(T); ++i)
+                v = static_cast<T>(v | static_cast<T>(static_cast<T>(data[i]) << (8 * i)));
             value = v;
         }
     }

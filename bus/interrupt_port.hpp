@@ -27,9 +27,9 @@ class CpuPins {
     virtual ~CpuPins() = default;
     virtual void set_intr(bool level) = 0;
     virtual void nmi() = 0;
-    virtual void init() = 0;               ///< INIT#: registers as at reset, caches and FPU kept
-    virtual void startup(u8 vector) = 0;   ///< SIPI
-    virtual void reset() = 0;              ///< RESET#
+    virtual void init() = 0;             ///< INIT#: registers as at reset, caches and FPU kept
+    virtual void startup(u8 vector) = 0; ///< SIPI
+    virtual void reset() = 0;            ///< RESET#
 };
 
 } // namespace glassbox

@@ -8,8 +8,8 @@ namespace glassbox {
 class IoDevice {
   public:
     virtual ~IoDevice() = default;
-    /// `offset` is the mapping's base offset plus the distance from its start; `width` is 1, 2, 4 or 8 bytes, never more
-    /// than the mapping declared. The access lies whole within the mapping, but its alignment is the guest's.
+    /// `offset` is the mapping's base offset plus the distance from its start; `width` is 1, 2, 4 or 8 bytes, never
+    /// more than the mapping declared. The access lies whole within the mapping, but its alignment is the guest's.
     virtual u64 read(u64 offset, unsigned width) = 0;
     virtual void write(u64 offset, unsigned width, u64 value) = 0;
 };

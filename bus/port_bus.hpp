@@ -45,8 +45,8 @@ class PortBus {
   private:
     void rebuild();
 
-    std::vector<Mapping> mappings_;   // slot 0: nobody
-    std::array<u16, 65536> owner_{};  // index into mappings_
+    std::vector<Mapping> mappings_;  // slot 0: nobody
+    std::array<u16, 65536> owner_{}; // index into mappings_
 };
 
 } // namespace glassbox

@@ -70,7 +70,7 @@ template <class S, Word T> struct BinaryRegImm {
 };
 template <class S, Word T, class Ea> struct BinaryRegMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        u64 linear;
+        u64 linear = 0;
         T b;
         if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, b)) return false;
         const T r = S::template apply<T>(f, cpu.reg<T>(op.reg), b);
@@ -81,7 +81,7 @@ template <class S, Word T, class Ea> struct BinaryRegMem {
 template <class S, Word T, class Ea, bool immediate> struct BinaryMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
         const T b = immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg);
-        u64 linear;
+        u64 linear = 0;
         if constexpr (compares<S>) {
             T a;
             if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, a)) return false;
@@ -100,7 +100,7 @@ template <class S, Word T> struct UnaryReg {
 };
 template <class S, Word T, class Ea> struct UnaryMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        u64 linear;
+        u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return modify<T>(cpu, op, linear, [&](T a) { return S::template apply<T>(f, a); });
     }

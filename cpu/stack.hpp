@@ -42,14 +42,14 @@ inline bool flat_stack(u32 mode_bits) {
 /// Pushes; SP moves only when the store succeeded.
 template <Word T, class Stack> inline bool push(Cpu& cpu, const auto& op, T value) {
     const u32 sp = Stack::moved(cpu, Stack::pointer(cpu), static_cast<u32>(0 - sizeof(T)));
-    u64 linear;
+    u64 linear = 0;
     if (!Stack::write(cpu, sp, sizeof(T), linear) || !store<T>(cpu, op, linear, value)) return false;
     Stack::set(cpu, sp);
     return true;
 }
 /// Reads the top of the stack without moving SP.
 template <Word T, class Stack> inline bool top(Cpu& cpu, const auto& op, T& value) {
-    u64 linear;
+    u64 linear = 0;
     return Stack::read(cpu, Stack::pointer(cpu), sizeof(T), linear) && load<T>(cpu, op, linear, value);
 }
 template <Word T, class Stack> inline void drop(Cpu& cpu, u32 extra = 0) {

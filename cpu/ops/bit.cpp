@@ -45,7 +45,7 @@ template <Bit kind, Word T, bool immediate> struct BitMem {
             offset +=
                 static_cast<u32>(static_cast<i32>(which) >> (sizeof(T) == 2 ? 4 : 5)) * static_cast<u32>(sizeof(T));
         offset &= ~u32{0} >> op.extra;
-        u64 linear;
+        u64 linear = 0;
         if constexpr (kind == Bit::test) {
             T value;
             if (!segment_read(cpu, op.seg, offset, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
@@ -111,7 +111,7 @@ template <Word T> struct CmpxchgReg {
 };
 template <Word T, class Ea> struct CmpxchgMem { // the destination is written either way
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        u64 linear;
+        u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         bool equal = false;
         T old{};
@@ -145,7 +145,7 @@ template <Word T> struct XaddReg {
 };
 template <Word T, class Ea> struct XaddMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        u64 linear;
+        u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         const T b = cpu.reg<T>(op.reg);
         T old{};
@@ -170,7 +170,7 @@ Handler select_xadd(const Insn& insn, Op& op) {
 }
 
 bool cmpxchg8b(Cpu& cpu, const Op& op) {
-    u64 linear;
+    u64 linear = 0;
     if (!segment_write(cpu, op.seg, offset_of(cpu, op), 8, linear)) return false;
     const u64 expected = (u64{cpu.r32(RDX)} << 32) | cpu.r32(RAX);
     const u64 wanted = (u64{cpu.r32(RCX)} << 32) | cpu.r32(RBX);

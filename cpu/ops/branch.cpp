@@ -100,7 +100,7 @@ Handler select_call(const Insn& insn, Op& op) {
 
 /// Jump or call through a register or memory.
 template <Word T, class Ea> bool indirect_target(Cpu& cpu, const Op& op, u64& target) {
-    u64 linear;
+    u64 linear = 0;
     T value;
     if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
     target = value;

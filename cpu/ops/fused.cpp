@@ -55,7 +55,7 @@ template <class S, Word T, class Ea> struct RegMem {
     using Plain = BinaryRegMem<S, T, Ea>;
     static constexpr bool can_miss = true;
     static bool fetch(Cpu& cpu, const FastOp& op, T& a, T& b) {
-        u64 linear;
+        u64 linear = 0;
         a = cpu.reg<T>(op.reg);
         return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, b);
     }
@@ -64,7 +64,7 @@ template <class S, Word T, class Ea, bool immediate> struct MemAny {
     using Plain = BinaryMem<S, T, Ea, immediate>;
     static constexpr bool can_miss = true;
     static bool fetch(Cpu& cpu, const FastOp& op, T& a, T& b) {
-        u64 linear;
+        u64 linear = 0;
         b = immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg);
         return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, a);
     }

@@ -22,7 +22,7 @@ template <Word T> struct MovRegImm {
 };
 template <Word T, class Ea> struct MovRegMem {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
-        u64 linear;
+        u64 linear = 0;
         T value;
         if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
         cpu.set_reg<T>(op.reg, value);
@@ -31,7 +31,7 @@ template <Word T, class Ea> struct MovRegMem {
 };
 template <Word T, class Ea, bool immediate> struct MovMem {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
-        u64 linear;
+        u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return store<T>(cpu, op, linear, immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg));
     }
@@ -67,7 +67,7 @@ template <Word To, class From> struct ExtendReg {
 template <Word To, class From, class Ea> struct ExtendMem {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
         using Raw = std::make_unsigned_t<From>;
-        u64 linear;
+        u64 linear = 0;
         Raw value;
         if (!Ea::read(cpu, op, sizeof(Raw), linear) || !load<Raw>(cpu, op, linear, value)) return false;
         cpu.set_reg<To>(op.reg, static_cast<To>(static_cast<From>(value)));
@@ -107,7 +107,7 @@ template <Word T> struct XchgReg {
 };
 template <Word T, class Ea> struct XchgMem {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
-        u64 linear;
+        u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         T old{};
         const bool ok = modify<T>(cpu, op, linear, [&](T value) {
@@ -164,12 +164,14 @@ Handler select_bswap(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     return insn.opsize == 2 ? &handler<Bswap16> : &handler<Bswap32>;
 }
-template <u32 n> consteval Row bswap() { return {at(0x0FC8 + n), {Zv}, &bswap_info, &select_bswap, 0, Feature::bios486}; }
+template <u32 n> consteval Row bswap() {
+    return {at(0x0FC8 + n), {Zv}, &bswap_info, &select_bswap, 0, Feature::bios486};
+}
 
 struct Xlat {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
         const u32 offset = (cpu.r32(RBX) + static_cast<u8>(cpu.gpr[RAX])) & (~u32{0} >> op.extra);
-        u64 linear;
+        u64 linear = 0;
         u8 value;
         if (!segment_read(cpu, op.seg, offset, 1, linear) || !load<u8>(cpu, op, linear, value)) return false;
         cpu.set_reg<u8>(8 * RAX, value);
@@ -186,7 +188,7 @@ template <class Cond, Word T> struct CmovReg {
 };
 template <class Cond, Word T> struct CmovMem { // the load happens, and may fault, whatever the condition
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        u64 linear;
+        u64 linear = 0;
         T value;
         if (!EaSeg::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
         if (!Cond::test(f)) value = cpu.reg<T>(op.reg);
@@ -207,7 +209,7 @@ template <class Cond> struct SetReg {
 };
 template <class Cond> struct SetMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        u64 linear;
+        u64 linear = 0;
         return EaSeg::write(cpu, op, 1, linear) && store<u8>(cpu, op, linear, Cond::test(f));
     }
 };

@@ -26,7 +26,7 @@ template <Word T, class Ea> bool source(Cpu& cpu, const auto& op, T& value) {
         value = cpu.reg<T>(op.reg);
         return true;
     } else {
-        u64 linear;
+        u64 linear = 0;
         return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value);
     }
 }

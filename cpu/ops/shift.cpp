@@ -116,7 +116,7 @@ template <class S, Word T> struct ShiftRegCl {
 template <class S, Word T, class Ea, bool cl> struct ShiftMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
         const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
-        u64 linear;
+        u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return modify<T>(cpu, op, linear, [&](T a) { return count ? S::template apply<T>(f, a, count) : a; });
     }
@@ -212,7 +212,7 @@ template <class S, Word T, bool cl> struct DoubleReg {
 template <class S, Word T, bool cl> struct DoubleMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
         const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
-        u64 linear;
+        u64 linear = 0;
         if (!EaSeg::write(cpu, op, sizeof(T), linear)) return false;
         return modify<T>(cpu, op, linear,
                          [&](T a) { return count ? S::template apply<T>(f, a, cpu.reg<T>(op.reg), count) : a; });

@@ -21,7 +21,7 @@ template <Word T, class Stack> struct PushImm {
 };
 template <Word T, class Stack, class Ea> struct PushMem {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
-        u64 linear;
+        u64 linear = 0;
         T value;
         return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value) &&
                push<T, Stack>(cpu, op, value);
@@ -43,7 +43,7 @@ template <Word T, class Stack> struct PopMem {
         if (!top<T, Stack>(cpu, op, value)) return false;
         const u64 before = cpu.gpr[RSP];
         drop<T, Stack>(cpu);
-        u64 linear;
+        u64 linear = 0;
         if (EaSeg::write(cpu, op, sizeof(T), linear) && store<T>(cpu, op, linear, value)) return true;
         cpu.gpr[RSP] = before;
         return false;
@@ -96,7 +96,7 @@ template <Word T> bool popa(Cpu& cpu, const Op& op) {
     T value[8];
     const u32 old = AnyStack::pointer(cpu);
     for (unsigned i = 0; i < 8; ++i) {
-        u64 linear;
+        u64 linear = 0;
         const u32 sp = AnyStack::moved(cpu, old, static_cast<u32>(i * sizeof(T)));
         if (!AnyStack::read(cpu, sp, sizeof(T), linear) || !load<T>(cpu, op, linear, value[i])) return false;
     }
@@ -116,7 +116,7 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
     unsigned count = 0;
     values[count++] = cpu.reg<T>(8 * RBP);
     const u32 frame = AnyStack::moved(cpu, old, static_cast<u32>(0 - sizeof(T)));
-    u64 linear;
+    u64 linear = 0;
     for (unsigned i = 1; i < level; ++i) {
         const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & mask;
         if (!AnyStack::read(cpu, at, sizeof(T), linear) || !load<T>(cpu, op, linear, values[count])) return false;
@@ -143,7 +143,7 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
 template <Word T, class Stack> struct LeaveFrame {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
         const u32 frame = Stack::moved(cpu, cpu.r32(RBP), 0);
-        u64 linear;
+        u64 linear = 0;
         T value;
         if (!Stack::read(cpu, frame, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
         Stack::set(cpu, Stack::moved(cpu, frame, sizeof(T)));

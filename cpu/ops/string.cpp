@@ -30,17 +30,17 @@ void advance(Cpu& cpu, const Op& op, Gpr n, u32 bytes) {
 }
 
 template <Word T> bool load_source(Cpu& cpu, const Op& op, T& value) {
-    u64 linear;
+    u64 linear = 0;
     return segment_read(cpu, op.seg, index_register(cpu, op, RSI), sizeof(T), linear) &&
            load<T>(cpu, op, linear, value);
 }
 template <Word T> bool load_destination(Cpu& cpu, const Op& op, T& value) {
-    u64 linear;
+    u64 linear = 0;
     return segment_read(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
            load<T>(cpu, op, linear, value);
 }
 template <Word T> bool store_destination(Cpu& cpu, const Op& op, T value) {
-    u64 linear;
+    u64 linear = 0;
     return segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
            store<T>(cpu, op, linear, value);
 }
@@ -65,7 +65,7 @@ template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
         f.sub<T>(a, b, static_cast<T>(a - b));
     } else if constexpr (kind == String::ins) {
         // The port is read only when its value can be stored: reading has side effects.
-        u64 linear;
+        u64 linear = 0;
         if (!check_port(cpu, cpu.r16(RDX), size) ||
             !segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), size, linear) ||
             !probe_write(cpu, linear, size))

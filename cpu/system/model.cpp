@@ -10,8 +10,8 @@ namespace {
 
 using enum Feature;
 
-// BSWAP and WBINVD came with the 486, but Debian's SeaBIOS executes them whatever the processor: a 386 without them could
-// not start.
+// BSWAP and WBINVD came with the 486, but Debian's SeaBIOS executes them whatever the processor: a 386 without them
+// could not start.
 constexpr FeatureSet features_386{i8086, i186, i286, i386, fpu, ud_opcodes, bios486};
 constexpr FeatureSet features_486 = features_386 | FeatureSet{i486, invlpg_, cpuid, vme};
 constexpr FeatureSet features_pentium = features_486 | FeatureSet{i586, de, pse, tsc, msr, mce, cx8};

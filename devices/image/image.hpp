@@ -22,7 +22,8 @@ class Image {
     virtual Expected<> write(u64 offset, std::span<const u8> data) = 0;
     /// Returns when everything written is on the host's disk.
     virtual Expected<> flush() = 0;
-    /// What a snapshot must hold besides the file: written sectors that live in memory, and the file's size and identity.
+    /// What a snapshot must hold besides the file: written sectors that live in memory, and the file's size and
+    /// identity.
     virtual void persist(Archive& archive) = 0;
 };
 

@@ -9,7 +9,7 @@ namespace {
 // Code page 437 as displayed (IBM PC character generator), 32 characters a line.
 constexpr std::array<std::u16string_view, 8> cp437 = {
     u" ☺☻♥♦♣♠•◘○◙♂♀♪♫☼►◄↕‼¶§▬↨↑↓→←∟↔▲▼", u" !\"#$%&'()*+,-./0123456789:;<=>?", u"@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_",
-    u"`abcdefghijklmnopqrstuvwxyz{|}~⌂", u"ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒ", u"áíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐",
+    u"`abcdefghijklmnopqrstuvwxyz{|}~⌂", u"ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒ",  u"áíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐",
     u"└┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀", u"αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■ "};
 
 void append_utf8(std::string& out, char16_t c) {

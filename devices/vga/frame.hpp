@@ -10,7 +10,7 @@ namespace glassbox {
 
 struct Frame {
     unsigned width = 0, height = 0;
-    std::vector<u32> pixels; ///< 00RRGGBBh, row by row
+    std::vector<u32> pixels;  ///< 00RRGGBBh, row by row
     bool tall_pixels = false; ///< a 4:3 screen whose pixels are not square (320x200, 720x400 …): present it as 4:3
 };
 
