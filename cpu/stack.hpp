@@ -56,6 +56,18 @@ template <Word T, class Stack> inline void drop(Cpu& cpu, u32 extra = 0) {
     Stack::set(cpu, Stack::moved(cpu, Stack::pointer(cpu), static_cast<u32>(sizeof(T)) + extra));
 }
 
+template <Word T, class Stack> struct PushReg {
+    static bool run(Cpu& cpu, const auto& op, Flags&) { return push<T, Stack>(cpu, op, cpu.reg<T>(op.reg)); }
+};
+template <Word T, class Stack> struct PopReg {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
+        T value;
+        if (!top<T, Stack>(cpu, op, value)) return false;
+        drop<T, Stack>(cpu);
+        cpu.set_reg<T>(op.reg, value); // POP SP: the popped value wins
+        return true;
+    }
+};
 template <class F> Handler with_stack(const Insn& insn, F&& pick) {
     return flat_stack(insn.mode) ? pick.template operator()<FlatStack>() : pick.template operator()<AnyStack>();
 }

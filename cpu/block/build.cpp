@@ -4,6 +4,7 @@
 #include "cpu/decode/decoder.hpp"
 #include "cpu/exec.hpp"
 #include "cpu/ops/fused.hpp"
+#include "cpu/ops/pairs.hpp"
 #include "mmu/access.hpp"
 
 #include <algorithm>
@@ -174,6 +175,12 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     if (count >= 2 && !items[count - 1].trap && is_conditional_jump(items[count - 1].insn)) {
         if (const Handler both = fuse_with_jump(items[count - 2].insn, items[count - 1].insn))
             ops[count - 2].handler = both;
+    }
+    for (unsigned i = 0; i + 1 < count; ++i) {
+        const Handler both = pair_of(ops[i].handler, ops[i + 1].handler);
+        if (!both) continue;
+        ops[i].handler = both;
+        ++i;
     }
     Op& end = ops[count];
     end = Op{};

@@ -1,4 +1,5 @@
 // MOV, MOVZX, MOVSX, LEA, XCHG, CBW/CWDE, CWD/CDQ, BSWAP, CMOVcc, SETcc, XLAT, NOP (SDM 2).
+#include "cpu/ops/move.hpp"
 #include "cpu/operands.hpp"
 #include "cpu/ops/conditions.hpp"
 #include "cpu/ops/families.hpp"
@@ -13,29 +14,6 @@ using attr::lockable;
 
 constexpr OpInfo mov_info{"mov"}, movzx_info{"movzx"}, movsx_info{"movsx"}, lea_info{"lea"}, xchg_info{"xchg"},
     nop_info{"nop"}, cbw_info{"cbw"}, cwd_info{"cwd"}, bswap_info{"bswap"}, xlat_info{"xlatb"};
-
-template <Word T> struct MovRegReg {
-    static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<T>(op.reg, cpu.reg<T>(op.base)); }
-};
-template <Word T> struct MovRegImm {
-    static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<T>(op.reg, static_cast<T>(op.imm)); }
-};
-template <Word T, class Ea> struct MovRegMem {
-    static bool run(Cpu& cpu, const auto& op, Flags&) {
-        u64 linear = 0;
-        T value;
-        if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
-        cpu.set_reg<T>(op.reg, value);
-        return true;
-    }
-};
-template <Word T, class Ea, bool immediate> struct MovMem {
-    static bool run(Cpu& cpu, const auto& op, Flags&) {
-        u64 linear = 0;
-        if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
-        return store<T>(cpu, op, linear, immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg));
-    }
-};
 
 Handler select_mov(const Insn& insn, Op& op) {
     const Operand& dst = insn.operand[0];
@@ -84,14 +62,6 @@ template <class From> Handler select_extend(const Insn& insn, Op& op) {
     });
 }
 
-template <Word T> struct Lea {
-    static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<T>(op.reg, static_cast<T>(offset_of(cpu, op))); }
-};
-struct LeaBase {
-    static void run(Cpu& cpu, const Op& op, Flags&) {
-        cpu.set_reg<u32>(op.reg, cpu.reg<u32>(op.base) + static_cast<u32>(op.disp));
-    }
-};
 Handler select_lea(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     if (insn.addrsize == 4 && insn.opsize == 4 && insn.index == 8 * zero_gpr) return &handler<LeaBase>;

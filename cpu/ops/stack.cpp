@@ -13,9 +13,6 @@ using enum Arg;
 constexpr OpInfo push_info{"push"}, pop_info{"pop"}, pusha_info{"pusha"}, popa_info{"popa"}, enter_info{"enter"},
     leave_info{"leave"};
 
-template <Word T, class Stack> struct PushReg {
-    static bool run(Cpu& cpu, const auto& op, Flags&) { return push<T, Stack>(cpu, op, cpu.reg<T>(op.reg)); }
-};
 template <Word T, class Stack> struct PushImm {
     static bool run(Cpu& cpu, const auto& op, Flags&) { return push<T, Stack>(cpu, op, static_cast<T>(op.imm)); }
 };
@@ -25,15 +22,6 @@ template <Word T, class Stack, class Ea> struct PushMem {
         T value;
         return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, value) &&
                push<T, Stack>(cpu, op, value);
-    }
-};
-template <Word T, class Stack> struct PopReg {
-    static bool run(Cpu& cpu, const auto& op, Flags&) {
-        T value;
-        if (!top<T, Stack>(cpu, op, value)) return false;
-        drop<T, Stack>(cpu);
-        cpu.set_reg<T>(op.reg, value); // POP SP: the popped value wins
-        return true;
     }
 };
 /// The address is computed with SP already moved (SDM 2, POP).
