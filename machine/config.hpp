@@ -20,8 +20,8 @@ struct DriveConfig {
 struct MachineConfig {
     u64 memory_bytes = 128u << 20;
     std::string cpu_model = "max";
-    std::vector<DriveConfig> disks;   ///< at most 4 with the CD-ROM: primary master, primary slave, secondary slave …
-    std::optional<std::string> cdrom; ///< secondary master; an empty path is a drive without a disc
+    std::vector<DriveConfig> disks;    ///< at most 4 with the CD-ROM: primary master, primary slave, secondary slave …
+    std::optional<std::string> cdrom;  ///< secondary master; an empty path is a drive without a disc
     std::vector<DriveConfig> floppies; ///< at most 2
     std::vector<std::string> boot = {"disk", "cdrom", "floppy"};
     std::optional<std::string> kernel, initrd;

@@ -10,7 +10,8 @@
 
 namespace glassbox {
 
-/// A key's position, named as in the PS/2 set-1 table: `code` is the scan code, `extended` its E0 prefix. Pause is 45h extended.
+/// A key's position, named as in the PS/2 set-1 table: `code` is the scan code, `extended` its E0 prefix. Pause is 45h
+/// extended.
 struct KeyInput {
     u8 code = 0;
     bool extended = false;
