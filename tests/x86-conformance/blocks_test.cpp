@@ -35,7 +35,7 @@ struct Board : Machine {
         const u8 hlt = 0xF4;
         memory.write_block(PhysAddress{handler_at}, {&hlt, 1});
     }
-    void start(std::span<const u8> code, const std::array<u32, 8>& gpr, u32 flags) {
+    void start(std::span<const u8> code, u32 at, bool code32, const std::array<u32, 8>& gpr, u32 flags) {
         write_tables();
         reset_state(cpu);
         cpu.cr0 = cr0::PE | cr0::ET;
@@ -50,13 +50,22 @@ struct Board : Machine {
             s.limit = name == GS ? 0xFFFF : ~u32{0};
             s.update(false);
         }
+        if (!code32) {
+            cpu.seg[CS].base = code_at;
+            cpu.seg[SS].base = data_at;
+            for (const unsigned name : {CS, SS}) {
+                cpu.seg[name].access &= ~(Segment::DB | Segment::G);
+                cpu.seg[name].limit = 0xFFFF;
+                cpu.seg[name].update(false);
+            }
+        }
         cpu.update_mode();
         cpu.flush_tlb(false);
-        memory.write_block(PhysAddress{code_at}, code);
+        memory.write_block(PhysAddress{code_at + at}, code);
         for (u32 i = 0; i < data_size; i += 8) put<u64>(data_at + i, u64{i} * 0x9E37'79B9'7F4A'7C15);
         for (unsigned i = 0; i < 8; ++i) cpu.set_r32(static_cast<Gpr>(i), gpr[i]);
         cpu.set_full_eflags(flags);
-        cpu.ip = code_at;
+        cpu.ip = code32 ? code_at + at : at;
     }
     /// To the HLT or for `most` instructions exactly; `piece`: how many instructions a slice has.
     void run(u64 piece, u64 most) {
@@ -101,7 +110,7 @@ std::vector<const Row*> candidates() {
     return rows;
 }
 
-std::vector<u8> instruction(const Row& row, Random& random) {
+std::vector<u8> instruction(const Row& row, Random& random, bool code32) {
     Encoding e;
     e.reg = static_cast<u8>(random.below(8));
     if (e.reg == RSP) e.reg = RAX;
@@ -114,9 +123,9 @@ std::vector<u8> instruction(const Row& row, Random& random) {
     if (relative) e.immediate = random.below(12); // forwards, perhaps into the middle of an instruction
     if (row.at.map == 0 && row.at.opcode == 0xC8) e.immediate = random.below(64) | u64{random.below(4)} << 16;
     if (has_modrm(row) && (row.at.mod == Mod::memory || (row.at.mod == Mod::any && random.chance(3)))) {
-        if (random.chance(3)) { // relative to GS, 16 bits wide: always within reach
+        if (!code32 || random.chance(3)) { // relative to GS, 16 bits wide: always within reach
             e.segment = 0x65;
-            e.addrsize_prefix = true;
+            e.addrsize_prefix = code32;
             e.mod = static_cast<u8>(random.below(3));
         } else {
             e.mod = 0;
@@ -126,19 +135,21 @@ std::vector<u8> instruction(const Row& row, Random& random) {
     }
     if (row.attributes & attr::string) e.rep = random.chance(2) ? 0xF3 : 0;
     for (const Arg a : row.args) {
-        if (a == Arg::Ob || a == Arg::Ov) e.displacement = data_at + random.below(data_size - 16);
+        if (a != Arg::Ob && a != Arg::Ov) continue;
+        e.displacement = (code32 ? data_at : 0) + random.below(data_size - 16);
+        if (!code32) e.segment = 0x65;
     }
-    auto bytes = encode(row, e, true);
+    auto bytes = encode(row, e, code32);
     if (e.rep) bytes.insert(bytes.begin(), {0x83, 0xE1, 0x1F}); // AND ECX, 31
     return bytes;
 }
 
-std::string text_of(std::span<const u8> code) {
+std::string text_of(std::span<const u8> code, bool code32) {
     std::string text;
     for (std::size_t at = 0; at < code.size();) {
         ZydisDisassembledInstruction i;
-        if (!ZYAN_SUCCESS(ZydisDisassembleIntel(ZYDIS_MACHINE_MODE_LEGACY_32, code_at + at, code.data() + at,
-                                                code.size() - at, &i)))
+        if (!ZYAN_SUCCESS(ZydisDisassembleIntel(code32 ? ZYDIS_MACHINE_MODE_LEGACY_32 : ZYDIS_MACHINE_MODE_LEGACY_16,
+                                                code_at + at, code.data() + at, code.size() - at, &i)))
             break;
         char line[200];
         std::snprintf(line, sizeof line, "\n  %05zx %s", code_at + at, i.text);
@@ -175,9 +186,11 @@ TEST_CASE("the shape of blocks changes nothing") {
     u64 executed = 0;
     for (u64 round = 0; round < rounds; ++round) {
         std::vector<u8> code;
+        const bool code32 = !random.chance(3);
+        const u32 at = random.chance(2) ? 0 : 0xFC0 + random.below(0x40); // across a page
         const unsigned length = 2 + random.below(40);
         for (unsigned i = 0; i < length; ++i) {
-            const auto bytes = instruction(*rows[random.below(static_cast<u32>(rows.size()))], random);
+            const auto bytes = instruction(*rows[random.below(static_cast<u32>(rows.size()))], random, code32);
             code.insert(code.end(), bytes.begin(), bytes.end());
         }
         code.insert(code.end(), 48, 0xF4);
@@ -192,7 +205,7 @@ TEST_CASE("the shape of blocks changes nothing") {
         std::array<State, 3> states;
         for (unsigned i = 0; i < 3; ++i) {
             const u64 start = boards[i]->scheduler.instructions();
-            boards[i]->start(code, gpr, flags);
+            boards[i]->start(code, at, code32, gpr, flags);
             boards[i]->run(pieces[i], 2000);
             states[i] = state_of(*boards[i], start);
         }
@@ -202,7 +215,7 @@ TEST_CASE("the shape of blocks changes nothing") {
             if (wrong++ < 4)
                 MESSAGE("round " << round << ", pieces of " << pieces[i] << text_of(states[0]) << text_of(states[i])
                                  << (states[0].memory != states[i].memory ? "\n  memory differs" : "")
-                                 << text_of(code));
+                                 << text_of(code, code32));
         }
     }
     MESSAGE(rounds << " sequences, " << executed << " instructions");
