@@ -1,0 +1,45 @@
+#!/bin/bash
+# installer.sh GLASSBOX: a CD of Debian's i386 network installer (package debian-installer-12-netboot-i386), its graphical boot
+# menu, and with the default choice the installer's first question, in text mode and in a VESA mode that Linux draws in.
+. "$(dirname "$0")/lib.sh"
+need xorriso xorriso python3 python3
+package amd64 debian-installer-12-netboot-i386 isolinux
+shots=${GLASSBOX_SHOTS:-$work}
+mkdir "$work/iso"
+cp -rL "$tree/usr/lib/debian-installer/images/12/i386/text/debian-installer" "$work/iso/"
+cp "$tree/usr/lib/ISOLINUX/isolinux.bin" "$work/iso/"
+files=$work/iso/debian-installer/i386
+cp "$files"/boot-screens/*.c32 "$work/iso/"
+cp "$files/boot-screens/syslinux.cfg" "$work/iso/isolinux.cfg"
+xorriso -as mkisofs -quiet -J -R -o "$work/installer.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 \
+  -boot-info-table "$work/iso"
+
+colours() { python3 "$tests/png.py" "$1" | cut -d ' ' -f 1,2 | tr x ' '; }
+
+machine 900 --memory 512M --ips 200M --cdrom "$work/installer.iso" --boot cdrom <<S
+sleep 8s
+screenshot $shots/menu.png
+key tab
+sleep 1s
+type " vga=normal\n"
+wait-screen "Select a language" 400s
+wait-screen "English" 5s
+screen
+screenshot $shots/text.png
+power-off
+S
+cat "$work/out"
+read -r width height count < <(colours "$shots/menu.png")
+echo "the boot menu: $width x $height, $count colours"
+[ "$width" = 640 ] && [ "$height" = 480 ] && [ "$count" -gt 100 ] || fail "this is not the boot menu's picture"
+
+machine 900 --memory 512M --ips 200M --cdrom "$work/installer.iso" --boot cdrom <<S
+sleep 8s
+key enter
+sleep 60s
+screenshot $shots/vesa.png
+power-off
+S
+read -r width height count < <(colours "$shots/vesa.png")
+echo "the installer in a VESA mode: $width x $height, $count colours"
+[ "$width" = 800 ] && [ "$height" = 600 ] && [ "$count" -gt 3 ] || fail "this is not the installer's first question"
