@@ -46,7 +46,7 @@ void Cpu::startup(u8 vector) {
 bool Cpu::wake_pending() const {
     if (reset_pending || init_pending) return true;
     if (shutdown || wait_for_sipi) return false;
-    return (nmi_pending && !nmi_blocked) || (intr && (eflags & eflags::IF) != 0);
+    return pending_debug != 0 || (nmi_pending && !nmi_blocked) || (intr && (eflags & eflags::IF) != 0);
 }
 
 u64 Cpu::tsc() const { return scheduler.now() / scheduler.instruction_time() + msrs.tsc_offset; }
