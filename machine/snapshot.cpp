@@ -79,12 +79,14 @@ Expected<std::vector<u8>> unpack_ram(Archive& archive, u64 ram_size, std::vector
 }
 
 Expected<std::vector<u8>> read_file(const std::string& path) {
+    struct stat info{};
+    if (stat(path.c_str(), &info) != 0) return fail("cannot open the snapshot '" + path + "': " + std::strerror(errno));
+    if (!S_ISREG(info.st_mode)) // opening a pipe would wait for ever
+        return fail("cannot use '" + path + "' as a snapshot: it is not a file");
     std::FILE* file = std::fopen(path.c_str(), "rb");
     if (!file) return fail("cannot open the snapshot '" + path + "': " + std::strerror(errno));
-    struct stat info{};
     std::vector<u8> data;
-    if (fstat(fileno(file), &info) == 0 && S_ISREG(info.st_mode) && static_cast<u64>(info.st_size) <= largest_file)
-        data.resize(static_cast<std::size_t>(info.st_size));
+    if (static_cast<u64>(info.st_size) <= largest_file) data.resize(static_cast<std::size_t>(info.st_size));
     const std::size_t got = data.empty() ? 0 : std::fread(data.data(), 1, data.size(), file);
     std::fclose(file);
     if (data.empty() || got != data.size())

@@ -31,13 +31,14 @@ bool probe_write(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege
 bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current);
 
 // --- hot path -------------------------------------------------------------------------------------------------------
-template <Word T> inline T* host_for_read(Cpu& cpu, u64 linear) {
+/// Bytes, not words: guests align nothing.
+template <Word T> inline u8* host_for_read(Cpu& cpu, u64 linear) {
     const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    return (linear & ~page_mask) == e.read_tag ? reinterpret_cast<T*>(linear + e.addend) : nullptr;
+    return (linear & ~page_mask) == e.read_tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
 }
-template <Word T> inline T* host_for_write(Cpu& cpu, u64 linear) {
+template <Word T> inline u8* host_for_write(Cpu& cpu, u64 linear) {
     const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    return (linear & ~page_mask) == e.write_tag ? reinterpret_cast<T*>(linear + e.addend) : nullptr;
+    return (linear & ~page_mask) == e.write_tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
 }
 
 template <Word T> inline bool load(Cpu& cpu, const Op& op, u64 linear, T& value) {

@@ -101,14 +101,14 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
     const u64 to_linear = static_cast<u32>(es.base + di);
     u32 n = run_length<T>(di, to_linear, es.write_high, mask, wanted);
     if (n < 2) return 0;
-    T* to = host_for_write<T>(cpu, to_linear);
+    u8* to = host_for_write<T>(cpu, to_linear);
     if (!to) return 0;
     if constexpr (kind == String::stos) {
         const T value = cpu.reg<T>(8 * RAX);
         if constexpr (sizeof(T) == 1)
             std::memset(to, value, n);
         else
-            std::fill_n(to, n, value);
+            for (u32 i = 0; i < n; ++i) std::memcpy(to + u64{i} * sizeof(T), &value, sizeof(T));
     } else {
         const u32 si = index_register(cpu, op, RSI);
         const Segment& from_segment = cpu.seg[op.seg];
@@ -116,15 +116,15 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
         const u64 from_linear = static_cast<u32>(from_segment.base + si);
         n = run_length<T>(si, from_linear, from_segment.read_high, mask, n);
         if (n < 2) return 0;
-        const T* from = host_for_read<T>(cpu, from_linear);
+        const u8* from = host_for_read<T>(cpu, from_linear);
         if (!from) return 0;
         const u64 bytes = u64{n} * sizeof(T);
         const auto source = reinterpret_cast<u64>(from), target = reinterpret_cast<u64>(to);
         if (target > source && target < source + bytes) { // the copy feeds on itself: element by element
             for (u32 i = 0; i < n; ++i) {
                 T element;
-                std::memcpy(&element, from + i, sizeof(T));
-                std::memcpy(to + i, &element, sizeof(T));
+                std::memcpy(&element, from + u64{i} * sizeof(T), sizeof(T));
+                std::memcpy(to + u64{i} * sizeof(T), &element, sizeof(T));
             }
         } else {
             std::memmove(to, from, bytes);
