@@ -74,6 +74,10 @@ u8 read_prefixes(Cursor& in, Prefixes& p, bool has_386) {
     }
 }
 
+u8 segment_or(i8 override_segment, SegmentName usual) {
+    return override_segment >= 0 ? static_cast<u8>(override_segment) : static_cast<u8>(usual);
+}
+
 constexpr u8 offset(unsigned number) { return static_cast<u8>(8 * number); }
 
 void decode_memory16(Cursor& in, Insn& insn, i8 override_segment) {
@@ -94,7 +98,7 @@ void decode_memory16(Cursor& in, Insn& insn, i8 override_segment) {
     } else if (mod == 2) {
         insn.disp = static_cast<i32>(in.signed_number(2));
     }
-    insn.segment = static_cast<u8>(override_segment >= 0 ? override_segment : stack ? SS : DS);
+    insn.segment = segment_or(override_segment, stack ? SS : DS);
 }
 
 void decode_memory32(Cursor& in, Insn& insn, i8 override_segment) {
@@ -120,7 +124,7 @@ void decode_memory32(Cursor& in, Insn& insn, i8 override_segment) {
     }
     if (!no_base) insn.base = offset(base);
     const bool stack = !no_base && (base == RSP || base == RBP);
-    insn.segment = static_cast<u8>(override_segment >= 0 ? override_segment : stack ? SS : DS);
+    insn.segment = segment_or(override_segment, stack ? SS : DS);
 }
 
 bool needs_modrm(Arg a) {
@@ -268,7 +272,7 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Ov: {
         insn.mem = true;
         insn.disp = static_cast<i32>(in.number(insn.addrsize));
-        insn.segment = static_cast<u8>(override_segment >= 0 ? override_segment : DS);
+        insn.segment = segment_or(override_segment, DS);
         return {OperandKind::mem, static_cast<u8>(a == Arg::Ob ? 1 : v), 0};
     }
     case Arg::AL: return gpr_operand(RAX, 1);
@@ -330,7 +334,7 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     const bool code32 = (mode_bits & mode::code32) != 0;
     insn.opsize = code32 != p.opsize ? 4 : 2;
     insn.addrsize = code32 != p.addrsize ? 4 : 2;
-    insn.segment = static_cast<u8>(p.segment >= 0 ? p.segment : DS);
+    insn.segment = segment_or(p.segment, DS);
     insn.lock = p.lock;
     insn.rep = p.rep;
     insn.opsize_prefix = p.opsize;

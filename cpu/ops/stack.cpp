@@ -118,7 +118,7 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
         if (!AnyStack::write(cpu, sp, sizeof(T), to[i]) || !probe_write(cpu, to[i], sizeof(T))) return false;
     }
     const u32 final_sp = AnyStack::moved(cpu, sp, 0u - static_cast<u32>(op.imm));
-    u64 last; // the new top must be writable too
+    u64 last = 0; // the new top must be writable too
     if (!AnyStack::write(cpu, final_sp, sizeof(T), last) || !probe_write(cpu, last, sizeof(T))) return false;
     for (unsigned i = 0; i < count; ++i) {
         if (!store<T>(cpu, op, to[i], values[i])) return false;

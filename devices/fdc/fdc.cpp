@@ -124,7 +124,7 @@ u8 Fdc::main_status() const {
     if ((dor_ & dor_not_reset) == 0 || stage_ == Stage::resetting) return 0;
     u8 status = seeking_;
     switch (phase_) {
-    case Phase::command: status |= command_.empty() ? msr_rqm : msr_rqm | msr_busy; break;
+    case Phase::command: status = static_cast<u8>(status | (command_.empty() ? msr_rqm : msr_rqm | msr_busy)); break;
     case Phase::result: status |= msr_rqm | msr_dio | msr_busy; break;
     case Phase::execution:
         status |= msr_busy;
