@@ -195,3 +195,30 @@ TEST_CASE("real mode, against captures from an 80286") {
     for (const auto& [reason, count] : reasons) MESSAGE("left out: " << count << " cases: " << reason);
     CHECK(failed == 0);
 }
+
+TEST_CASE("a damaged capture is refused") {
+    const std::string sound = std::string("MOO \x0C\0\0\0\1\1\0\0\1\0\0\0C286", 20) +
+                              std::string("TEST\x30\0\0\0\0\0\0\0", 12) +
+                              std::string("BYTS\6\0\0\0\2\0\0\0\x90\xF4", 14) +
+                              std::string("INIT\x16\0\0\0REGS\4\0\0\0\1\0\x34\x12RAM \2\0\0\0\0\0", 30);
+    const std::vector<u8> data(sound.begin(), sound.end());
+    std::string error;
+    CHECK_FALSE(moo::parse(data, error)); // the RAM chunk has no room for its count
+    auto repaired = data;
+    repaired.resize(data.size() - 10);
+    repaired[24] = 0x26; // TEST and INIT end before it
+    repaired[50] = 0x0C;
+    const auto file = moo::parse(repaired, error);
+    REQUIRE_MESSAGE(file, error);
+    CHECK(file->tests.at(0).bytes == std::vector<u8>{0x90, 0xF4});
+    CHECK(file->tests.at(0).initial.registers[moo::ax] == 0x1234);
+    for (std::size_t size = 0; size < repaired.size(); ++size) {
+        const std::vector<u8> cut(repaired.begin(), repaired.begin() + static_cast<std::ptrdiff_t>(size));
+        CHECK_FALSE(moo::parse(cut, error));
+    }
+    for (std::size_t at = 0; at < repaired.size(); ++at) { // whatever it says, it reads nothing that is not there
+        auto damaged = repaired;
+        damaged[at] = 0xFF;
+        moo::parse(damaged, error);
+    }
+}
