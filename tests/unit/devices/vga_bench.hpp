@@ -15,6 +15,7 @@ struct Mode {
     std::array<u8, 25> crtc;
     std::array<u8, 9> graphics;
     u8 attribute_mode;
+    u8 planes = 0x0F; ///< colour plane enable
 };
 
 inline constexpr Mode text_80x25 = {0x67,
@@ -34,6 +35,7 @@ inline constexpr Mode cga_640x200x2 = {0x63,
                                        {0x5F, 0x4F, 0x50, 0x82, 0x54, 0x80, 0xBF, 0x1F, 0x00, 0xC1, 0x00, 0x00, 0x00,
                                         0x00, 0x00, 0x00, 0x9C, 0x8E, 0x8F, 0x28, 0x00, 0x96, 0xB9, 0xC2, 0xFF},
                                        {0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x0D, 0x00, 0xFF},
+                                       0x01,
                                        0x01};
 inline constexpr Mode planar_640x480 = {0xE3,
                                         {0x03, 0x01, 0x0F, 0x00, 0x06},
@@ -105,7 +107,7 @@ struct Bench {
         for (u32 i = 0; i < 16; ++i) attribute(i, i);
         attribute(0x10, m.attribute_mode);
         attribute(0x11, 0);
-        attribute(0x12, 0x0F);
+        attribute(0x12, m.planes);
         attribute(0x13, (m.attribute_mode & 1) ? 0 : 8);
         attribute(0x14, 0);
         out(0x3C6, 0xFF);

@@ -145,6 +145,7 @@ TEST_SUITE("vga render") {
         Bench b;
         b.set(text_80x25);
         b.sequencer(1, 8);
+        b.crtc(0x11, 0); // registers 0-7 are writable
         b.crtc(1, 39);
         TextScreen s;
         REQUIRE(b.vga.text_screen(s));
