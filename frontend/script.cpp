@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <sstream>
@@ -271,7 +272,9 @@ Expected<Script> read_script(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream text;
     if (file) text << file.rdbuf();
-    if (!file || file.bad()) return fail("cannot read the script " + path);
+    std::error_code ignored;
+    if (!file || file.bad() || std::filesystem::is_directory(path, ignored))
+        return fail("cannot read the script " + path);
     return parse_script(text.str(), path);
 }
 

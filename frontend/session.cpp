@@ -297,7 +297,8 @@ int Session::finish() {
     const auto attempt = [&](const Expected<>& result) {
         if (result) return;
         parts_.complain(result.error().message);
-        if (status == status_ok) status = status_usage;
+        // What was to be written is lost: reaching a limit as asked for does not hide that.
+        if (status == status_ok || status == status_limit) status = status_usage;
     };
     if (!options_.screenshot.empty()) {
         Frame frame;
