@@ -1,6 +1,6 @@
 #!/bin/bash
-# linux-boot.sh GLASSBOX kernel|grub|isolinux|syslinux|syslinux-disk: the same Linux through each way into it: --kernel, GRUB on a hard disk,
-# ISOLINUX, a SYSLINUX floppy that holds the kernel, and one whose loader goes on to the boot sector of the hard disk (GRUB's).
+# linux-boot.sh GLASSBOX kernel|grub|isolinux|syslinux-disk: the same Linux through each way into it: --kernel, GRUB on a hard
+# disk, ISOLINUX, and a SYSLINUX floppy whose loader reads the hard disk's boot sector and goes on there.
 . "$(dirname "$0")/linux.sh"
 need dd coreutils
 way=$1
@@ -29,7 +29,7 @@ G
   truncate -s 48M "$work/disk.img"
   dd if="$pc/boot.img" of="$work/disk.img" bs=440 count=1 conv=notrunc status=none
   dd if="$work/core.img" of="$work/disk.img" bs=512 seek=1 conv=notrunc status=none
-  # One active FAT16 partition; the signature; and 64-bit sector 1 at 5Ch, where boot.img looks for the core image.
+  # One active FAT16 partition from sector 2048 and the signature. boot.img looks for the core image at sector 1.
   printf '\x80\0\0\0\x06\0\0\0\0\x08\0\0\0\x70\x01\0' | dd of="$work/disk.img" bs=1 seek=446 conv=notrunc status=none
   printf '\x55\xaa' | dd of="$work/disk.img" bs=1 seek=510 conv=notrunc status=none
   mformat -i "$work/disk.img@@1M" -T $((0x17000)) -h 16 -s 63 ::
@@ -37,7 +37,7 @@ G
   mcopy -i "$work/disk.img@@1M" "$job_initrd" ::initrd
 }
 
-# A floppy of SIZE KiB with SYSLINUX.
+# syslinux_floppy KIB
 syslinux_floppy() {
   need mformat mtools mcopy mtools
   package amd64 syslinux syslinux-common
@@ -75,6 +75,7 @@ case $way in
     mcopy -i "$work/floppy.img" "$work/syslinux.cfg" ::
     medium=(--floppy "$work/floppy.img" --disk "$work/disk.img" --boot floppy)
     way=grub ;;
+  *) fail "there is no way '$way' to Linux here" ;;
 esac
 machine 240 --memory $memory "${medium[@]}" <<S
 wait-serial "@@end" 300s
