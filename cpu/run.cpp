@@ -186,6 +186,9 @@ void step(Cpu& cpu) {
 const Op* find_block(Cpu& cpu) {
     const Op* from = std::exchange(cpu.link_from, nullptr);
     if (const Op* found = find_jump(cpu, cpu.ip)) return found;
+    if (!from) { // a branch without a link has looked already
+        if (const Op* found = find_jump_again(cpu, cpu.ip)) return found;
+    }
     const u32 epoch_before = cpu.epoch;
     BlockHeader* block = cpu.blocks->at_ip(cpu);
     if (!block) return nullptr;
@@ -255,7 +258,7 @@ void Cpu::persist(Archive& archive) {
                 pending_debug);
         if (!archive.loading()) return;
         update_mode();
-        blocks->forget_all();
+        forget_blocks();
         flush_tlb(false);
     });
 }

@@ -237,6 +237,12 @@ struct Cpu final : CpuPins, MemoryWatcher {
     Handler patched_handler = nullptr;
 
     void bump_epoch();
+    /// Drops every decoded block and every reference to one.
+    void forget_blocks();
+    void note_executed_page(u64 linear) {
+        const u64 page = linear >> 12;
+        executed_pages[(page >> 6) & 63] |= u64{1} << (page & 63);
+    }
     void request_leave(const Op* op);
 
     /// The faults that led to a shutdown, oldest first, for the autopsy.

@@ -160,7 +160,7 @@ void Cpu::memory_written(PhysAddress start, u64 size) {
 }
 
 void Cpu::map_changed() {
-    blocks->forget_all();
+    forget_blocks();
     flush_tlb(false);
     leave_requested = true;
 }

@@ -31,7 +31,7 @@ BlockHeader* BlockCache::allocate(Cpu& cpu, unsigned ops, bool scratch) {
         return reinterpret_cast<BlockHeader*>(at);
     }
     if (used_ + bytes > arena_bytes) {
-        forget_all();
+        cpu.forget_blocks();
         cpu.bump_epoch();
     }
     auto* block = reinterpret_cast<BlockHeader*>(arena_ + used_);
@@ -70,8 +70,7 @@ bool fetch_address(Cpu& cpu, u64& phys) {
     const unsigned table = cpu.cpl == 3 ? 1 : 0;
     TlbTable& tlb = cpu.tlbs[table];
     const unsigned slot = TlbTable::index(linear);
-    const u64 page = linear >> 12;
-    cpu.executed_pages[(page >> 6) & 63] |= u64{1} << (page & 63);
+    cpu.note_executed_page(linear);
     if (tlb.entries[slot].exec_tag == (linear & ~page_mask)) {
         phys = tlb.phys[slot] | (linear & page_mask);
         return true;

@@ -44,7 +44,7 @@ class BlockCache {
   private:
     static constexpr unsigned granule_shift = 7;
     static constexpr u64 arena_bytes = 48u << 20;
-    static constexpr unsigned bucket_count = 1u << 15;
+    static constexpr unsigned bucket_count = 1u << 17;
     static constexpr u64 direct_pages = 1u << 20; // the first 4 GiB
 
     struct PageCode {

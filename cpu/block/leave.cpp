@@ -29,19 +29,49 @@ GLASSBOX_HANDLER void leave_budget(Cpu& cpu, const Op* op, u64 result, u64 carri
 GLASSBOX_HANDLER void leave_ended(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     leave(cpu, Leave::ended, op, result, carries);
 }
-GLASSBOX_HANDLER void leave_lookup(Cpu& cpu, const Op* op, u64 result, u64 carries) {
-    leave(cpu, Leave::ended, op, result, carries);
-}
 GLASSBOX_HANDLER void leave_before(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     leave(cpu, Leave::after, op - 1, result, carries);
+}
+
+namespace {
+
+/// A new epoch does not mean that this page has moved: while the TLB still translates the fetch to where the block
+/// lies, the block may be entered as before.
+bool still_there(Cpu& cpu, const Op* entry, u64 ip) {
+    const BlockHeader& h = header_of(entry);
+    if (!h.live || (h.flags & BlockHeader::split)) return false;
+    const u64 linear = static_cast<u32>(cpu.seg[CS].base + ip);
+    const TlbTable& tlb = cpu.tlbs[cpu.cpl == 3 ? 1 : 0];
+    const unsigned slot = TlbTable::index(linear);
+    if (tlb.entries[slot].exec_tag != (linear & ~page_mask) || tlb.phys[slot] != (h.phys & ~page_mask)) return false;
+    cpu.note_executed_page(linear);
+    return true;
+}
+
+} // namespace
+
+const Op* find_jump_again(Cpu& cpu, u64 ip) {
+    Cpu::JumpEntry& e = cpu.jump_cache[jump_slot(ip)];
+    if (e.key != cpu.jump_key(ip) || static_cast<u32>(e.mode_and_epoch) != cpu.mode || !still_there(cpu, e.op, ip))
+        return nullptr;
+    e.mode_and_epoch = cpu.mode_and_epoch();
+    return e.op;
+}
+
+GLASSBOX_HANDLER void leave_lookup(Cpu& cpu, const Op* op, u64 result, u64 carries) {
+    Flags f{result, carries};
+    if (const Op* found = find_jump_again(cpu, cpu.ip)) GLASSBOX_ENTER(cpu, found, f);
+    GLASSBOX_LEAVE(leave_ended, cpu, op, f);
 }
 
 GLASSBOX_HANDLER void block_end(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     if (op->link && op->epoch == cpu.epoch) GLASSBOX_ENTER(cpu, op->link, f);
     const u64 next = block_end_ip(op);
-    if (const Op* found = find_jump(cpu, next)) {
-        Op* self = const_cast<Op*>(op);
+    Op* self = const_cast<Op*>(op);
+    const Op* found = op->link && still_there(cpu, op->link, next) ? op->link : find_jump(cpu, next);
+    if (!found) found = find_jump_again(cpu, next);
+    if (found) {
         self->link = found;
         self->epoch = cpu.epoch;
         GLASSBOX_ENTER(cpu, found, f);
@@ -59,23 +89,29 @@ bool may_link(const Op* op, const Op* target) {
     const BlockHeader& to = header_of(target);
     return !(to.flags & BlockHeader::split) && to.phys >> 12 == header_of(op).phys >> 12;
 }
-/// Links from an older epoch are worth nothing.
+/// Brings the links of a branch that leaves its page into the present epoch: what may have moved is dropped.
 Op* fresh(Cpu& cpu, const Op* op) {
     Op* self = const_cast<Op*>(op);
     if (op->index != branch_in_page && self->epoch != cpu.epoch) {
         self->epoch = cpu.epoch;
-        self->link = nullptr;
-        self->fall = nullptr;
+        if (self->link && !still_there(cpu, self->link, (op + 1)->imm)) self->link = nullptr;
+        if (self->fall && !still_there(cpu, self->fall, block_end_ip(op))) self->fall = nullptr;
     }
     return self;
+}
+const Op* find_cached(Cpu& cpu, u64 ip) {
+    const Op* found = find_jump(cpu, ip);
+    return found ? found : find_jump_again(cpu, ip);
 }
 } // namespace
 
 GLASSBOX_HANDLER void follow_taken(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     const u64 target = (op + 1)->imm;
-    if (const Op* found = find_jump(cpu, target)) {
-        if (may_link(op, found)) fresh(cpu, op)->link = found;
+    Op* self = fresh(cpu, op);
+    if (self->link) GLASSBOX_ENTER(cpu, self->link, f);
+    if (const Op* found = find_cached(cpu, target)) {
+        if (may_link(op, found)) self->link = found;
         GLASSBOX_ENTER(cpu, found, f);
     }
     cpu.ip = target;
@@ -87,8 +123,10 @@ GLASSBOX_HANDLER void follow_taken(Cpu& cpu, const Op* op, u64 result, u64 carri
 GLASSBOX_HANDLER void follow_fall(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     const u64 next = block_end_ip(op);
-    if (const Op* found = find_jump(cpu, next)) {
-        if (may_link(op, found)) fresh(cpu, op)->fall = found;
+    Op* self = fresh(cpu, op);
+    if (self->fall) GLASSBOX_ENTER(cpu, self->fall, f);
+    if (const Op* found = find_cached(cpu, next)) {
+        if (may_link(op, found)) self->fall = found;
         GLASSBOX_ENTER(cpu, found, f);
     }
     cpu.ip = next;
@@ -115,10 +153,14 @@ void Cpu::sync_time(const Op* op) {
 void Cpu::bump_epoch() {
     if (++epoch == 0) { // once in 2^32: no stale entry may come to life again
         epoch = 1;
-        for (JumpEntry& e : jump_cache) e = JumpEntry{};
-        blocks->forget_all();
+        forget_blocks();
     }
     executed_pages.fill(0);
+}
+
+void Cpu::forget_blocks() {
+    blocks->forget_all();
+    jump_cache.fill(JumpEntry{});
 }
 
 void Cpu::request_leave(const Op* op) {

@@ -21,6 +21,9 @@ inline const Op* find_jump(const Cpu& cpu, u64 ip) {
     return e.key == cpu.jump_key(ip) && e.mode_and_epoch == cpu.mode_and_epoch() ? e.op : nullptr;
 }
 
+/// The same for an entry of an older epoch that still holds; it is brought into the present one.
+const Op* find_jump_again(Cpu& cpu, u64 ip);
+
 /// The address after the last instruction of the block that `op` belongs to.
 inline u64 block_end_ip(const Op* op) {
     const BlockHeader& h = header_of(op);
