@@ -56,8 +56,6 @@ template <class Body>
     GLASSBOX_GO(cpu, op + 1, f);
 }
 
-inline const FastOp& fast(const Op* op) { return *reinterpret_cast<const FastOp*>(op); }
-
 template <class Body> GLASSBOX_HANDLER void handler(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     if constexpr (TwoSpeed<Body>) {

@@ -41,61 +41,50 @@ template <Word T> inline u8* host_for_write(Cpu& cpu, u64 linear) {
     return (linear & ~page_mask) == e.write_tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
 }
 
-template <Word T> inline bool load(Cpu& cpu, const Op& op, u64 linear, T& value) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    if ((linear & ~page_mask) == e.read_tag) [[likely]] {
-        std::memcpy(&value, reinterpret_cast<const void*>(linear + e.addend), sizeof(T));
-        return true;
-    }
-    u64 wide = 0;
-    if (!slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current)) return false;
-    value = static_cast<T>(wide);
-    return true;
-}
-template <Word T> inline bool store(Cpu& cpu, const Op& op, u64 linear, T value) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    if ((linear & ~page_mask) == e.write_tag) [[likely]] {
-        std::memcpy(reinterpret_cast<void*>(linear + e.addend), &value, sizeof(T));
-        return true;
-    }
-    return slow_write(cpu, &op, linear, sizeof(T), value, Privilege::current);
-}
+/// The first try: the TLB allows it, or nothing has happened.
 template <Word T> inline bool load(Cpu& cpu, const FastOp&, u64 linear, T& value) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    if ((linear & ~page_mask) != e.read_tag) [[unlikely]]
+    const u8* at = host_for_read<T>(cpu, linear);
+    if (!at) [[unlikely]]
         return false;
-    std::memcpy(&value, reinterpret_cast<const void*>(linear + e.addend), sizeof(T));
+    std::memcpy(&value, at, sizeof(T));
     return true;
 }
 template <Word T> inline bool store(Cpu& cpu, const FastOp&, u64 linear, T value) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    if ((linear & ~page_mask) != e.write_tag) [[unlikely]]
+    u8* at = host_for_write<T>(cpu, linear);
+    if (!at) [[unlikely]]
         return false;
-    std::memcpy(reinterpret_cast<void*>(linear + e.addend), &value, sizeof(T));
+    std::memcpy(at, &value, sizeof(T));
     return true;
 }
+/// Read, change, write back: `change(T) -> T`, called only when the write cannot fault any more.
 template <Word T, class F> inline bool modify(Cpu& cpu, const FastOp&, u64 linear, F&& change) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    if ((linear & ~page_mask) != e.write_tag) [[unlikely]]
+    u8* at = host_for_write<T>(cpu, linear);
+    if (!at) [[unlikely]]
         return false;
-    void* at = reinterpret_cast<void*>(linear + e.addend);
     T value;
     std::memcpy(&value, at, sizeof(T));
     value = change(value);
     std::memcpy(at, &value, sizeof(T));
     return true;
 }
-/// Read, change, write back: `change(T) -> T`, called only when the write cannot fault any more.
-template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear, F&& change) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
-    if ((linear & ~page_mask) == e.write_tag) [[likely]] {
-        void* at = reinterpret_cast<void*>(linear + e.addend);
-        T value;
-        std::memcpy(&value, at, sizeof(T));
-        value = change(value);
-        std::memcpy(at, &value, sizeof(T));
+
+/// The same with the slow road behind them.
+template <Word T> inline bool load(Cpu& cpu, const Op& op, u64 linear, T& value) {
+    if (load<T>(cpu, fast(&op), linear, value)) [[likely]]
         return true;
-    }
+    u64 wide = 0;
+    if (!slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current)) return false;
+    value = static_cast<T>(wide);
+    return true;
+}
+template <Word T> inline bool store(Cpu& cpu, const Op& op, u64 linear, T value) {
+    if (store<T>(cpu, fast(&op), linear, value)) [[likely]]
+        return true;
+    return slow_write(cpu, &op, linear, sizeof(T), value, Privilege::current);
+}
+template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear, F&& change) {
+    if (modify<T>(cpu, fast(&op), linear, change)) [[likely]]
+        return true;
     u64 wide = 0;
     if (!probe_write(cpu, linear, sizeof(T)) || !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current))
         return false;

@@ -38,6 +38,7 @@ struct Op : OpFields {};
 /// fast road.
 struct FastOp : OpFields {};
 static_assert(sizeof(Op) == 32 && sizeof(FastOp) == 32);
+inline const FastOp& fast(const Op* op) { return *reinterpret_cast<const FastOp*>(op); }
 
 /// Precedes the ops of a block; as large as two ops, so that `op - pos - 2` finds it.
 struct BlockHeader {
