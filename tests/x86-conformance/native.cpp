@@ -85,9 +85,10 @@ Native::Native() {
         return;
     constexpr std::size_t stack_size = 256 << 10;
     stack_t stack{};
-    stack.ss_sp = std::malloc(stack_size);
+    // For as long as the process lives, as the handlers are.
+    stack.ss_sp = mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     stack.ss_size = stack_size;
-    if (!stack.ss_sp || sigaltstack(&stack, nullptr) != 0) return;
+    if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, nullptr) != 0) return;
     struct sigaction action{};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK;
