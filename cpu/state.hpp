@@ -147,7 +147,6 @@ struct Cpu final : CpuPins, MemoryWatcher {
     const CpuModel* model;
     std::function<void(bool)> ferr;     ///< FERR#: the board turns it into IRQ 13
     std::function<void(Cpu&)> observer; ///< called before every instruction when set
-    bool magic_exit_on_triple_fault = false;
 
     // --- registers ----------------------------------------------------------------------------------------------
     template <Word T> T reg(unsigned offset) const {
@@ -228,7 +227,6 @@ struct Cpu final : CpuPins, MemoryWatcher {
     i64 budget_debt = 0; ///< taken off the budget to make the next block entry leave
     i64 slice = 0;       ///< budget at the start of the slice
     u64 slice_start = 0; ///< instruction count at the start of the slice
-    bool in_handlers = false;
     std::array<TlbTable, 3> tlbs;
     std::array<u64, 64> executed_pages{}; ///< a Bloom filter of linear pages that links and the jump cache refer to
     std::array<u64, 16> large_regions{};  ///< 4 MiB regions with TLB entries that are pieces of a large page

@@ -168,7 +168,6 @@ bool needs_modrm(Arg a) {
 }
 
 bool row_has_modrm(const Row& row) {
-    if (row.attributes & attr::no_modrm) return false;
     if ((row.attributes & attr::modrm) || row.at.digit_ >= 0 || row.at.rm_ >= 0 || row.at.mod != Mod::any) return true;
     for (Arg a : row.args) {
         if (needs_modrm(a)) return true;
@@ -337,7 +336,6 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     insn.segment = segment_or(p.segment, DS);
     insn.lock = p.lock;
     insn.rep = p.rep;
-    insn.opsize_prefix = p.opsize;
 
     unsigned map = 0;
     if (insn.opcode == 0x0F && features.has(Feature::i286)) {

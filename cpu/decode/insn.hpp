@@ -26,7 +26,6 @@ struct Insn {
     u8 segment = DS; ///< of the memory operand, override applied
     bool lock = false;
     u8 rep = 0; ///< F3h, F2h or 0, whichever prefix came last
-    bool opsize_prefix = false;
     u8 opcode = 0;
     bool has_modrm = false;
     u8 modrm = 0;

@@ -160,7 +160,6 @@ inline constexpr u16 ends_block = 2;      ///< control leaves, or what follows m
 inline constexpr u16 string = 4;          ///< REP prefixes repeat it
 inline constexpr u16 repeats = 8;         ///< ... and REPE/REPNE differ (CMPS, SCAS)
 inline constexpr u16 protected_only = 16; ///< #UD in real and virtual-8086 mode
-inline constexpr u16 no_modrm = 32;       ///< although the operands would suggest one
 inline constexpr u16 modrm = 64;          ///< a ModRM byte follows although no operand uses it
 inline constexpr u16 not_in_64 = 128;
 inline constexpr u16 may_fault = 256; ///< even without a memory operand

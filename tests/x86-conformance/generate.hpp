@@ -21,7 +21,6 @@ struct Encoding {
 };
 
 inline bool has_modrm(const Row& row) {
-    if (row.attributes & attr::no_modrm) return false;
     if ((row.attributes & attr::modrm) || row.at.digit_ >= 0 || row.at.rm_ >= 0 || row.at.mod != Mod::any) return true;
     for (const Arg a : row.args) {
         if (a >= Arg::Eb && a <= Arg::Gv) return true;
