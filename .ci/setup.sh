@@ -8,7 +8,7 @@ build_packages=(
   cmake ninja-build ccache g++ binutils clang-19
   nasm acpica-tools            # the guests, the boot ROMs and the ACPI tables
   zlib1g-dev libsdl2-dev libpng-dev libmpfr-dev libzydis-dev
-  libcli11-dev libtomlplusplus-dev libexpected-dev doctest-dev
+  libcli11-dev libtomlplusplus-dev libexpected-dev nlohmann-json3-dev doctest-dev
 )
 # To run it.
 run_packages=(seabios)

@@ -1,7 +1,8 @@
 // Formatting of trace lines. A line is written when the next instruction begins, for only then is known what changed.
 #include "frontend/trace.hpp"
 
-#include <Zydis/Zydis.h>
+#include "debugger/disassembly.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -25,17 +26,6 @@ void pad(std::string& line, std::size_t column) {
 }
 
 } // namespace
-
-Disassembly disassemble(std::span<const u8> bytes, unsigned bits, u64 ip) {
-    const auto mode = bits == 64   ? ZYDIS_MACHINE_MODE_LONG_64
-                      : bits == 32 ? ZYDIS_MACHINE_MODE_LEGACY_32
-                                   : ZYDIS_MACHINE_MODE_LEGACY_16;
-    ZydisDisassembledInstruction instruction;
-    if (ZYAN_SUCCESS(ZydisDisassembleIntel(mode, ip, bytes.data(), bytes.size(), &instruction))) {
-        return {instruction.text, instruction.info.length};
-    }
-    return {bytes.empty() ? "(not readable)" : "(bad)", std::min<std::size_t>(bytes.size(), 1)};
-}
 
 void Tracer::begin_line(const TraceSource& source, const TraceSource::Place& place) {
     std::array<u8, longest_instruction> bytes{};

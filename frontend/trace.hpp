@@ -43,13 +43,6 @@ class TraceSource {
 
 std::unique_ptr<TraceSource> make_trace_source(Machine& machine);
 
-/// One instruction as a trace line without the registers: "b8 01 00    mov ax, 0x0001".
-struct Disassembly {
-    std::string text;
-    std::size_t length = 1;
-};
-Disassembly disassemble(std::span<const u8> bytes, unsigned bits, u64 ip);
-
 class Tracer {
   public:
     /// `out` belongs to the caller.

@@ -1,4 +1,4 @@
-// The built-in guest: a 1.44 MB floppy image with the demo operating system, part of the program.
+// The built-in guests, part of the program: the demo operating system and the kernel of the `system` conformance suite.
 #pragma once
 
 #include "bus/types.hpp"
@@ -7,7 +7,9 @@
 
 namespace glassbox {
 
-/// 1,474,560 bytes.
+/// A 1.44 MB floppy image: 1,474,560 bytes.
 std::span<const u8> demo_floppy();
+/// A multiboot kernel, flat, for physical address 100000h (guests/system).
+std::span<const u8> system_kernel();
 
 } // namespace glassbox

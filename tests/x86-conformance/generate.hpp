@@ -1,7 +1,7 @@
 // Encodings from the instruction table: for any row, random bytes that decode to it.
 #pragma once
 
-#include "machine.hpp"
+#include "bare_machine.hpp"
 
 #include "cpu/decode/row.hpp"
 

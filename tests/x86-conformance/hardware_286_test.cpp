@@ -1,7 +1,7 @@
 // Every instruction form of the 80286 in real mode against captures from a Harris N80C286-12 (../shared/vectors, from
 // SingleStepTests/80286, by Daniel Balsom). The processor here is a later one: where the two truly differ the case is
 // left out, with the reason, in `differences`.
-#include "machine.hpp"
+#include "bare_machine.hpp"
 #include "moo.hpp"
 
 #include "cpu/decode/decoder.hpp"

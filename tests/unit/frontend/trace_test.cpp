@@ -1,6 +1,8 @@
 // Trace lines from a processor made of two registers.
 #include "frontend/trace.hpp"
 
+#include "debugger/disassembly.hpp"
+
 #include <cstdio>
 #include <doctest/doctest.h>
 #include <string>

@@ -3,6 +3,7 @@
 
 #include "cpu/state.hpp"
 #include "cpu/system/system.hpp"
+#include "tests/x86-conformance/runner/suite.hpp" // Random
 
 #include <cstring>
 #include <span>
@@ -42,23 +43,6 @@ struct Machine {
                     .host = memory.ram().data()});
         return memory;
     }
-};
-
-/// splitmix64: the same sequence everywhere.
-class Random {
-  public:
-    explicit Random(u64 seed) : state_(seed) {}
-    u64 next() {
-        u64 z = (state_ += 0x9E37'79B9'7F4A'7C15);
-        z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9;
-        z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EB;
-        return z ^ (z >> 31);
-    }
-    u32 below(u32 limit) { return static_cast<u32>((next() >> 32) * limit >> 32); }
-    bool chance(u32 one_in) { return below(one_in) == 0; }
-
-  private:
-    u64 state_;
 };
 
 } // namespace glassbox::conformance

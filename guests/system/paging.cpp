@@ -1,0 +1,3 @@
+#include "guests/system/system.hpp"
+
+Group paging_forms() { return {nullptr, 0}; }
