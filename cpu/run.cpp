@@ -12,7 +12,7 @@ namespace glassbox {
 Cpu::Cpu(MemoryMap& memory_, PortBus& ports_, Scheduler& scheduler_, InterruptPort& interrupts_, const CpuModel& model_)
     : memory(memory_), ports(ports_), scheduler(scheduler_), interrupts(interrupts_), model(&model_),
       blocks(std::make_unique<BlockCache>()) {
-    tlb = &tlbs[0];
+    tlb = class_tlb = &tlbs[0];
     memory.add_watcher(*this);
     reset_state(*this);
 }
@@ -193,7 +193,7 @@ const Op* find_block(Cpu& cpu) {
     BlockHeader* block = cpu.blocks->at_ip(cpu);
     if (!block) return nullptr;
     const Op* entry = block->ops();
-    if (block->flags & BlockHeader::scratch) return entry;
+    if ((block->flags & BlockHeader::scratch) || !cpu.engine.chain) return entry;
     cpu.jump_cache[jump_slot(cpu.ip)] = {cpu.jump_key(cpu.ip), cpu.mode_and_epoch(), entry};
     if (!from || epoch_before != cpu.epoch) return entry;
     Op* branch = const_cast<Op*>(from);

@@ -8,6 +8,7 @@
 #include "bus/port_bus.hpp"
 #include "bus/scheduler.hpp"
 #include "cpu/block/op.hpp"
+#include "cpu/engine_options.hpp"
 #include "cpu/fault.hpp"
 #include "cpu/features.hpp"
 #include "cpu/flags.hpp"
@@ -93,7 +94,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     // --- hot: what handlers touch -------------------------------------------------------------------------------
     alignas(64) std::array<u64, 18> gpr{}; ///< RAX..R15; [16] is always zero: the absent base or index; [17] scratch
     i64 budget = 0;                        ///< instructions that may still run before the slice ends
-    TlbTable* tlb = nullptr;               ///< the table of the current privilege class
+    TlbTable* tlb = nullptr;               ///< for first tries: `class_tlb`, or one that never matches (EngineOptions)
+    TlbTable* class_tlb = nullptr;         ///< the table of the current privilege class
     u32 mode = 0;                          ///< mode and epoch are compared as one
     u32 epoch = 1;                         ///< bumped when a linear address may have come to mean other code
     u32 eflags = 2;                        ///< all but the six arithmetic flags, which are in `flags`
@@ -233,6 +235,10 @@ struct Cpu final : CpuPins, MemoryWatcher {
     std::unique_ptr<BlockCache> blocks;
     const Op* patched = nullptr; ///< op whose handler is replaced so that execution leaves there
     Handler patched_handler = nullptr;
+
+    EngineOptions engine;
+    /// Forgets all blocks; for use between two calls of `run`.
+    void set_engine(const EngineOptions& options);
 
     void bump_epoch();
     /// Drops every decoded block and every reference to one.

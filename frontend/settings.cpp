@@ -159,6 +159,10 @@ Expected<> set_trace_filter(Options& o, Text value, const Path&) {
     return add_trace_filter(o.trace_filter, value);
 }
 
+Expected<> set_engine(Options& o, Text value, const Path&) {
+    return store(o.machine.engine, parse_engine_options(value));
+}
+
 Expected<> set_state_hash(Options& o, Text, const Path&) {
     o.state_hash = true;
     return {};
@@ -236,6 +240,11 @@ const std::array settings = {
     Setting{"save", "FILE", running, "Saves a snapshot when the run ends", false,
             [](Options& o, Text v, const Path& f) { return store_path(o.save, v, f); }},
 
+    Setting{
+        "engine", "LIST", looking,
+        "Does without shortcuts of the engine: no-cache, no-chain, no-fuse with commas between them; slower, and the "
+        "guest sees no difference (docs/engine-proof.md)",
+        false, set_engine},
     Setting{"state-hash", "", looking, "Prints 'state-hash: ' and 16 hexadecimal digits when the run ends", false,
             set_state_hash},
     Setting{"screenshot", "FILE.png", looking, "Writes the screen when the run ends", false,

@@ -69,6 +69,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
     apic_socket.plug(*lapic);
     scheduler.on_earlier = [this] { cpu->leave_requested = true; };
+    cpu->set_engine(config.engine);
     cpu->ferr = [this](bool level) { isa_irqs.line(13).set(level); };
     for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {
         const unsigned irq = Uart16550::standard_irq(i);

@@ -3,6 +3,7 @@
 
 #include "bus/error.hpp"
 #include "bus/types.hpp"
+#include "cpu/engine_options.hpp"
 
 #include <array>
 #include <optional>
@@ -33,7 +34,8 @@ struct MachineConfig {
     u64 instructions_per_second = 0; ///< 0: Scheduler::default_speed
     i64 rtc_base = 1'767'225'600;    ///< seconds since 1970 (UTC) that the RTC shows at power-on; default 2026-01-01
     bool stop_on_triple_fault = false;
-    bool demo = false; ///< boot the built-in guest from a floppy image in memory
+    EngineOptions engine; ///< shortcuts to do without; nothing that the guest sees depends on it
+    bool demo = false;    ///< boot the built-in guest from a floppy image in memory
 };
 
 } // namespace glassbox

@@ -19,7 +19,7 @@ struct Parts {
 };
 
 bool misaligned(const Cpu& cpu, u64 linear, unsigned size, Privilege privilege) {
-    return cpu.tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)] && privilege == Privilege::current &&
+    return cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)] && privilege == Privilege::current &&
            (linear & (size - 1)) != 0 && size <= 8;
 }
 

@@ -32,33 +32,31 @@ bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege:
 
 // --- hot path -------------------------------------------------------------------------------------------------------
 /// Bytes, not words: guests align nothing.
-template <Word T> inline u8* host_for_read(Cpu& cpu, u64 linear) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+template <Word T> inline u8* host_for_read(TlbTable& tlb, u64 linear) {
+    const TlbEntry& e = tlb.at(linear + sizeof(T) - 1);
     return (linear & ~page_mask) == e.read_tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
 }
-template <Word T> inline u8* host_for_write(Cpu& cpu, u64 linear) {
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof(T) - 1);
+template <Word T> inline u8* host_for_write(TlbTable& tlb, u64 linear) {
+    const TlbEntry& e = tlb.at(linear + sizeof(T) - 1);
     return (linear & ~page_mask) == e.write_tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
 }
 
-/// The first try: the TLB allows it, or nothing has happened.
-template <Word T> inline bool load(Cpu& cpu, const FastOp&, u64 linear, T& value) {
-    const u8* at = host_for_read<T>(cpu, linear);
+template <Word T> inline bool load_tagged(TlbTable& tlb, u64 linear, T& value) {
+    const u8* at = host_for_read<T>(tlb, linear);
     if (!at) [[unlikely]]
         return false;
     std::memcpy(&value, at, sizeof(T));
     return true;
 }
-template <Word T> inline bool store(Cpu& cpu, const FastOp&, u64 linear, T value) {
-    u8* at = host_for_write<T>(cpu, linear);
+template <Word T> inline bool store_tagged(TlbTable& tlb, u64 linear, T value) {
+    u8* at = host_for_write<T>(tlb, linear);
     if (!at) [[unlikely]]
         return false;
     std::memcpy(at, &value, sizeof(T));
     return true;
 }
-/// Read, change, write back: `change(T) -> T`, called only when the write cannot fault any more.
-template <Word T, class F> inline bool modify(Cpu& cpu, const FastOp&, u64 linear, F&& change) {
-    u8* at = host_for_write<T>(cpu, linear);
+template <Word T, class F> inline bool modify_tagged(TlbTable& tlb, u64 linear, F&& change) {
+    u8* at = host_for_write<T>(tlb, linear);
     if (!at) [[unlikely]]
         return false;
     T value;
@@ -68,9 +66,21 @@ template <Word T, class F> inline bool modify(Cpu& cpu, const FastOp&, u64 linea
     return true;
 }
 
+/// The first try: the TLB allows it, or nothing has happened.
+template <Word T> inline bool load(Cpu& cpu, const FastOp&, u64 linear, T& value) {
+    return load_tagged<T>(*cpu.tlb, linear, value);
+}
+template <Word T> inline bool store(Cpu& cpu, const FastOp&, u64 linear, T value) {
+    return store_tagged<T>(*cpu.tlb, linear, value);
+}
+/// Read, change, write back: `change(T) -> T`, called only when the write cannot fault any more.
+template <Word T, class F> inline bool modify(Cpu& cpu, const FastOp&, u64 linear, F&& change) {
+    return modify_tagged<T>(*cpu.tlb, linear, change);
+}
+
 /// The same with the slow road behind them.
 template <Word T> inline bool load(Cpu& cpu, const Op& op, u64 linear, T& value) {
-    if (load<T>(cpu, fast(&op), linear, value)) [[likely]]
+    if (load_tagged<T>(*cpu.class_tlb, linear, value)) [[likely]]
         return true;
     u64 wide = 0;
     if (!slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current)) return false;
@@ -78,12 +88,12 @@ template <Word T> inline bool load(Cpu& cpu, const Op& op, u64 linear, T& value)
     return true;
 }
 template <Word T> inline bool store(Cpu& cpu, const Op& op, u64 linear, T value) {
-    if (store<T>(cpu, fast(&op), linear, value)) [[likely]]
+    if (store_tagged<T>(*cpu.class_tlb, linear, value)) [[likely]]
         return true;
     return slow_write(cpu, &op, linear, sizeof(T), value, Privilege::current);
 }
 template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear, F&& change) {
-    if (modify<T>(cpu, fast(&op), linear, change)) [[likely]]
+    if (modify_tagged<T>(*cpu.class_tlb, linear, change)) [[likely]]
         return true;
     u64 wide = 0;
     if (!probe_write(cpu, linear, sizeof(T)) || !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current))
@@ -94,7 +104,7 @@ template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear
 // --- cold code ------------------------------------------------------------------------------------------------------
 /// The translations that hold for an access with those rights.
 inline TlbTable& table_of(Cpu& cpu, Privilege privilege) {
-    return privilege == Privilege::supervisor ? cpu.tlbs[static_cast<u8>(TlbClass::supervisor)] : *cpu.tlb;
+    return privilege == Privilege::supervisor ? cpu.tlbs[static_cast<u8>(TlbClass::supervisor)] : *cpu.class_tlb;
 }
 /// Whether `size` bytes can be written without further ado.
 inline bool write_is_tagged(Cpu& cpu, u64 linear, unsigned size, Privilege privilege) {

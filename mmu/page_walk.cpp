@@ -200,7 +200,7 @@ bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& 
         }
     }
     phys = w.phys & cpu.memory.a20_mask();
-    const bool checked = cpu.tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)];
+    const bool checked = cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)];
     if (!(checked && user) || fetching) fill(cpu, linear, w, phys, kind, user ? TlbClass::user : TlbClass::supervisor);
     return true;
 }

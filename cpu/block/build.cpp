@@ -83,6 +83,20 @@ bool is_conditional_jump(const Insn& insn) {
     return insn.row->at.map == 0 ? (insn.opcode & 0xF0) == 0x70 : insn.row->at.map == 1 && (insn.opcode & 0xF0) == 0x80;
 }
 
+/// Handlers that do the work of two neighbours.
+void fuse(const std::array<Item, BlockCache::max_ops>& items, Op* ops, unsigned count) {
+    if (count >= 2 && !items[count - 1].trap && is_conditional_jump(items[count - 1].insn)) {
+        if (const Handler both = fuse_with_jump(items[count - 2].insn, items[count - 1].insn))
+            ops[count - 2].handler = both;
+    }
+    for (unsigned i = 0; i + 1 < count; ++i) {
+        const Handler both = pair_of(ops[i].handler, ops[i + 1].handler);
+        if (!both) continue;
+        ops[i].handler = both;
+        ++i;
+    }
+}
+
 /// One instruction at `offset`; false when a page fault was raised by the second page of a split one.
 DecodeStatus decode_at(Cpu& cpu, const Window& w, unsigned offset, Insn& insn) {
     const unsigned room =
@@ -149,16 +163,17 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         if (item.insn.row->attributes & attr::branch) work_out_branch(item.insn, phys, ip);
         if (split || (item.insn.row->attributes & attr::ends_block)) break;
     }
-    find_dead_flags(items, count);
+    if (cpu.engine.fuse) find_dead_flags(items, count);
 
-    BlockHeader* block = allocate(cpu, count + 1, scratch);
+    const bool forgotten = scratch || !cpu.engine.cache;
+    BlockHeader* block = allocate(cpu, count + 1, forgotten);
     *block = BlockHeader{};
     block->phys = phys;
     block->ip = ip;
     block->mode = cpu.mode;
     block->bytes = static_cast<u16>(offset);
     block->count = static_cast<u8>(count);
-    block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (scratch ? BlockHeader::scratch : 0));
+    block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (forgotten ? BlockHeader::scratch : 0));
     block->phys2 = phys2;
     block->cs_base = static_cast<u32>(cs.base);
     block->live = true;
@@ -172,16 +187,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         if (!op.handler) op.handler = &cold_end<raise_invalid_opcode>;
         op.pos = static_cast<u8>(i);
     }
-    if (count >= 2 && !items[count - 1].trap && is_conditional_jump(items[count - 1].insn)) {
-        if (const Handler both = fuse_with_jump(items[count - 2].insn, items[count - 1].insn))
-            ops[count - 2].handler = both;
-    }
-    for (unsigned i = 0; i + 1 < count; ++i) {
-        const Handler both = pair_of(ops[i].handler, ops[i + 1].handler);
-        if (!both) continue;
-        ops[i].handler = both;
-        ++i;
-    }
+    if (cpu.engine.fuse) fuse(items, ops, count);
     Op& end = ops[count];
     end = Op{};
     end.handler = &block_end;
@@ -189,10 +195,12 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     end.imm = 0;
     if (count && !items[count - 1].trap && (items[count - 1].insn.row->attributes & attr::branch))
         end.imm = items[count - 1].insn.target;
-    if (!scratch) {
-        ++statistics_.built;
+    if (scratch) return block;
+    ++statistics_.built;
+    if (cpu.engine.cache)
         add(cpu, block);
-    }
+    else
+        mark_code(cpu, *block);
     return block;
 }
 

@@ -83,8 +83,8 @@ BlockHeader* BlockCache::at_ip(Cpu& cpu) {
     u64 phys = 0;
     if (!fetch_address(cpu, phys)) return nullptr;
     cpu.fault.why = nullptr;
-    if (BlockHeader* found = find(cpu, phys, cpu.ip, cpu.mode)) return found;
-    if (cpu.fault.why) return nullptr; // a split instruction's second page
+    if (BlockHeader* found = find(cpu, phys, cpu.ip, cpu.mode)) return found; // none is ever added with the cache off
+    if (cpu.fault.why) return nullptr;                                        // a split instruction's second page
     return build(cpu, phys, max_ops, false);
 }
 
@@ -94,31 +94,37 @@ BlockHeader* BlockCache::limited(Cpu& cpu, unsigned count) {
     return build(cpu, whole->phys, std::max(count, 1u), true);
 }
 
+void BlockCache::mark_granules(Cpu& cpu, u64 number, u64 first, u64 last) {
+    PageCode* page = page_for(number);
+    if (!page) return;
+    const bool was_code = page->granules != 0;
+    for (u64 g = first >> granule_shift; g <= last >> granule_shift; ++g) page->granules |= u32{1} << g;
+    if (was_code) return;
+    for (TlbTable& table : cpu.tlbs) {
+        for (unsigned i = 0; i < TlbTable::size; ++i) {
+            if (table.phys[i] == number << 12) table.entries[i].write_tag = TlbEntry::no_tag;
+        }
+    }
+}
+
+void BlockCache::mark_code(Cpu& cpu, const BlockHeader& block) {
+    const u64 start = block.phys & page_mask;
+    const u64 end = std::min<u64>(start + std::max<u64>(block.bytes, 1) - 1, page_size - 1);
+    mark_granules(cpu, block.phys >> 12, start, end);
+    if (block.flags & BlockHeader::split) mark_granules(cpu, block.phys2 >> 12, 0, 15);
+}
+
 void BlockCache::add(Cpu& cpu, BlockHeader* block) {
-    const u64 page_number = block->phys >> 12;
-    PageCode* page = page_for(page_number);
+    mark_code(cpu, *block);
     BlockHeader*& bucket = buckets_[bucket_of(block->phys, block->ip, block->mode)];
     block->next_in_bucket = bucket;
     bucket = block;
-    const auto protect = [&](u64 number, PageCode& code, u64 first, u64 last) {
-        const bool was_code = code.granules != 0;
-        for (u64 g = first >> granule_shift; g <= last >> granule_shift; ++g) code.granules |= u32{1} << g;
-        if (was_code) return;
-        for (TlbTable& table : cpu.tlbs) {
-            for (unsigned i = 0; i < TlbTable::size; ++i) {
-                if (table.phys[i] == number << 12) table.entries[i].write_tag = TlbEntry::no_tag;
-            }
-        }
-    };
+    PageCode* page = page_for(block->phys >> 12);
     if (!page) return;
-    const u64 start = block->phys & page_mask;
-    const u64 end = std::min<u64>(start + std::max<u64>(block->bytes, 1) - 1, page_size - 1);
-    protect(page_number, *page, start, end);
     block->next_in_page = page->first;
     page->first = block;
     if (!(block->flags & BlockHeader::split)) return;
     if (PageCode* other = page_for(block->phys2 >> 12)) {
-        protect(block->phys2 >> 12, *other, 0, 15);
         block->next_in_page2 = other->first;
         other->first = block;
     }

@@ -61,6 +61,9 @@ class BlockCache {
     BlockHeader* find(Cpu& cpu, u64 phys, u64 ip, u32 mode);
     BlockHeader* build(Cpu& cpu, u64 phys, unsigned limit, bool scratch);
     void add(Cpu& cpu, BlockHeader* block);
+    /// Writes to the block's bytes will come to `written`.
+    void mark_code(Cpu& cpu, const BlockHeader& block);
+    void mark_granules(Cpu& cpu, u64 page_number, u64 first, u64 last);
     void drop_page(PageCode& page);
     void unlink_from_bucket(BlockHeader* block);
     BlockHeader* allocate(Cpu& cpu, unsigned ops, bool scratch);

@@ -158,6 +158,12 @@ void Cpu::bump_epoch() {
     executed_pages.fill(0);
 }
 
+void Cpu::set_engine(const EngineOptions& options) {
+    engine = options;
+    forget_blocks();
+    update_mode(); // picks the tables of first tries
+}
+
 void Cpu::forget_blocks() {
     blocks->forget_all();
     jump_cache.fill(JumpEntry{});

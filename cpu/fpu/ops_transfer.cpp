@@ -51,8 +51,8 @@ template <class Ea> bool store80(Cpu& cpu, const Op& op, F80 value) {
     u64 linear = 0;
     if (!Ea::write(cpu, op, 10, linear)) return false;
     const u64 second = static_cast<u32>(linear + 8);
-    u8* low = host_for_write<u64>(cpu, linear);
-    u8* high = host_for_write<u16>(cpu, second);
+    u8* low = host_for_write<u64>(*cpu.class_tlb, linear);
+    u8* high = host_for_write<u16>(*cpu.class_tlb, second);
     if (low && high) [[likely]] {
         std::memcpy(low, &value.significand, 8);
         std::memcpy(high, &value.sign_exponent, 2);

@@ -101,7 +101,7 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
     const u64 to_linear = static_cast<u32>(es.base + di);
     u32 n = run_length<T>(di, to_linear, es.write_high, mask, wanted);
     if (n < 2) return 0;
-    u8* to = host_for_write<T>(cpu, to_linear);
+    u8* to = host_for_write<T>(*cpu.tlb, to_linear);
     if (!to) return 0;
     if constexpr (kind == String::stos) {
         const T value = cpu.reg<T>(8 * RAX);
@@ -116,7 +116,7 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
         const u64 from_linear = static_cast<u32>(from_segment.base + si);
         n = run_length<T>(si, from_linear, from_segment.read_high, mask, n);
         if (n < 2) return 0;
-        const u8* from = host_for_read<T>(cpu, from_linear);
+        const u8* from = host_for_read<T>(*cpu.tlb, from_linear);
         if (!from) return 0;
         const u64 bytes = u64{n} * sizeof(T);
         const auto source = reinterpret_cast<u64>(from), target = reinterpret_cast<u64>(to);

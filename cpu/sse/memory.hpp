@@ -18,7 +18,7 @@ template <Alignment alignment> inline bool load_xmm(Cpu& cpu, const Op& op, u64 
         if (linear & 15) [[unlikely]]
             return refuse_alignment(cpu);
     }
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof value - 1);
+    const TlbEntry& e = cpu.class_tlb->at(linear + sizeof value - 1);
     if ((linear & ~page_mask) == e.read_tag) [[likely]] {
         std::memcpy(&value, reinterpret_cast<const void*>(linear + e.addend), sizeof value);
         return true;
@@ -31,7 +31,7 @@ template <Alignment alignment> inline bool store_xmm(Cpu& cpu, const Op& op, u64
         if (linear & 15) [[unlikely]]
             return refuse_alignment(cpu);
     }
-    const TlbEntry& e = cpu.tlb->at(linear + sizeof value - 1);
+    const TlbEntry& e = cpu.class_tlb->at(linear + sizeof value - 1);
     if ((linear & ~page_mask) == e.write_tag) [[likely]] {
         std::memcpy(reinterpret_cast<void*>(linear + e.addend), &value, sizeof value);
         return true;

@@ -37,7 +37,8 @@ void Cpu::update_mode() {
     mode = m;
     const bool alignment = cpl == 3 && (cr0 & cr0::AM) != 0 && (eflags & eflags::AC) != 0;
     const TlbClass c = alignment ? TlbClass::checked : cpl == 3 ? TlbClass::user : TlbClass::supervisor;
-    tlb = &tlbs[static_cast<u8>(c)];
+    class_tlb = &tlbs[static_cast<u8>(c)];
+    tlb = engine.fuse ? class_tlb : &tlbs[static_cast<u8>(TlbClass::checked)]; // never filled: no first try succeeds
 }
 
 namespace {
