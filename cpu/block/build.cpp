@@ -97,6 +97,18 @@ void fuse(const std::array<Item, BlockCache::max_ops>& items, Op* ops, unsigned 
     }
 }
 
+void tell(BlockObserver& observer, const std::array<Item, BlockCache::max_ops>& items, const Op* ops, unsigned count) {
+    bool absorbed = false;
+    for (unsigned i = 0; i < count && !items[i].trap; ++i) {
+        const Insn& insn = items[i].insn;
+        Op alone = ops[i];
+        const Handler selected = insn.row->select(insn, alone);
+        if (!selected) return; // #UD
+        observer.built(insn, absorbed ? nullptr : ops[i].handler);
+        absorbed = !absorbed && ops[i].handler != selected;
+    }
+}
+
 /// One instruction at `offset`; false when a page fault was raised by the second page of a split one.
 DecodeStatus decode_at(Cpu& cpu, const Window& w, unsigned offset, Insn& insn) {
     const unsigned room =
@@ -188,6 +200,8 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         op.pos = static_cast<u8>(i);
     }
     if (cpu.engine.fuse) fuse(items, ops, count);
+    if (observer_) [[unlikely]]
+        tell(*observer_, items, ops, count);
     Op& end = ops[count];
     end = Op{};
     end.handler = &block_end;

@@ -14,6 +14,17 @@
 
 namespace glassbox {
 
+struct Insn;
+
+/// Told of every instruction that a block is built of, while it is being built: right before it is entered for the
+/// first time. For tools that ask which handlers run (the conformance suites' --coverage).
+class BlockObserver {
+  public:
+    virtual ~BlockObserver() = default;
+    /// `handler` runs when the instruction does; null when its predecessor's handler does the work of both.
+    virtual void built(const Insn& insn, Handler handler) = 0;
+};
+
 class BlockCache {
   public:
     BlockCache();
@@ -38,6 +49,8 @@ class BlockCache {
         u64 built = 0, dropped_pages = 0, flushes = 0;
     };
     const Statistics& statistics() const { return statistics_; }
+    /// Null: nobody is told.
+    void observe(BlockObserver* observer) { observer_ = observer; }
 
     static constexpr unsigned max_ops = 32;
 
@@ -75,6 +88,7 @@ class BlockCache {
     std::deque<PageCode> page_store_;
     std::unique_ptr<u8[]> scratch_;
     Statistics statistics_;
+    BlockObserver* observer_ = nullptr;
 };
 
 } // namespace glassbox
