@@ -105,6 +105,10 @@ Expected<> check_options(const Options& options) {
         return fail("--demo takes the first floppy drive: only one --floppy is left");
     }
     if (options.serial.size() > 4) return fail("there are four serial ports: --serial is given too often");
+    if (options.lockstep && !options.trace.empty()) {
+        return fail("--lockstep and --trace exclude each other: a traced processor goes step by step");
+    }
+    if (options.lockstep_every && !options.lockstep) return fail("--lockstep-every needs --lockstep LIST");
     if (options.trace_filtered && options.trace.empty()) return fail("--trace-filter needs --trace FILE");
     if (auto stdio = check_stdio(options); !stdio) return stdio;
     return check_bootable(options);

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace glassbox {
@@ -28,8 +29,19 @@ class Guest {
     virtual std::string autopsy() const = 0;
     /// Writes what passes the filter from now on. The tracer outlives the guest.
     virtual void trace(Tracer& tracer) = 0;
+
+    /// What a run that checks something has come to; asked once, when it is over.
+    struct Verdict {
+        std::string text; ///< complete lines
+        bool failed = false;
+    };
+    virtual std::optional<Verdict> verdict() { return std::nullopt; }
 };
 
 std::unique_ptr<Guest> make_guest(std::unique_ptr<Machine> machine);
+/// Two machines of this configuration side by side, one of them with another engine, compared every so many
+/// instructions. What they write to drives is forgotten.
+Expected<std::unique_ptr<Guest>> make_lockstep_guest(const MachineConfig& config, const EngineOptions& second_engine,
+                                                     u64 every, const HostPorts& ports);
 
 } // namespace glassbox

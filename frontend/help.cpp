@@ -51,6 +51,7 @@ constexpr std::string_view exit_statuses = R"(Exit status:
   2  the guest triple-faulted (with --on-triple-fault stop)
   3  a limit of instructions or time was reached, or the guest halted with interrupts off
   4  an expectation of the script failed
+  6  the two machines of --lockstep differ
   (V<<1)|1 after the guest wrote V to the --exit-port; 128 + the signal's number after SIGINT or SIGTERM
 
 )";

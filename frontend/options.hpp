@@ -26,6 +26,8 @@ struct Options {
     TraceFilter trace_filter;
     bool trace_filtered = false;
     bool state_hash = false;
+    std::optional<EngineOptions> lockstep; ///< the engine of a second machine to compare with
+    std::optional<u64> lockstep_every;
 };
 
 /// What the command line comes to: a machine to run, or a text to print and end with status 0.

@@ -93,9 +93,9 @@ class Run {
         auto ports = Ports::open(options_, out_, signals_.fd());
         if (!ports) return fail(ports.error().message);
         ports_ = *std::move(ports);
-        auto machine = Machine::create(options_.machine, ports_->host_ports());
-        if (!machine) return fail(machine.error().message);
-        guest_ = make_guest(*std::move(machine));
+        auto guest = make_machine();
+        if (!guest) return fail(guest.error().message);
+        guest_ = *std::move(guest);
         if (!options_.load.empty()) {
             if (auto loaded = guest_->load(options_.load); !loaded) return loaded;
         }
@@ -106,6 +106,16 @@ class Run {
         tracer_ = std::make_unique<Tracer>(trace_file_.get(), options_.trace_filter);
         guest_->trace(*tracer_);
         return {};
+    }
+
+    Expected<std::unique_ptr<Guest>> make_machine() {
+        constexpr u64 default_every = 100'000;
+        if (options_.lockstep)
+            return make_lockstep_guest(options_.machine, *options_.lockstep,
+                                       options_.lockstep_every.value_or(default_every), ports_->host_ports());
+        auto machine = Machine::create(options_.machine, ports_->host_ports());
+        if (!machine) return tl::unexpected(machine.error());
+        return make_guest(*std::move(machine));
     }
 
     /// A window if there is a display, else the terminal if it is one, else none.

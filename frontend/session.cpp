@@ -243,6 +243,7 @@ void Session::stopped(StopReason reason, Time until) {
         guest_ended("the guest triple-faulted", false, status_triple_fault);
         parts_.complain("the guest triple-faulted\n" + guest_.autopsy());
         break;
+    case StopReason::diverged: guest_ended("the two machines differ", false, status_difference); break;
     case StopReason::idle_forever: idle_forever(until); break;
     }
 }
@@ -306,6 +307,10 @@ int Session::finish() {
         attempt(write_png(frame, options_.screenshot));
     }
     if (!options_.save.empty()) attempt(guest_.save(options_.save));
+    if (const auto verdict = guest_.verdict()) {
+        parts_.complain(verdict->text);
+        if (verdict->failed) status = status_difference;
+    }
     if (options_.state_hash) {
         std::array<char, 40> line{};
         std::snprintf(line.data(), line.size(), "state-hash: %016" PRIx64 "\n", guest_.state_hash());

@@ -22,6 +22,7 @@ enum ExitStatus : int {
     status_triple_fault = 2,
     status_limit = 3,
     status_script = 4,
+    status_difference = 6,
     status_signal = 128, ///< plus the signal's number
 };
 

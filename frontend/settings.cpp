@@ -163,6 +163,18 @@ Expected<> set_engine(Options& o, Text value, const Path&) {
     return store(o.machine.engine, parse_engine_options(value));
 }
 
+Expected<> set_lockstep(Options& o, Text value, const Path&) {
+    return store(o.lockstep.emplace(), parse_engine_options(value));
+}
+
+Expected<> set_lockstep_every(Options& o, Text value, const Path&) {
+    const auto count = parse_count(value);
+    if (!count) return fail(count.error().message);
+    if (*count == 0) return fail("'" + value + "' is out of range: at least 1");
+    o.lockstep_every = *count;
+    return {};
+}
+
 Expected<> set_state_hash(Options& o, Text, const Path&) {
     o.state_hash = true;
     return {};
@@ -245,6 +257,16 @@ const std::array settings = {
         "Does without shortcuts of the engine: no-cache, no-chain, no-fuse with commas between them; slower, and the "
         "guest sees no difference (docs/engine-proof.md)",
         false, set_engine},
+    Setting{
+        "lockstep", "LIST", looking,
+        "Runs a second machine with the same inputs and --engine LIST beside the first, compares them, and ends the "
+        "run with status 6 and the instruction at the first difference; all writes to drives are discarded, media "
+        "put in later are read-only",
+        false, set_lockstep},
+    Setting{"lockstep-every", "N", looking,
+            "Instructions between comparisons of the processors (default 100K); all else is compared every 10M and at "
+            "the end",
+            false, set_lockstep_every},
     Setting{"state-hash", "", looking, "Prints 'state-hash: ' and 16 hexadecimal digits when the run ends", false,
             set_state_hash},
     Setting{"screenshot", "FILE.png", looking, "Writes the screen when the run ends", false,

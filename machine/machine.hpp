@@ -30,6 +30,7 @@ enum class StopReason : u8 {
     power_off,    ///< ACPI soft-off
     exit_port,    ///< a byte was written to the exit port: `exit_status()`
     triple_fault, ///< with `stop_on_triple_fault`
+    diverged,     ///< two machines in lockstep differ (machine/lockstep.hpp)
     idle_forever, ///< halted with interrupts off and no NMI source: nothing will ever happen without input
 };
 

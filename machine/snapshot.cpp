@@ -119,6 +119,15 @@ std::vector<u8> machine_state(Board& board) {
     return std::move(archive.bytes());
 }
 
+Expected<> restore_state(Board& board, std::span<const u8> state) {
+    Archive archive = Archive::loader(state);
+    persist_shape(board, archive);
+    if (archive.ok()) board.persist(archive);
+    board.cpu->map_changed(); // nothing decoded or translated before holds any more
+    if (!archive.ok()) return fail(archive.reason());
+    return {};
+}
+
 std::vector<u8> take_snapshot(Board& board) {
     Archive archive = Archive::saver();
     persist_shape(board, archive);
@@ -150,9 +159,7 @@ Expected<> restore_snapshot(Board& board, std::span<const u8> data) {
     if (archive.ok()) contents = unpack_ram(archive, board.memory.ram().size(), pages);
     if (contents && !archive.at_end()) contents = fail("something follows its end");
     if (!contents) {
-        Archive undo = Archive::loader(before);
-        persist_shape(board, undo);
-        board.persist(undo);
+        static_cast<void>(restore_state(board, before));
         return tl::unexpected(contents.error());
     }
     auto ram = board.memory.ram();

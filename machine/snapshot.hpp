@@ -20,6 +20,9 @@ std::vector<u8> take_snapshot(Board& board);
 Expected<> restore_snapshot(Board& board, std::span<const u8> data);
 /// Everything but RAM, as a sequence of chunks.
 std::vector<u8> machine_state(Board& board);
+/// Puts back what `machine_state` returned; RAM is as it should be already. After a refusal the machine is undefined:
+/// for states that this very program has taken from a machine of the same kind.
+Expected<> restore_state(Board& board, std::span<const u8> state);
 
 Expected<> save_snapshot(Board& board, const std::string& path);
 Expected<> load_snapshot(Board& board, const std::string& path);
