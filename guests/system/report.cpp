@@ -91,26 +91,33 @@ u32 number(const char* text) {
 bool Report::next() {
     finish_case();
     const u32 index = next_++;
-    if (counting_ || index < from_ || (only_ != ~0u && index != only_)) return false;
+    if (counting_ || index < from_ || index >= until_ || (only_ != ~0u && index != only_)) return false;
     open_ = true;
     failed_ = false;
     skipped_ = nullptr;
-    text_[0] = 0;
+    description_ = "";
     progress[1] = index;
     return true;
 }
 
 void Report::describe(const char* f, ...) {
-    Text text(text_, sizeof text_);
+    description_ = f;
     Arguments arguments;
     __builtin_va_start(arguments, f);
-    format(text, f, arguments);
+    for (u32& word : words_) word = __builtin_va_arg(arguments, u32); // what is beyond the last is never looked at
     __builtin_va_end(arguments);
+}
+
+void Report::print_description() {
+    char line[200] = {};
+    Text text(line, sizeof line);
+    format(text, description_, reinterpret_cast<Arguments>(words_)); // i386: arguments lie in memory one after another
+    print("D %u|%s\n", next_ - 1, line);
 }
 
 void Report::expect(const char* what, u32 expected, u32 got) {
     if (expected == got) return;
-    if (!failed_) print("D %u|%s\n", next_ - 1, text_);
+    if (!failed_) print_description();
     failed_ = true;
     print("X %s|%x|%x\n", what, expected, got);
 }
@@ -123,7 +130,8 @@ void Report::expect_exit(const Exit& exit, u32 vector, u32 error) {
 void Report::skip(const char* reason) { skipped_ = reason; }
 
 void Report::expect_shutdown() {
-    print("D %u|%s\nT\n", next_ - 1, text_);
+    print_description();
+    print("T\n");
     shutdown_expected_ = true;
 }
 
@@ -142,6 +150,7 @@ void configure(Report& report, const char* line) {
     report.counting_ = find(line, "list") != nullptr;
     if (const char* n = find(line, "case=")) report.only_ = number(n);
     if (const char* n = find(line, "from=")) report.from_ = number(n);
+    if (const char* n = find(line, "until=")) report.until_ = number(n);
 }
 
 bool chosen(const char* line, const char* form) {

@@ -150,7 +150,8 @@ class Report {
     /// Begins the next case of the form. False when this one is not to run: only counted, or left out by the caller's
     /// choice; nothing else may be called for it then.
     bool next();
-    /// What the case is, printed when it fails. printf's %s %c %u %d %x %02x %08x.
+    /// What the case is, put together and printed only when it fails: strings must live until then. printf's %s %c %u
+    /// %d %x %02x %08x, at most 12 arguments.
     void describe(const char* format, ...) __attribute__((format(printf, 2, 3)));
     /// One comparison of the case.
     void expect(const char* what, u32 expected, u32 got);
@@ -168,9 +169,11 @@ class Report {
     friend void run_form(Report& report, const struct Form& form);
     void finish_case();
     bool counting_ = false, open_ = false, failed_ = false, shutdown_expected_ = false;
-    u32 next_ = 0, from_ = 0, only_ = ~0u, failures_ = 0;
+    u32 next_ = 0, from_ = 0, until_ = ~0u, only_ = ~0u, failures_ = 0;
+    void print_description();
     const char* skipped_ = nullptr;
-    char text_[200] = {};
+    const char* description_ = "";
+    u32 words_[12] = {};
     friend void configure(Report& report, const char* command_line);
 };
 
