@@ -3,6 +3,7 @@
 
 #include "frontend/options.hpp"
 #include "frontend/session.hpp"
+#include "tests/x86-conformance/runner/command.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -166,6 +167,8 @@ class Run {
 
 int run_program(const std::vector<std::string>& arguments) {
     try {
+        if (!arguments.empty() && arguments.front() == "conform")
+            return conformance::run_conform({arguments.begin() + 1, arguments.end()});
         auto line = parse_command_line(arguments);
         if (!line) {
             complain(line.error().message);

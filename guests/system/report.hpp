@@ -3,7 +3,8 @@
 
 #include "guests/system/system.hpp"
 
-/// Words: `form=NAME` that form only; `case=N` that case only; `from=N` cases from N on; `list` counts, runs nothing.
+/// Words: `form=NAME` that form only; `case=N` that case only; `from=N` cases from N on; `until=N`
+/// those before N; `list` counts, runs nothing.
 void configure(Report& report, const char* command_line);
 /// Whether the command line leaves this form in.
 bool chosen(const char* command_line, const char* form);
