@@ -13,20 +13,32 @@ inline u32 offset_of(const Cpu& cpu, const OpFields& op) {
     return sum & (~u32{0} >> op.extra);
 }
 
-[[gnu::cold, gnu::noinline]] bool segment_fault(Cpu& cpu, unsigned segment);
+/// Offsets of an 8086 wrap within 64 KiB, and a word at FFFFh continues at offset 0 of its segment. No linear address
+/// can say so; this one, which no TLB entry matches, tells the slow road where to cut (mmu/access.cpp).
+namespace wrapped {
+inline constexpr u64 flag = u64{1} << 62;
+inline constexpr u64 at(u64 linear, unsigned bytes_before) { return flag | (u64{bytes_before} << 32) | linear; }
+} // namespace wrapped
 
-/// Segmentation for one access: false with #GP(0) or #SS(0) raised. `linear` wraps at 4 GiB.
+/// An access that the segment's ranges do not allow: #GP(0) or #SS(0), on an 80286 in real mode always exception 13. An
+/// 8086 knows no limits: true, with `linear` as above.
+[[gnu::cold, gnu::noinline]] bool outside_segment(Cpu& cpu, unsigned segment, u32 offset, unsigned size, u64& linear);
+/// The same for a stack that need not be the current one, with the error code of its #SS.
+[[gnu::cold, gnu::noinline]] bool outside_stack(Cpu& cpu, const Segment& s, u32 offset, unsigned size, u32 error,
+                                                u64& linear);
+
+/// Segmentation for one access: false with the fault raised. `linear` wraps at 4 GiB.
 inline bool segment_read(Cpu& cpu, unsigned segment, u32 offset, unsigned size, u64& linear) {
     const Segment& s = cpu.seg[segment];
     if (!s.readable_at(offset, size)) [[unlikely]]
-        return segment_fault(cpu, segment);
+        return outside_segment(cpu, segment, offset, size, linear);
     linear = static_cast<u32>(s.base + offset);
     return true;
 }
 inline bool segment_write(Cpu& cpu, unsigned segment, u32 offset, unsigned size, u64& linear) {
     const Segment& s = cpu.seg[segment];
     if (!s.writable_at(offset, size)) [[unlikely]]
-        return segment_fault(cpu, segment);
+        return outside_segment(cpu, segment, offset, size, linear);
     linear = static_cast<u32>(s.base + offset);
     return true;
 }

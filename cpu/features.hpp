@@ -18,6 +18,9 @@ enum class Feature : u8 {
     i486,
     i586,
     i686, // generations: a model has its own and all before
+    only_8086,
+    only_286,
+    only_386, // what one generation does and its successors do not: such a row comes before all others of its opcode
     fpu,
     vme,
     de,
@@ -78,7 +81,7 @@ struct CpuModel {
     u32 max_leaf = 0;
     FeatureSet features;
     u32 cr4_bits = 0;            ///< writable bits of CR4
-    unsigned physical_bits = 32; ///< physical address width: 36 with PAE or PSE-36
+    unsigned physical_bits = 32; ///< address lines: 20, 24 or 32, and 36 with PAE or PSE-36
     std::string_view summary;
 };
 

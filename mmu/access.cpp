@@ -79,7 +79,27 @@ void note_data_breakpoints(Cpu& cpu, const Op* op, u64 linear, unsigned size, bo
 
 } // namespace
 
+namespace {
+/// The two pieces of an access that wraps within its segment.
+struct WrappedPieces {
+    u64 first, second;
+    unsigned first_size, second_size;
+    WrappedPieces(u64 linear, unsigned size)
+        : first(static_cast<u32>(linear)), second(static_cast<u32>(first - (0x1'0000 - (linear >> 32 & 15)))),
+          first_size(static_cast<unsigned>(linear >> 32) & 15), second_size(size - first_size) {}
+};
+} // namespace
+
 bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Privilege privilege) {
+    if (linear & wrapped::flag) {
+        const WrappedPieces w(linear, size);
+        u64 high = 0;
+        if (!slow_read(cpu, op, w.first, w.first_size, value, privilege) ||
+            !slow_read(cpu, op, w.second, w.second_size, high, privilege))
+            return false;
+        value |= high << (8 * w.first_size);
+        return true;
+    }
     Parts parts;
     if (!translate_parts(cpu, linear, size, AccessKind::read, privilege, parts)) return false;
     value = read_part(cpu, op, parts.phys[0], parts.size[0]);
@@ -89,6 +109,12 @@ bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Pr
 }
 
 bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Privilege privilege) {
+    if (linear & wrapped::flag) {
+        const WrappedPieces w(linear, size);
+        const u64 low = value & ((u64{1} << (8 * w.first_size)) - 1);
+        return slow_write(cpu, op, w.first, w.first_size, low, privilege) &&
+               slow_write(cpu, op, w.second, w.second_size, value >> (8 * w.first_size), privilege);
+    }
     Parts parts;
     if (!translate_parts(cpu, linear, size, AccessKind::write, privilege, parts)) return false;
     write_part(cpu, op, parts.phys[0], parts.size[0], value);
@@ -100,6 +126,11 @@ bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Pr
 namespace {
 bool probe(Cpu& cpu, u64 linear, u64 size, AccessKind kind, Privilege privilege) {
     if (size == 0) return true;
+    if (linear & wrapped::flag) {
+        const WrappedPieces w(linear, static_cast<unsigned>(size));
+        return probe(cpu, w.first, w.first_size, kind, privilege) &&
+               probe(cpu, w.second, w.second_size, kind, privilege);
+    }
     if (size <= 8 && misaligned(cpu, linear, static_cast<unsigned>(size), privilege))
         return cpu.raise(Exception::AC, 0, "a misaligned access with alignment checking on");
     u64 phys = 0;
@@ -117,9 +148,30 @@ bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege) {
     return probe(cpu, linear, size, AccessKind::read, privilege);
 }
 
-bool segment_fault(Cpu& cpu, unsigned segment) {
+namespace {
+/// True on an 8086: the access as it wraps within its segment.
+bool wraps_in_segment(const Cpu& cpu, const Segment& s, u32 offset, unsigned size, u64& linear) {
+    if (!cpu.has(Feature::only_8086)) return false;
+    offset &= 0xFFFF;
+    linear = s.base + offset;
+    if (offset + size > 0x1'0000) linear = wrapped::at(linear, 0x1'0000 - offset);
+    return true;
+}
+/// In real mode the 80286 has exception 13 alone for what lies outside a segment (80286 Programmer's Reference, 5.4).
+Exception stack_exception(const Cpu& cpu) {
+    return cpu.real_mode() && !cpu.has(Feature::i386) ? Exception::GP : Exception::SS;
+}
+} // namespace
+
+bool outside_segment(Cpu& cpu, unsigned segment, u32 offset, unsigned size, u64& linear) {
     const char* why = "the offset is outside the segment, or the segment does not allow the access";
-    return cpu.raise(segment == SS ? Exception::SS : Exception::GP, 0, why);
+    if (wraps_in_segment(cpu, cpu.seg[segment], offset, size, linear)) return true;
+    return cpu.raise(segment == SS ? stack_exception(cpu) : Exception::GP, 0, why);
+}
+
+bool outside_stack(Cpu& cpu, const Segment& s, u32 offset, unsigned size, u32 error, u64& linear) {
+    if (wraps_in_segment(cpu, s, offset, size, linear)) return true;
+    return cpu.raise(stack_exception(cpu), error, "stack limit exceeded");
 }
 
 void Cpu::flush_tlb(bool keep_global) {

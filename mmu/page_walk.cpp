@@ -123,6 +123,11 @@ WalkResult walk(Cpu& cpu, u64 linear, Walk& w, Visited& seen) {
     return (cpu.cr4 & cr4::PAE) ? walk_pae(cpu, linear, w, seen) : walk_legacy(cpu, linear, w, seen);
 }
 
+/// The address lines that the chip has, and A20.
+u64 on_the_bus(const Cpu& cpu, u64 phys) {
+    return phys & cpu.memory.a20_mask() & ((u64{1} << cpu.model->physical_bits) - 1);
+}
+
 bool page_fault(Cpu& cpu, u64 linear, u32 error, const char* why) {
     cpu.fault = {Exception::PF, true, error, linear, why};
     return false;
@@ -199,7 +204,7 @@ bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& 
             }
         }
     }
-    phys = w.phys & cpu.memory.a20_mask();
+    phys = on_the_bus(cpu, w.phys);
     const bool checked = cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)];
     if (!(checked && user) || fetching) fill(cpu, linear, w, phys, kind, user ? TlbClass::user : TlbClass::supervisor);
     return true;
@@ -210,7 +215,7 @@ bool translate_quietly(const Cpu& cpu, u64 linear, u64& phys) {
     Visited seen;
     // The walk only reads; its signature is that of the faulting one.
     if (walk(const_cast<Cpu&>(cpu), static_cast<u32>(linear), w, seen) != WalkResult::mapped) return false;
-    phys = w.phys & cpu.memory.a20_mask();
+    phys = on_the_bus(cpu, w.phys);
     return true;
 }
 

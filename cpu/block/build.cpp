@@ -116,6 +116,19 @@ DecodeStatus decode_at(Cpu& cpu, const Window& w, unsigned offset, Insn& insn) {
     return decode({w.bytes + offset, room}, cpu.mode, cpu.model->features, insn);
 }
 
+constexpr unsigned longest_instruction = std::max(max_instruction_length, max_instruction_length_8086);
+
+/// The bytes at an 8086's IP one by one: they go on in the next page, at offset 0 of the segment, or at address 0.
+bool gather_wrapped(Cpu& cpu, std::span<u8> bytes) {
+    u64 phys = 0;
+    for (unsigned i = 0; i < bytes.size(); ++i) {
+        const u64 linear = cpu.seg[CS].base + ((cpu.ip + i) & 0xFFFF);
+        if (!translate(cpu, linear, AccessKind::fetch, Privilege::current, phys)) return false;
+        bytes[i] = static_cast<u8>(cpu.memory.read(PhysAddress{phys}, 1));
+    }
+    return true;
+}
+
 } // namespace
 
 BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch) {
@@ -132,7 +145,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     if (page) {
         w.bytes = page + (phys & page_mask);
     } else { // executing from a device's memory: one instruction at a time
-        w.size = std::min(w.size, max_instruction_length + 1);
+        w.size = std::min(w.size, longest_instruction + 1);
         for (unsigned i = 0; i < w.size; ++i) copy[i] = static_cast<u8>(cpu.memory.read(PhysAddress{phys + i}, 1));
         w.bytes = copy.data();
         limit = 1;
@@ -142,7 +155,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     unsigned count = 0, offset = 0;
     bool split = false;
     u64 phys2 = ~u64{0};
-    std::array<u8, 2 * max_instruction_length + 2> joined{};
+    std::array<u8, longest_instruction + max_instruction_length + 1> joined{};
     while (count < limit && offset < w.size) {
         Item& item = items[count];
         item.trap = nullptr;
@@ -150,7 +163,12 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         if (status == DecodeStatus::need_more) {
             const bool limit_ends = w.limit_room <= w.size;
             if (count > 0) break;
-            if (limit_ends) {
+            if (cpu.has(Feature::only_8086)) {
+                if (!gather_wrapped(cpu, joined)) return nullptr;
+                w = {joined.data(), joined.size(), joined.size()};
+                split = scratch = true;
+                status = decode_at(cpu, w, 0, item.insn);
+            } else if (limit_ends) {
                 item.trap = &cold_end<raise_beyond_limit>;
             } else {
                 const u64 next_page = static_cast<u32>((linear & ~page_mask) + page_size);

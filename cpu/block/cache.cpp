@@ -65,6 +65,7 @@ namespace {
 /// Fetch translation of the processor's ip; the TLB's exec tag first.
 bool fetch_address(Cpu& cpu, u64& phys) {
     const Segment& cs = cpu.seg[CS];
+    if (cpu.has(Feature::only_8086)) cpu.ip &= 0xFFFF; // IP wraps
     if (cpu.ip > cs.limit) return cpu.gp(0, "the instruction pointer is beyond the code segment's limit");
     const u64 linear = static_cast<u32>(cs.base + cpu.ip);
     const unsigned table = cpu.cpl == 3 ? 1 : 0;

@@ -1,5 +1,7 @@
 #include "cpu/decode/decoder.hpp"
 
+#include <algorithm>
+
 namespace glassbox {
 
 namespace {
@@ -41,10 +43,11 @@ struct Prefixes {
 };
 
 /// Consumes prefixes; returns the first other byte.
-u8 read_prefixes(Cursor& in, Prefixes& p, bool has_386) {
+u8 read_prefixes(Cursor& in, Prefixes& p, const FeatureSet& features, unsigned longest) {
+    const bool has_386 = features.has(Feature::i386);
     for (;;) {
         const u8 b = in.byte();
-        if (in.ran_out() || in.at() > max_instruction_length) return b;
+        if (in.ran_out() || in.at() > longest) return b;
         switch (b) {
         case 0x26: p.segment = ES; break;
         case 0x2E: p.segment = CS; break;
@@ -67,6 +70,9 @@ u8 read_prefixes(Cursor& in, Prefixes& p, bool has_386) {
             p.addrsize = true;
             break;
         case 0xF0: p.lock = true; break;
+        case 0xF1: // LOCK again on the 8086; without effect on an 80286 that no in-circuit emulator listens to
+            if (has_386) return b;
+            break;
         case 0xF2:
         case 0xF3: p.rep = b; break;
         default: return b;
@@ -307,29 +313,46 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     return {};
 }
 
-const Row* find_row(unsigned map, const Insn& insn, const Prefixes& p) {
+const Row* find_row(unsigned map, const Insn& insn, const Prefixes& p, const FeatureSet& features) {
     for (const Row* row : rows_at(map, insn.opcode)) {
-        if (matches(*row, p, insn.modrm)) return row;
+        if (features.has(row->feature) && matches(*row, p, insn.modrm)) return row;
     }
     return nullptr;
 }
 
+/// An instruction of one byte that does nothing.
+void drop_first_byte(Insn& insn) {
+    const u32 mode_bits = insn.mode;
+    insn = Insn{};
+    insn.mode = mode_bits;
+    insn.opcode = 0x90;
+    insn.row = rows_at(0, insn.opcode).front();
+    insn.length = 1;
+}
+
 } // namespace
 
+unsigned max_length(const FeatureSet& features) {
+    if (features.has(Feature::only_8086)) return max_instruction_length_8086;
+    return features.has(Feature::only_286) ? 10 : max_instruction_length;
+}
+
 DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& features, Insn& insn) {
-    Cursor in(bytes.first(std::min<std::size_t>(bytes.size(), max_instruction_length + 1)));
+    const unsigned longest = max_length(features);
+    Cursor in(bytes.first(std::min<std::size_t>(bytes.size(), longest + 1)));
     insn = Insn{};
     insn.mode = mode_bits;
     const auto finish = [&](DecodeStatus status) {
         insn.length = static_cast<u8>(in.at());
-        if (in.at() > max_instruction_length) return DecodeStatus::too_long;
-        if (in.ran_out())
-            return bytes.size() > max_instruction_length ? DecodeStatus::too_long : DecodeStatus::need_more;
-        return status;
+        if (in.at() <= longest && !in.ran_out()) return status;
+        if (in.at() <= longest && bytes.size() <= longest) return DecodeStatus::need_more;
+        if (!features.has(Feature::only_8086)) return DecodeStatus::too_long;
+        drop_first_byte(insn);
+        return DecodeStatus::ok;
     };
 
     Prefixes p;
-    insn.opcode = read_prefixes(in, p, features.has(Feature::i386));
+    insn.opcode = read_prefixes(in, p, features, longest);
     const bool code32 = (mode_bits & mode::code32) != 0;
     insn.opsize = code32 != p.opsize ? 4 : 2;
     insn.addrsize = code32 != p.addrsize ? 4 : 2;
@@ -348,14 +371,15 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     }
     if (in.ran_out()) return finish(DecodeStatus::need_more);
     const auto candidates = rows_at(map, insn.opcode);
-    if (candidates.empty()) return finish(DecodeStatus::invalid);
-    insn.has_modrm = row_has_modrm(*candidates.front());
+    const auto first_row = std::ranges::find_if(candidates, [&](const Row* r) { return features.has(r->feature); });
+    if (first_row == candidates.end()) return finish(DecodeStatus::invalid);
+    insn.has_modrm = row_has_modrm(**first_row);
     if (insn.has_modrm) {
         insn.modrm = in.byte();
         if (in.ran_out()) return finish(DecodeStatus::need_more);
     }
-    const Row* row = find_row(map, insn, p);
-    if (!row || !features.has(row->feature)) return finish(DecodeStatus::invalid);
+    const Row* row = find_row(map, insn, p, features);
+    if (!row) return finish(DecodeStatus::invalid);
     insn.row = row;
     if (row->attributes & attr::opsize_fixed) insn.opsize = code32 ? 4 : 2;
 
@@ -373,7 +397,9 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
 
     const bool system_mode = !(mode_bits & mode::protected_mode) || (mode_bits & mode::v86);
     if ((row->attributes & attr::protected_only) && system_mode) return finish(DecodeStatus::invalid);
-    if (insn.lock && !((row->attributes & attr::lockable) && insn.operand[0].kind == OperandKind::mem))
+    // Before the 386 LOCK goes with every instruction.
+    if (insn.lock && features.has(Feature::i386) &&
+        !((row->attributes & attr::lockable) && insn.operand[0].kind == OperandKind::mem))
         return finish(DecodeStatus::invalid);
     return finish(DecodeStatus::ok);
 }

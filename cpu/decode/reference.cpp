@@ -14,10 +14,11 @@ constexpr const char* arg_names[] = {
 static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::F) + 1);
 
 constexpr const char* feature_names[] = {
-    "8086",  "80186", "80286", "386",   "486",      "pentium",   "pentium-pro", "fpu",     "vme",    "de",
-    "pse",   "tsc",   "msr",   "pae",   "mce",      "cx8",       "apic",        "sep",     "mtrr",   "pge",
-    "mca",   "cmov",  "pat",   "pse36", "clflush",  "mmx",       "fxsr",        "sse",     "sse2",   "nx",
-    "rdpmc", "cpuid", "ud",    "nopl",  "prefetch", "prefetchw", "fcmov",       "syscall", "invlpg", "bios486"};
+    "8086",     "80186",    "80286",     "386",   "486",     "pentium", "pentium-pro", "8086 only", "80286 only",
+    "386 only", "fpu",      "vme",       "de",    "pse",     "tsc",     "msr",         "pae",       "mce",
+    "cx8",      "apic",     "sep",       "mtrr",  "pge",     "mca",     "cmov",        "pat",       "pse36",
+    "clflush",  "mmx",      "fxsr",      "sse",   "sse2",    "nx",      "rdpmc",       "cpuid",     "ud",
+    "nopl",     "prefetch", "prefetchw", "fcmov", "syscall", "invlpg",  "bios486"};
 static_assert(std::size(feature_names) == static_cast<std::size_t>(Feature::bios486) + 1);
 
 /// The flags of a mask, as letters in the order of EFLAGS.

@@ -184,7 +184,7 @@ struct Row {
 
 /// The whole instruction set.
 std::span<const Row* const> all_rows();
-/// Rows that share map and opcode, most specific first.
+/// Rows that share map and opcode, most specific first; the decoder takes the first one that the model has.
 std::span<const Row* const> rows_at(unsigned map, u8 opcode);
 
 } // namespace glassbox

@@ -36,11 +36,13 @@ class Table {
         std::size_t first = 0, count = 0;
     };
     static std::size_t slot(const Row& row) { return row.at.map * 256u + row.at.opcode; }
-    /// The more a row demands, the earlier it is tried.
+    /// The more a row demands, the earlier it is tried; what only one processor does comes before all.
     static std::size_t key(const Row& row) {
         const unsigned loose = (row.at.rm_ < 0 ? 8u : 0u) + (row.at.digit_ < 0 ? 4u : 0u) +
                                (row.at.mandatory == Mandatory::any ? 2u : 0u) + (row.at.mod == Mod::any ? 1u : 0u);
-        return ((slot(row) * 16 + loose) * 16 + static_cast<unsigned>(row.at.digit_ + 1)) * 64 +
+        const bool own =
+            row.feature == Feature::only_8086 || row.feature == Feature::only_286 || row.feature == Feature::only_386;
+        return (((slot(row) * 2 + (own ? 0 : 1)) * 16 + loose) * 16 + static_cast<unsigned>(row.at.digit_ + 1)) * 64 +
                static_cast<unsigned>(row.at.rm_ + 1) * 5 + static_cast<unsigned>(row.at.mandatory);
     }
 

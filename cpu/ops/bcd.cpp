@@ -1,6 +1,7 @@
 // AAA, AAS, AAM, AAD, DAA, DAS and SALC (SDM 2). Undefined flags are those of current processors.
 #include "cpu/operands.hpp"
 #include "cpu/ops/families.hpp"
+#include "cpu/system/system.hpp"
 
 namespace glassbox {
 
@@ -57,6 +58,42 @@ struct Aam {
         return true;
     }
 };
+// The 8086 adjusts the two halves of AX apart, and DAA and DAS work out both digits' corrections from the AL that they
+// find (SingleStepTests/8088; K. Shirriff, "Understanding x86's decimal adjust after addition").
+template <bool add> struct AsciiAdjust8086 {
+    static void run(Cpu& cpu, const Op&, Flags& f) {
+        const bool adjust = (al(cpu) & 15) > 9 || f.af();
+        if (adjust) {
+            const u8 ah = static_cast<u8>(cpu.reg<u8>(8 * RAX + 1) + (add ? 1 : -1));
+            set_al(cpu, static_cast<u8>(al(cpu) + (add ? 6 : -6)));
+            cpu.set_reg<u8>(8 * RAX + 1, ah);
+        }
+        set_al(cpu, al(cpu) & 15);
+        f.set_result<u8>(al(cpu));
+        f.set_cf_of_af(adjust, false, adjust);
+    }
+};
+template <bool add> struct DecimalAdjust8086 {
+    static void run(Cpu& cpu, const Op&, Flags& f) {
+        const u8 old = al(cpu);
+        const bool low = (old & 15) > 9 || f.af();
+        const bool high = f.cf() || old > (f.af() ? 0x9F : 0x99);
+        const int by = (low ? 6 : 0) + (high ? 0x60 : 0);
+        const u8 r = static_cast<u8>(add ? old + by : old - by);
+        set_al(cpu, r);
+        f.set_result<u8>(r);
+        f.set_cf_of_af(high, false, low);
+    }
+};
+/// Type 0 returns to the instruction after (8086 Family User's Manual, 2-25).
+bool aam_8086(Cpu& cpu, const Op& op) {
+    const u8 divisor = static_cast<u8>(op.imm);
+    if (divisor == 0) return deliver_interrupt(cpu, 0, InterruptKind::into);
+    const u8 value = al(cpu);
+    cpu.set_r16(RAX, static_cast<u16>(((value / divisor) << 8) | (value % divisor)));
+    cpu.flags.logic<u8>(al(cpu));
+    return true;
+}
 struct Aad {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         const u16 ax = cpu.r16(RAX);
@@ -77,6 +114,11 @@ constexpr Row rows[] = {
     {at(0x3F), {}, &aas_info, &select_body<AsciiAdjust<false>>, attr::not_in_64},
     {at(0xD4), {Ib}, &aam_info, &select_body<Aam>, attr::not_in_64 | attr::may_fault},
     {at(0xD5), {Ib}, &aad_info, &select_body<Aad>, attr::not_in_64},
+    {at(0x27), {}, &daa_info, &select_body<DecimalAdjust8086<true>>, 0, Feature::only_8086},
+    {at(0x2F), {}, &das_info, &select_body<DecimalAdjust8086<false>>, 0, Feature::only_8086},
+    {at(0x37), {}, &aaa_info, &select_body<AsciiAdjust8086<true>>, 0, Feature::only_8086},
+    {at(0x3F), {}, &aas_info, &select_body<AsciiAdjust8086<false>>, 0, Feature::only_8086},
+    cold_end_row<aam_8086>(aam_info, at(0xD4), {Ib}, 0, Feature::only_8086),
     {at(0xD6), {}, &salc_info, &select_body<Salc>, attr::not_in_64 | attr::undocumented},
 };
 

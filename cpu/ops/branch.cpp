@@ -57,6 +57,15 @@ constexpr u16 conditional = branch | ends_block | attr::may_fault;
 template <u32 n> consteval Row short_jcc() {
     return {at(0x70 + n), {Jb}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional};
 }
+/// The 8086 decodes 60-6F as 70-7F.
+template <u32 n> consteval Row alias_jcc() {
+    return {at(0x60 + n),
+            {Jb},
+            &JccInfo<n>::info,
+            &select_jcc<Condition<n>>,
+            static_cast<u16>(conditional | attr::undocumented),
+            Feature::only_8086};
+}
 template <u32 n> consteval Row near_jcc() {
     return {at(0x0F80 + n), {Jz}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional, Feature::i386};
 }
@@ -208,6 +217,26 @@ constexpr Row rows[] = {
     short_jcc<13>(),
     short_jcc<14>(),
     short_jcc<15>(),
+    alias_jcc<0>(),
+    alias_jcc<1>(),
+    alias_jcc<2>(),
+    alias_jcc<3>(),
+    alias_jcc<4>(),
+    alias_jcc<5>(),
+    alias_jcc<6>(),
+    alias_jcc<7>(),
+    alias_jcc<8>(),
+    alias_jcc<9>(),
+    alias_jcc<10>(),
+    alias_jcc<11>(),
+    alias_jcc<12>(),
+    alias_jcc<13>(),
+    alias_jcc<14>(),
+    alias_jcc<15>(),
+    {at(0xC0), {Iw}, &ret_info, &select_ret, indirect | attr::undocumented, Feature::only_8086}, // as C2
+    {at(0xC1), {}, &ret_info, &select_ret, indirect | attr::undocumented, Feature::only_8086},   // as C3
+    {at(0xFE).digit(2), {Ev}, &call_info, &select_call_indirect, indirect | attr::undocumented, Feature::only_8086},
+    {at(0xFE).digit(4), {Ev}, &jmp_info, &select_jmp_indirect, indirect | attr::undocumented, Feature::only_8086},
     near_jcc<0>(),
     near_jcc<1>(),
     near_jcc<2>(),

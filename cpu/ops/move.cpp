@@ -13,7 +13,8 @@ using enum Arg;
 using attr::lockable;
 
 constexpr OpInfo mov_info{"mov"}, movzx_info{"movzx"}, movsx_info{"movsx"}, lea_info{"lea"}, xchg_info{"xchg"},
-    nop_info{"nop"}, cbw_info{"cbw"}, cwd_info{"cwd"}, bswap_info{"bswap"}, xlat_info{"xlatb"};
+    nop_info{"nop"}, cbw_info{"cbw"}, cwd_info{"cwd"}, bswap_info{"bswap"}, xlat_info{"xlatb"}, wait_info{"wait"},
+    escape_info{"esc"};
 
 Handler select_mov(const Insn& insn, Op& op) {
     const Operand& dst = insn.operand[0];
@@ -150,6 +151,18 @@ struct Xlat {
 };
 Handler select_xlat(const Insn&, Op&) { return &handler<Xlat>; }
 
+struct Escape {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
+        u64 linear = 0;
+        u16 value;
+        return EaSeg::read(cpu, op, sizeof value, linear) && load<u16>(cpu, op, linear, value);
+    }
+};
+Handler select_escape(const Insn& insn, Op&) { return insn.mem ? &handler<Escape> : &handler<Nop>; }
+template <u32 n> consteval Row escape() {
+    return {at(0xD8 + n), {Ev}, &escape_info, &select_escape, 0, Feature::only_8086};
+}
+
 template <class Cond, Word T> struct CmovReg {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         const T value = Cond::test(f) ? cpu.reg<T>(op.base) : cpu.reg<T>(op.reg);
@@ -227,6 +240,20 @@ constexpr Row rows[] = {
     mov(at(0xBF), Zv, Iv),
     mov(at(0xC6).digit(0), Eb, Ib),
     mov(at(0xC7).digit(0), Ev, Iz),
+    // The 8086 does not look at ModRM.reg; LEA of a register finds what an earlier instruction has left: here, nothing.
+    {at(0xC6), {Eb, Ib}, &mov_info, &select_mov, attr::undocumented, Feature::only_8086},
+    {at(0xC7), {Ev, Iz}, &mov_info, &select_mov, attr::undocumented, Feature::only_8086},
+    {at(0x8D).reg(), {Gv, Ev}, &lea_info, &select_nop, attr::undocumented, Feature::only_8086},
+    // An 8086 without coprocessor: ESC reads its memory operand for nobody, WAIT finds TEST# low.
+    {at(0x9B), {}, &wait_info, &select_nop, 0, Feature::only_8086},
+    escape<0>(),
+    escape<1>(),
+    escape<2>(),
+    escape<3>(),
+    escape<4>(),
+    escape<5>(),
+    escape<6>(),
+    escape<7>(),
     {at(0x0FB6), {Gv, Eb}, &movzx_info, &select_extend<u8>, 0, Feature::i386},
     {at(0x0FB7), {Gv, Ew}, &movzx_info, &select_extend<u16>, 0, Feature::i386},
     {at(0x0FBE), {Gv, Eb}, &movsx_info, &select_extend<i8>, 0, Feature::i386},

@@ -16,6 +16,7 @@ template <Word T> constexpr bool next_msb(T v) { return ((v >> (bits_of<T> - 2))
 /// Rotations change CF and OF only.
 struct Rol {
     static constexpr OpInfo info{"rol", eflags::CF | eflags::OF};
+    static constexpr bool rotates = true;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const unsigned n = count % bits_of<T>;
         const T r = n ? static_cast<T>((a << n) | (a >> (bits_of<T> - n))) : a;
@@ -26,6 +27,7 @@ struct Rol {
 };
 struct Ror {
     static constexpr OpInfo info{"ror", eflags::CF | eflags::OF};
+    static constexpr bool rotates = true;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const unsigned n = count % bits_of<T>;
         const T r = n ? static_cast<T>((a >> n) | (a << (bits_of<T> - n))) : a;
@@ -36,6 +38,7 @@ struct Ror {
 /// Through carry: a rotation of width + 1 bits.
 struct Rcl {
     static constexpr OpInfo info{"rcl", eflags::CF | eflags::OF, 0, eflags::CF};
+    static constexpr bool rotates = true;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const unsigned n = count % (bits_of<T> + 1);
         T r = a;
@@ -52,6 +55,7 @@ struct Rcl {
 };
 struct Rcr {
     static constexpr OpInfo info{"rcr", eflags::CF | eflags::OF, 0, eflags::CF};
+    static constexpr bool rotates = true;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const unsigned n = count % (bits_of<T> + 1);
         T r = a;
@@ -68,6 +72,7 @@ struct Rcr {
 };
 struct Shl {
     static constexpr OpInfo info{"shl", OSZAPC & ~eflags::AF, eflags::AF};
+    static constexpr bool rotates = false;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const u64 wide = u64{a} << count;
         const T r = static_cast<T>(wide);
@@ -79,6 +84,7 @@ struct Shl {
 };
 struct Shr {
     static constexpr OpInfo info{"shr", OSZAPC & ~eflags::AF, eflags::AF};
+    static constexpr bool rotates = false;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const T before = static_cast<T>(u64{a} >> (count - 1));
         const T r = static_cast<T>(before >> 1);
@@ -89,6 +95,7 @@ struct Shr {
 };
 struct Sar {
     static constexpr OpInfo info{"sar", OSZAPC & ~eflags::AF, eflags::AF};
+    static constexpr bool rotates = false;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
         const i64 wide = static_cast<Signed<T>>(a);
         const T r = static_cast<T>(wide >> count);
@@ -151,6 +158,43 @@ template <class S> Handler select_shift(const Insn& insn, Op& op) {
     });
 }
 
+// The 8086 shifts once for every unit of CL, all eight bits of it. Beyond 31 a shift has nothing left to move, and
+// rotations come round by themselves.
+template <class S> u32 unmasked_count(const Cpu& cpu) {
+    const u32 count = cpu.reg<u8>(8 * RCX);
+    return S::rotates || count < 31 ? count : 31;
+}
+template <class S, Word T, class Ea> struct ShiftByCl8086 {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        const u32 count = unmasked_count<S>(cpu);
+        const auto shifted = [&](T a) { return count ? S::template apply<T>(f, a, count) : a; };
+        if constexpr (std::is_void_v<Ea>) {
+            cpu.set_reg<T>(op.reg, shifted(cpu.reg<T>(op.reg)));
+            return true;
+        } else {
+            u64 linear = 0;
+            return Ea::write(cpu, op, sizeof(T), linear) && modify<T>(cpu, op, linear, shifted);
+        }
+    }
+};
+template <class S> Handler select_shift_8086(const Insn& insn, Op& op) {
+    if (insn.operand[1].kind == OperandKind::imm) return select_shift<S>(insn, op);
+    op.reg = insn.operand[0].number;
+    return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
+        return insn.mem ? &handler<ShiftByCl8086<S, T, EaSeg>> : &handler<ShiftByCl8086<S, T, void>>;
+    });
+}
+/// D0-D3 /6 of the 8086, "SETMO": all ones, flags as after an OR that gives them (SingleStepTests/8088).
+struct Setmo {
+    static constexpr OpInfo info{"setmo", OSZAPC & ~eflags::AF, eflags::AF};
+    static constexpr bool rotates = true;
+    template <Word T> static T apply(Flags& f, T, u32) {
+        const T r = static_cast<T>(~T{0});
+        f.logic<T>(r);
+        return r;
+    }
+};
+
 template <class S, u32 n> consteval std::array<Row, 6> group(u16 more = 0) {
     // With an immediate of zero or with CL the flags may stay as they are.
     const u16 maybe = attr::flags_conditional | more;
@@ -161,6 +205,17 @@ template <class S, u32 n> consteval std::array<Row, 6> group(u16 more = 0) {
             Row{at(0xD2).digit(n), {Eb, CL}, &S::info, &select_shift<S>, maybe},
             Row{at(0xD3).digit(n), {Ev, CL}, &S::info, &select_shift<S>, maybe}};
 }
+
+template <class S, u32 n> consteval std::array<Row, 2> by_cl_8086() {
+    return {
+        Row{at(0xD2).digit(n), {Eb, CL}, &S::info, &select_shift_8086<S>, attr::flags_conditional, Feature::only_8086},
+        Row{at(0xD3).digit(n), {Ev, CL}, &S::info, &select_shift_8086<S>, attr::flags_conditional, Feature::only_8086}};
+}
+constexpr u16 setmo_attributes = attr::flags_conditional | attr::undocumented;
+constexpr Row setmos[] = {
+    {at(0xD0).digit(6), {Eb, one}, &Setmo::info, &select_shift_8086<Setmo>, setmo_attributes, Feature::only_8086},
+    {at(0xD1).digit(6), {Ev, one}, &Setmo::info, &select_shift_8086<Setmo>, setmo_attributes, Feature::only_8086},
+};
 
 /// Double shifts: bits come in from the second register. Counts above 16 with 16-bit operands are undefined; processors
 /// take the pattern dst:src:dst, which falls out of the wide shifts below.
@@ -235,6 +290,11 @@ constexpr Row doubles[] = {
     {at(0x0FAD), {Ev, Gv, CL}, &Shrd::info, &select_double<Shrd, true>, attr::flags_conditional, Feature::i386},
 };
 
+consteval std::size_t append(auto& all, std::size_t n, const auto& rows) {
+    for (const Row& row : rows) all[n++] = row;
+    return n;
+}
+
 } // namespace
 
 std::span<const Row> families::shift() {
@@ -247,9 +307,15 @@ std::span<const Row> families::shift() {
                                                           group<Shr, 5>(),
                                                           group<Shl, 6>(attr::undocumented),
                                                           group<Sar, 7>()};
-        std::array<Row, 48 + std::size(doubles)> all{};
-        for (std::size_t i = 0; i < 48; ++i) all[i] = groups[i / 6][i % 6];
-        for (std::size_t i = 0; i < std::size(doubles); ++i) all[48 + i] = doubles[i];
+        const std::array<std::array<Row, 2>, 8> by_cl = {
+            by_cl_8086<Rol, 0>(), by_cl_8086<Ror, 1>(), by_cl_8086<Rcl, 2>(),   by_cl_8086<Rcr, 3>(),
+            by_cl_8086<Shl, 4>(), by_cl_8086<Shr, 5>(), by_cl_8086<Setmo, 6>(), by_cl_8086<Sar, 7>()};
+        std::array<Row, 48 + 16 + std::size(setmos) + std::size(doubles)> all{};
+        std::size_t n = 0;
+        for (const auto& g : groups) n = append(all, n, g);
+        for (const auto& g : by_cl) n = append(all, n, g);
+        n = append(all, n, setmos);
+        append(all, n, doubles);
         return all;
     }();
     return rows;

@@ -64,6 +64,21 @@ consteval Row push_row(At at, Arg a, Feature f = Feature::i8086) {
 }
 consteval Row pop_row(At at, Arg a) { return {at, {a}, &pop_info, &select_pop, attr::may_fault}; }
 
+/// The 8086 pushes the SP that the push has made (SDM 3B 22.17).
+struct PushSp8086 {
+    static bool run(Cpu& cpu, const auto& op, Flags&) {
+        return push<u16, AnyStack>(cpu, op, static_cast<u16>(cpu.r16(RSP) - 2));
+    }
+};
+Handler select_push_8086(const Insn& insn, Op& op) {
+    const Operand& source = insn.operand[0];
+    if (source.kind == OperandKind::reg && source.number == 8 * RSP) return &handler<PushSp8086>;
+    return select_push(insn, op);
+}
+consteval Row push_row_8086(At at, Arg a, u16 attributes = 0) {
+    return {at, {a}, &push_info, &select_push_8086, static_cast<u16>(attr::may_fault | attributes), Feature::only_8086};
+}
+
 template <Word T> bool pusha(Cpu& cpu, const Op& op) {
     constexpr Gpr order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
     const u32 old = AnyStack::pointer(cpu);
@@ -166,6 +181,12 @@ constexpr Row rows[] = {
     push_row(at(0x6A), Ibs, Feature::i186),
     push_row(at(0xFF).digit(6), Ev),
     pop_row(at(0x8F).digit(0), Ev),
+    push_row_8086(at(0x54), Zv),
+    push_row_8086(at(0xFF).digit(6), Ev),
+    push_row_8086(at(0xFF).digit(7), Ev, attr::undocumented),
+    push_row_8086(at(0xFE).digit(6), Ev, attr::undocumented), // FE /2-7: see docs/processor-differences.md
+    push_row_8086(at(0xFE).digit(7), Ev, attr::undocumented),
+    {at(0x8F), {Ev}, &pop_info, &select_pop, attr::may_fault | attr::undocumented, Feature::only_8086},
     cold_row<pusha<u16>, pusha<u32>>(pusha_info, at(0x60), {}, 0, Feature::i186),
     cold_row<popa<u16>, popa<u32>>(popa_info, at(0x61), {}, 0, Feature::i186),
     cold_row<enter<u16>, enter<u32>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::i186),

@@ -135,8 +135,36 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
     return n;
 }
 
+/// An 80286 in real mode that meets exception 13 has moved on already: the index registers of what it has tried to
+/// reach and, of a repetition, CX, which a write finds decremented for the next element too (SingleStepTests/80286: 6D,
+/// 6F, A5, A7, AB, AD, AF). CMPS reads ES:DI first.
+template <String kind, Word T> [[gnu::cold, gnu::noinline]] void moved_on_286(Cpu& cpu, const Op& op, bool repeated) {
+    if (!cpu.has(Feature::only_286) || !cpu.real_mode()) return;
+    constexpr bool uses_si =
+        kind == String::movs || kind == String::lods || kind == String::cmps || kind == String::outs;
+    constexpr bool uses_di = kind != String::lods && kind != String::outs;
+    const bool at_source = uses_si && !cpu.seg[op.seg].readable_at(cpu.r16(RSI), sizeof(T));
+    const bool at_destination = uses_di && !cpu.seg[SegmentName::ES].readable_at(cpu.r16(RDI), sizeof(T));
+    bool si = uses_si, di = uses_di;
+    u16 done = 1;
+    if (kind == String::movs && at_source) di = false;
+    if (kind == String::cmps && at_destination) {
+        si = false;
+        done = 0;
+    }
+    if (kind == String::stos || kind == String::ins || (kind == String::movs && !at_source)) done = 2;
+    if (si) advance(cpu, op, RSI, sizeof(T));
+    if (di) advance(cpu, op, RDI, sizeof(T));
+    if (repeated) cpu.set_r16(RCX, static_cast<u16>(cpu.r16(RCX) - std::min(done, cpu.r16(RCX))));
+}
+
 template <String kind, Word T> struct Single {
-    static bool run(Cpu& cpu, const Op& op, Flags& f) { return once<kind, T>(cpu, op, f); }
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        if (once<kind, T>(cpu, op, f)) [[likely]]
+            return true;
+        moved_on_286<kind, T>(cpu, op, false);
+        return false;
+    }
 };
 
 enum class Repeat : u8 { rep, repe, repne };
@@ -154,8 +182,10 @@ GLASSBOX_HANDLER void repeated(Cpu& cpu, const Op* op, u64 result, u64 carries) 
         if constexpr (kind == String::movs || kind == String::stos)
             n = bulk<kind, T>(cpu, *op, static_cast<u32>(std::min<i64>(count, room)));
         if (n == 0) {
-            if (!once<kind, T>(cpu, *op, f)) [[unlikely]]
+            if (!once<kind, T>(cpu, *op, f)) [[unlikely]] {
+                moved_on_286<kind, T>(cpu, *op, true);
                 GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+            }
             n = 1;
         }
         count -= n;

@@ -13,6 +13,7 @@ bool level_0(Cpu& cpu, const char* why) { return cpu.cpl == 0 || cpu.gp(0, why);
 u32 cr0_bits(const Cpu& cpu) {
     constexpr u64 i386 = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::PG;
     constexpr u64 i486 = cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD;
+    if (!cpu.has(Feature::i386)) return static_cast<u32>(i386 & ~cr0::PG);
     return static_cast<u32>(cpu.has(Feature::i486) ? i386 | i486 : i386);
 }
 
@@ -38,7 +39,7 @@ bool read_pdptes(Cpu& cpu, u32 cr3, std::array<u64, 4>& out) {
 }
 
 bool write_cr0(Cpu& cpu, u32 value) {
-    const u64 next = (value & cr0_bits(cpu)) | cr0::ET;
+    const u64 next = (value & cr0_bits(cpu)) | (cpu.has(Feature::i386) ? cr0::ET : 0);
     if ((next & (cr0::PG | cr0::PE)) == cr0::PG) return cpu.gp(0, "CR0.PG without CR0.PE");
     if ((next & (cr0::NW | cr0::CD)) == cr0::NW) return cpu.gp(0, "CR0.NW without CR0.CD");
     const u64 changed = next ^ cpu.cr0;
@@ -115,17 +116,21 @@ bool lmsw_memory(Cpu& cpu, const Op& op) {
     return level_0(cpu, "LMSW outside level 0") && read_segment<u16>(cpu, op.seg, offset_of(cpu, op), value) &&
            lmsw(cpu, value);
 }
+namespace {
+/// The undefined bits of the 80286's MSW read as ones.
+u32 machine_status(const Cpu& cpu) { return static_cast<u32>(cpu.cr0) | (cpu.has(Feature::i386) ? 0u : 0xFFF0u); }
+} // namespace
 template <unsigned width> bool smsw_register(Cpu& cpu, const Op& op) {
     if constexpr (width == 2)
-        cpu.set_reg<u16>(op.base, static_cast<u16>(cpu.cr0));
+        cpu.set_reg<u16>(op.base, static_cast<u16>(machine_status(cpu)));
     else
-        cpu.set_reg<u32>(op.base, static_cast<u32>(cpu.cr0));
+        cpu.set_reg<u32>(op.base, machine_status(cpu));
     return true;
 }
 template bool smsw_register<2>(Cpu&, const Op&);
 template bool smsw_register<4>(Cpu&, const Op&);
 bool smsw_memory(Cpu& cpu, const Op& op) {
-    return write_segment<u16>(cpu, op.seg, offset_of(cpu, op), static_cast<u16>(cpu.cr0));
+    return write_segment<u16>(cpu, op.seg, offset_of(cpu, op), static_cast<u16>(machine_status(cpu)));
 }
 
 bool clts(Cpu& cpu, const Op&) {

@@ -59,7 +59,11 @@ bool through_vector(Cpu& cpu, u32 table, const Event& e, u32 flags_image, u32 cl
 }
 
 bool deliver_real(Cpu& cpu, const Event& e) {
-    if (e.vector * 4u + 3 > cpu.idtr.limit) return cpu.gp(e.idt_error(), "vector beyond the interrupt table");
+    if (e.vector * 4u + 3 > cpu.idtr.limit) {
+        // Exception 8 up to the 386 (80286 Programmer's Reference, 5.4; 80386 Programmer's Reference, 14.6).
+        const char* why = "vector beyond the interrupt table";
+        return cpu.has(Feature::i486) ? cpu.gp(e.idt_error(), why) : cpu.raise(Exception::DF, 0, why);
+    }
     return through_vector(cpu, static_cast<u32>(cpu.idtr.base), e, cpu.full_eflags(),
                           eflags::IF | eflags::TF | eflags::AC | eflags::RF);
 }

@@ -10,10 +10,16 @@ namespace {
 
 using enum Feature;
 
+constexpr FeatureSet features_8086{i8086, only_8086};
+constexpr FeatureSet features_286{i8086, i186, i286, only_286, fpu};
 // BSWAP and WBINVD came with the 486, but Debian's SeaBIOS executes them whatever the processor: a 386 without them
 // could not start.
-constexpr FeatureSet features_386{i8086, i186, i286, i386, fpu, ud_opcodes, bios486};
-constexpr FeatureSet features_486 = features_386 | FeatureSet{i486, invlpg_, cpuid, vme};
+constexpr FeatureSet features_386{i8086, i186, i286, i386, only_386, fpu, ud_opcodes, bios486};
+constexpr FeatureSet features_486 = [] {
+    FeatureSet set = features_386 | FeatureSet{i486, invlpg_, cpuid, vme};
+    set.remove(only_386);
+    return set;
+}();
 constexpr FeatureSet features_pentium = features_486 | FeatureSet{i586, de, pse, tsc, msr, mce, cx8};
 constexpr FeatureSet features_mmx = features_pentium | FeatureSet{mmx, rdpmc};
 constexpr FeatureSet features_pro =
@@ -28,6 +34,9 @@ constexpr u32 cr4_pro = cr4_pentium | cr4::PAE | cr4::PGE | cr4::PCE;
 constexpr u32 cr4_p3 = cr4_pro | cr4::OSFXSR | cr4::OSXMMEXCPT;
 
 constexpr CpuModel models[] = {
+    {"8086", "", "", 0, 0, features_8086, 0, 20, "8086 without coprocessor; for bare processors, not for machines"},
+    {"8088", "", "", 0, 0, features_8086, 0, 20, "the same execution as the 8086"},
+    {"286", "", "", 0, 0, features_286, 0, 24, "80286 with 80287; for bare processors, not for machines"},
     {"386", "GenuineIntel", "", 0x0308, 0, features_386, 0, 32, "80386 with 80387"},
     {"486", "GenuineIntel", "", 0x0480, 1, features_486, cr4_486, 32, "80486DX4"},
     {"pentium", "GenuineIntel", "", 0x052C, 1, features_pentium, cr4_pentium, 32, "Pentium 133"},
@@ -103,7 +112,9 @@ const CpuModel* find_cpu_model(std::string_view name) {
     return found == std::end(models) ? nullptr : found;
 }
 
-std::string_view cpu_model_names() { return "386 486 pentium pentium-mmx pentium-pro pentium3 pentium4 max"; }
+std::string_view cpu_model_names() {
+    return "8086 8088 286 386 486 pentium pentium-mmx pentium-pro pentium3 pentium4 max";
+}
 
 CpuidResult cpuid(const Cpu& cpu, u32 leaf, u32 subleaf) {
     const CpuModel& model = *cpu.model;

@@ -87,28 +87,61 @@ bool load_segment(Cpu& cpu, unsigned name, u16 selector) {
 namespace transfer {
 
 namespace {
-bool mov_to_segment(Cpu& cpu, unsigned name, u16 selector) {
-    if (!load_segment(cpu, name, selector)) return false;
-    if (name == SS) cpu.shadow |= Cpu::shadow_ss;
+/// The register that ModRM.reg names; of its three bits the 8086 looks at two.
+unsigned segment_of(const Cpu& cpu, const Op& op) { return cpu.has(Feature::only_8086) ? op.reg & 3u : op.reg; }
+bool can_store(Cpu& cpu, unsigned name) { return name <= GS || cpu.ud("no such segment register"); }
+bool can_load(Cpu& cpu, unsigned name) {
+    const bool there = name <= GS && (name != CS || cpu.has(Feature::only_8086));
+    return there || cpu.ud("no such segment register to load");
+}
+
+/// No interrupt comes between the load of SS and the next instruction; on the 8086, of any segment register (8086
+/// Family User's Manual, 2-29).
+void shadow_load(Cpu& cpu, unsigned name) {
+    if (name == SS || cpu.has(Feature::only_8086)) cpu.shadow |= Cpu::shadow_ss;
+}
+/// The 8086's way to load CS alone: execution goes on at the same offset.
+bool load_code_segment(Cpu& cpu, u16 selector) {
+    go(cpu, {real_segment(cpu, CS, selector), static_cast<u32>(cpu.next_ip & 0xFFFF), cpu.cpl});
+    cpu.update_mode();
     return true;
 }
-bool is_data_register(unsigned name) { return name <= GS && name != CS; }
+bool mov_to_segment(Cpu& cpu, unsigned name, u16 selector) {
+    if (!(name == CS ? load_code_segment(cpu, selector) : load_segment(cpu, name, selector))) return false;
+    shadow_load(cpu, name);
+    return true;
+}
 } // namespace
 
 bool mov_to_segment_register(Cpu& cpu, const Op& op) {
-    if (!is_data_register(op.reg)) return cpu.ud("no such segment register to load");
-    return mov_to_segment(cpu, op.reg, cpu.reg<u16>(op.base));
+    const unsigned name = segment_of(cpu, op);
+    return can_load(cpu, name) && mov_to_segment(cpu, name, cpu.reg<u16>(op.base));
 }
 
 bool mov_to_segment_memory(Cpu& cpu, const Op& op) {
-    if (!is_data_register(op.reg)) return cpu.ud("no such segment register to load");
+    const unsigned name = segment_of(cpu, op);
     u16 selector = 0;
-    return read_segment<u16>(cpu, op.seg, offset_of(cpu, op), selector) && mov_to_segment(cpu, op.reg, selector);
+    return can_load(cpu, name) && read_segment<u16>(cpu, op.seg, offset_of(cpu, op), selector) &&
+           mov_to_segment(cpu, name, selector);
 }
 
+bool pop_cs(Cpu& cpu, const Op&) {
+    Stack stack = Stack::current(cpu);
+    u32 value = 0;
+    if (!stack.peek(cpu, 2, 0, value)) return false;
+    stack.pop(2);
+    stack.commit_pointer(cpu);
+    shadow_load(cpu, CS);
+    return load_code_segment(cpu, static_cast<u16>(value));
+}
+
+bool pointer_from_register(Cpu&, const Op&) { return true; }
+bool far_through_register(Cpu&, const Op&) { return true; }
+
 template <unsigned width> bool mov_from_segment_register(Cpu& cpu, const Op& op) {
-    if (op.reg > GS) return cpu.ud("no such segment register");
-    const u16 selector = cpu.seg[op.reg].selector;
+    const unsigned name = segment_of(cpu, op);
+    if (!can_store(cpu, name)) return false;
+    const u16 selector = cpu.seg[name].selector;
     if constexpr (width == 2)
         cpu.set_reg<u16>(op.base, selector);
     else
@@ -119,16 +152,16 @@ template bool mov_from_segment_register<2>(Cpu&, const Op&);
 template bool mov_from_segment_register<4>(Cpu&, const Op&);
 
 bool mov_from_segment_memory(Cpu& cpu, const Op& op) {
-    if (op.reg > GS) return cpu.ud("no such segment register");
-    return write_segment<u16>(cpu, op.seg, offset_of(cpu, op), cpu.seg[op.reg].selector);
+    const unsigned name = segment_of(cpu, op);
+    return can_store(cpu, name) && write_segment<u16>(cpu, op.seg, offset_of(cpu, op), cpu.seg[name].selector);
 }
 
 /// With a 32-bit operand size ESP moves by four and only the low half of the slot is written (SDM 2B, PUSH).
 template <unsigned name, unsigned width> bool push_segment(Cpu& cpu, const Op&) {
     Stack stack = Stack::current(cpu);
     const u32 offset = (stack.sp - width) & stack.mask();
-    if (!stack.segment.writable_at(offset, width)) return cpu.raise(Exception::SS, 0, "stack limit exceeded");
-    const u64 linear = static_cast<u32>(stack.segment.base + offset);
+    u64 linear = 0;
+    if (!stack.place(cpu, offset, width, linear)) return false;
     if (!write_linear<u16>(cpu, linear, cpu.seg[name].selector)) return false;
     stack.sp = offset;
     stack.commit_pointer(cpu);
@@ -138,8 +171,10 @@ template <unsigned name, unsigned width> bool push_segment(Cpu& cpu, const Op&) 
 template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op&) {
     const Stack stack = Stack::current(cpu);
     u32 value = 0;
-    if (!stack.segment.readable_at(stack.sp & stack.mask(), width))
-        return cpu.raise(Exception::SS, 0, "stack limit exceeded");
+    const u32 offset = stack.sp & stack.mask();
+    u64 linear = 0;
+    if (!stack.segment.readable_at(offset, width) && !outside_stack(cpu, stack.segment, offset, width, 0, linear))
+        return false;
     if (!stack.peek(cpu, 2, 0, value)) return false;
     Segment s;
     if (!prepare(cpu, name, static_cast<u16>(value), s)) return false;
@@ -147,7 +182,7 @@ template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op&) {
     after.pop(width);
     after.commit_pointer(cpu);
     commit(cpu, name, s);
-    if constexpr (name == SS) cpu.shadow |= Cpu::shadow_ss;
+    shadow_load(cpu, name);
     return true;
 }
 

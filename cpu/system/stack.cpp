@@ -5,8 +5,8 @@ namespace glassbox {
 
 bool Stack::peek(Cpu& cpu, unsigned width, u32 displacement, u32& value) const {
     const u32 offset = (sp + displacement) & mask();
-    if (!segment.readable_at(offset, width)) return cpu.raise(Exception::SS, error, "stack limit exceeded");
-    const u64 linear = static_cast<u32>(segment.base + offset);
+    u64 linear = static_cast<u32>(segment.base + offset);
+    if (!segment.readable_at(offset, width) && !outside_stack(cpu, segment, offset, width, error, linear)) return false;
     if (width == 4) return read_linear<u32>(cpu, linear, value, privilege);
     u16 narrow = 0;
     if (!read_linear<u16>(cpu, linear, narrow, privilege)) return false;
@@ -14,19 +14,24 @@ bool Stack::peek(Cpu& cpu, unsigned width, u32 displacement, u32& value) const {
     return true;
 }
 
+bool Stack::place(Cpu& cpu, u32 offset, unsigned width, u64& linear) const {
+    linear = static_cast<u32>(segment.base + offset);
+    return segment.writable_at(offset, width) || outside_stack(cpu, segment, offset, width, error, linear);
+}
+
 bool Stack::push(Cpu& cpu, unsigned width, std::span<const u32> values) {
     u32 at = sp;
+    u64 linear = 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
         at = (at - width) & mask();
-        if (!segment.writable_at(at, width)) return cpu.raise(Exception::SS, error, "stack limit exceeded");
-        const u64 linear = static_cast<u32>(segment.base + at);
+        if (!place(cpu, at, width, linear)) return false;
         if (!write_is_tagged(cpu, linear, width, privilege) && !probe_write(cpu, linear, width, privilege))
             return false;
     }
     at = sp;
     for (const u32 value : values) {
         at = (at - width) & mask();
-        const u64 linear = static_cast<u32>(segment.base + at);
+        if (!place(cpu, at, width, linear)) return false;
         const bool written = width == 4 ? write_linear<u32>(cpu, linear, value, privilege)
                                         : write_linear<u16>(cpu, linear, static_cast<u16>(value), privilege);
         if (!written) return false;

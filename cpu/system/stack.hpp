@@ -27,6 +27,8 @@ struct Stack {
     bool peek(Cpu& cpu, unsigned width, u32 displacement, u32& value) const;
     /// Pushes the values in order, each `width` bytes (2 or 4); nothing is written unless all can be.
     bool push(Cpu& cpu, unsigned width, std::span<const u32> values);
+    /// Where a value of `width` bytes at `offset` is written; false with the fault raised.
+    bool place(Cpu& cpu, u32 offset, unsigned width, u64& linear) const;
     void pop(u32 bytes) { sp += bytes; }
     /// Writes (E)SP, in the width of the stack segment.
     void commit_pointer(Cpu& cpu) const {

@@ -14,8 +14,16 @@ bool Cpu::raise(Exception e, u32 error, const char* why) {
     return false;
 }
 
+/// Bits 12-15 read as ones on the 8086; on the 80286 IOPL and NT cannot be set in real mode (80286 Programmer's
+/// Reference, 2.3.4; SDM 3B 22.7).
 void Cpu::set_full_eflags(u32 value) {
     u32 present = 0x7FD7 | eflags::RF | eflags::VM;
+    if (!has(Feature::i386)) {
+        present = has(Feature::i286) && !real_mode() ? 0x7FD7 : 0x0FD7;
+        eflags = (value & present & ~eflags::arithmetic) | (has(Feature::only_8086) ? 0xF002 : 2);
+        flags.load(value);
+        return;
+    }
     if (has(Feature::i486)) present |= eflags::AC;
     if (has(Feature::cpuid)) present |= eflags::ID;
     if (has(Feature::vme)) present |= eflags::VIF | eflags::VIP;
@@ -56,9 +64,12 @@ Segment reset_segment(u16 selector, u64 base, u32 access, bool real) {
 void reset_segments(Cpu& cpu) {
     constexpr u32 data = Segment::P | Segment::S | Segment::writable | Segment::accessed;
     for (Segment& s : cpu.seg) s = reset_segment(0, 0, data, true);
-    cpu.seg[CS] = reset_segment(0xF000, 0xFFFF'0000, data, true);
+    if (cpu.has(Feature::only_8086))
+        cpu.seg[CS] = reset_segment(0xFFFF, 0xF'FFF0, data, true);
+    else
+        cpu.seg[CS] = reset_segment(0xF000, cpu.has(Feature::i386) ? 0xFFFF'0000 : 0xFF'0000, data, true);
     cpu.ldtr = reset_segment(0, 0, Segment::P | 2, false);
-    cpu.tr = reset_segment(0, 0, Segment::P | 11, false);
+    cpu.tr = reset_segment(0, 0, Segment::P | (cpu.has(Feature::i386) ? 11 : 3), false);
     cpu.gdtr = {};
     cpu.idtr = {};
     if (!cpu.has(Feature::i486)) cpu.idtr.limit = 0x3FF;
@@ -77,12 +88,12 @@ void reset_msrs(Cpu& cpu) {
 void reset_state(Cpu& cpu, ResetKind kind) {
     cpu.gpr = {};
     cpu.set_r32(RDX, cpu.model->signature);
-    cpu.set_full_eflags(2);
-    cpu.ip = 0xFFF0;
+    cpu.ip = cpu.has(Feature::only_8086) ? 0 : 0xFFF0;
     cpu.next_ip = cpu.ip;
     cpu.cpl = 0;
     const u64 caches = kind == ResetKind::init ? cpu.cr0 & (cr0::CD | cr0::NW) : cr0::CD | cr0::NW;
-    cpu.cr0 = cr0::ET | (cpu.has(Feature::i486) ? caches : 0);
+    cpu.cr0 = (cpu.has(Feature::i386) ? cr0::ET : 0) | (cpu.has(Feature::i486) ? caches : 0);
+    cpu.set_full_eflags(2);
     cpu.cr2 = cpu.cr3 = cpu.cr4 = 0;
     cpu.pdpte = {};
     cpu.dr = {};

@@ -79,6 +79,12 @@ template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op& op
 /// LES, LDS, LSS, LFS, LGS.
 template <unsigned name, unsigned width> bool load_far_pointer(Cpu& cpu, const Op& op);
 
+bool pop_cs(Cpu& cpu, const Op& op); ///< 0F on the 8086
+/// LES and LDS, and far JMP and CALL, with a register operand on the 8086: what they do hangs on internal registers of
+/// the chip that no program can know; here they do nothing.
+bool pointer_from_register(Cpu& cpu, const Op& op);
+bool far_through_register(Cpu& cpu, const Op& op);
+
 bool sysenter(Cpu& cpu, const Op& op);
 bool sysexit(Cpu& cpu, const Op& op);
 

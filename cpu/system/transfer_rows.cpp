@@ -29,6 +29,20 @@ template <unsigned name> consteval Row pointer_row(const OpInfo& info, u32 opcod
                                                                               feature);
 }
 
+template <int n> consteval Row mov_from_row(Feature f = i8086) {
+    return cold_row<mov_from_segment_register<2>, mov_from_segment_register<4>>(mov, at(0x8C).digit(n).reg(), {Ev, Sw},
+                                                                                0, f);
+}
+template <int n> consteval Row mov_from_memory_row(Feature f = i8086) {
+    return cold_row<mov_from_segment_memory>(mov, at(0x8C).digit(n).mem(), {Mw, Sw}, 0, f);
+}
+template <int n> consteval Row mov_to_row(Feature f = i8086) {
+    return cold_end_row<mov_to_segment_register>(mov, at(0x8E).digit(n).reg(), {Sw, Ew}, 0, f);
+}
+template <int n> consteval Row mov_to_memory_row(Feature f = i8086) {
+    return cold_end_row<mov_to_segment_memory>(mov, at(0x8E).digit(n).mem(), {Sw, Mw}, 0, f);
+}
+
 constexpr Row rows[] = {
     cold_end_row<jmp_far_immediate<2>, jmp_far_immediate<4>>(jmp, at(0xEA), {Ap}, attr::not_in_64),
     cold_end_row<jmp_far_memory<2>, jmp_far_memory<4>>(jmp, at(0xFF).digit(5).mem(), {Mp}),
@@ -36,6 +50,14 @@ constexpr Row rows[] = {
     cold_end_row<call_far_memory<2>, call_far_memory<4>>(call, at(0xFF).digit(3).mem(), {Mp}),
     cold_end_row<ret_far_immediate<2>, ret_far_immediate<4>>(retf, at(0xCA), {Iw}),
     cold_end_row<ret_far<2>, ret_far<4>>(retf, at(0xCB)),
+    cold_end_row<ret_far_immediate<2>>(retf, at(0xC8), {Iw}, attr::undocumented, only_8086), // as CA
+    cold_end_row<ret_far<2>>(retf, at(0xC9), {}, attr::undocumented, only_8086),             // as CB
+    cold_end_row<far_through_register>(jmp, at(0xFF).digit(5).reg(), {Ev}, attr::undocumented, only_8086),
+    cold_end_row<far_through_register>(call, at(0xFF).digit(3).reg(), {Ev}, attr::undocumented, only_8086),
+    cold_end_row<far_through_register>(jmp, at(0xFE).digit(5).reg(), {Ev}, attr::undocumented, only_8086),
+    cold_end_row<far_through_register>(call, at(0xFE).digit(3).reg(), {Ev}, attr::undocumented, only_8086),
+    cold_end_row<jmp_far_memory<2>>(jmp, at(0xFE).digit(5).mem(), {Mp}, attr::undocumented, only_8086),
+    cold_end_row<call_far_memory<2>>(call, at(0xFE).digit(3).mem(), {Mp}, attr::undocumented, only_8086),
     cold_end_row<int3>(int3_info, at(0xCC)),
     cold_end_row<int_n>(int_info, at(0xCD), {Ib}),
     cold_end_row<into>(into_info, at(0xCE), {}, attr::not_in_64),
@@ -43,10 +65,36 @@ constexpr Row rows[] = {
     cold_end_row<icebp>(int1_info, at(0xF1), {}, attr::undocumented, i386),
     cold_row<bound<2>, bound<4>>(bound_info, at(0x62).mem(), {Gv, Ma}, attr::not_in_64, i186),
 
-    cold_row<mov_from_segment_register<2>, mov_from_segment_register<4>>(mov, at(0x8C).reg(), {Ev, Sw}),
-    cold_row<mov_from_segment_memory>(mov, at(0x8C).mem(), {Mw, Sw}),
-    cold_end_row<mov_to_segment_register>(mov, at(0x8E).reg(), {Sw, Ew}),
-    cold_end_row<mov_to_segment_memory>(mov, at(0x8E).mem(), {Sw, Mw}),
+    mov_from_row<0>(),
+    mov_from_row<1>(),
+    mov_from_row<2>(),
+    mov_from_row<3>(),
+    mov_from_row<4>(i386),
+    mov_from_row<5>(i386),
+    mov_from_memory_row<0>(),
+    mov_from_memory_row<1>(),
+    mov_from_memory_row<2>(),
+    mov_from_memory_row<3>(),
+    mov_from_memory_row<4>(i386),
+    mov_from_memory_row<5>(i386),
+    mov_to_row<0>(),
+    mov_to_row<2>(),
+    mov_to_row<3>(),
+    mov_to_row<4>(i386),
+    mov_to_row<5>(i386),
+    mov_to_memory_row<0>(),
+    mov_to_memory_row<2>(),
+    mov_to_memory_row<3>(),
+    mov_to_memory_row<4>(i386),
+    mov_to_memory_row<5>(i386),
+    // The 8086 looks at two bits of the register's number, and CS is one like the others.
+    cold_row<mov_from_segment_register<2>>(mov, at(0x8C).reg(), {Ev, Sw}, attr::undocumented, only_8086),
+    cold_row<mov_from_segment_memory>(mov, at(0x8C).mem(), {Mw, Sw}, attr::undocumented, only_8086),
+    cold_end_row<mov_to_segment_register>(mov, at(0x8E).reg(), {Sw, Ew}, attr::undocumented, only_8086),
+    cold_end_row<mov_to_segment_memory>(mov, at(0x8E).mem(), {Sw, Mw}, attr::undocumented, only_8086),
+    cold_end_row<pop_cs>(pop, at(0x0F), {Arg::CS}, attr::undocumented, only_8086),
+    cold_row<pointer_from_register>(les, at(0xC4).reg(), {Gv, Ev}, attr::undocumented, only_8086),
+    cold_row<pointer_from_register>(lds, at(0xC5).reg(), {Gv, Ev}, attr::undocumented, only_8086),
     push_row<SegmentName::ES>(0x06, Arg::ES),
     pop_row<SegmentName::ES>(0x07, Arg::ES),
     push_row<SegmentName::CS>(0x0E, Arg::CS),

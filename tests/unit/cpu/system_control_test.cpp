@@ -308,7 +308,8 @@ TEST_CASE("models: what each has") {
         CHECK(std::string_view(cpu_model_names()).find(r.name) != std::string_view::npos);
     }
     CHECK(find_cpu_model("386") != nullptr);
-    CHECK(find_cpu_model("8086") == nullptr);
+    CHECK(find_cpu_model("8086") != nullptr);
+    CHECK(find_cpu_model("8085") == nullptr);
     Machine m;
     CHECK(cpuid(m.cpu, 0x80000000, 0).eax == 0x80000004);
     CHECK(cpuid(m.cpu, 0x80000001, 0).edx == 1u << 20);
