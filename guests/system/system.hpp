@@ -12,6 +12,22 @@ using u32 = unsigned int;
 using u64 = unsigned long long;
 using i32 = int;
 
+// What `for (x : {...})` needs: the language asks for this name and, of its members, for this layout.
+namespace std {
+template <class E> class initializer_list {
+  public:
+    constexpr initializer_list() = default;
+    constexpr const E* begin() const { return array_; }
+    constexpr const E* end() const { return array_ + size_; }
+    constexpr __SIZE_TYPE__ size() const { return size_; }
+
+  private:
+    constexpr initializer_list(const E* array, __SIZE_TYPE__ size) : array_(array), size_(size) {}
+    const E* array_ = nullptr;
+    __SIZE_TYPE__ size_ = 0;
+};
+} // namespace std
+
 // --- contexts
 // ---------------------------------------------------------------------------------------------------------
 
