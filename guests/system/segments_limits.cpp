@@ -101,7 +101,8 @@ void check_place(Report& report, const Place& p) {
             const void* at = code(bytes, n);
             if (p.reg == CS) memcpy(reinterpret_cast<void*>(base), bytes, n);
             for (const u32 offset : offsets) {
-                if (offset + size - 1 < offset) continue; // wraps
+                if (offset + size - 1 < offset) continue;           // wraps
+                if (p.reg == CS && offset < sizeof bytes) continue; // the code
                 check_access(report, p, at, access, size, offset);
             }
         }
