@@ -13,6 +13,11 @@ inline u32 offset_of(const Cpu& cpu, const OpFields& op) {
     return sum & (~u32{0} >> op.extra);
 }
 
+/// The offset `by` bytes on: the second half of a far pointer, of a pair of bounds, of a table register's image. It
+/// wraps in the address size, as the offset itself does (80286 Programmer's Reference, LDS: FFFFh and FFFDh fault,
+/// FFFEh not).
+inline u32 offset_after(const OpFields& op, u32 offset, u32 by) { return (offset + by) & (~u32{0} >> op.extra); }
+
 /// Offsets of an 8086 wrap within 64 KiB, and a word at FFFFh continues at offset 0 of its segment. No linear address
 /// can say so; this one, which no TLB entry matches, tells the slow road where to cut (mmu/access.cpp).
 namespace wrapped {

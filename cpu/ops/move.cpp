@@ -159,8 +159,31 @@ struct Escape {
     }
 };
 Handler select_escape(const Insn& insn, Op&) { return insn.mem ? &handler<Escape> : &handler<Nop>; }
+/// The 80286 looks at MSW.EM and TS first, WAIT at MP and TS (80286 Programmer's Reference, 10.2).
+struct NoCoprocessor {
+    static bool run(Cpu& cpu, const Op&, Flags&) {
+        if ((cpu.cr0 & (cr0::EM | cr0::TS)) == 0) return true;
+        return cpu.raise(Exception::NM, "coprocessor instruction with EM or TS set");
+    }
+};
+struct Escape286 {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        return NoCoprocessor::run(cpu, op, f) && Escape::run(cpu, op, f);
+    }
+};
+struct Wait286 {
+    static bool run(Cpu& cpu, const Op&, Flags&) {
+        if ((~cpu.cr0 & (cr0::MP | cr0::TS)) != 0) return true;
+        return cpu.raise(Exception::NM, "WAIT with MP and TS set");
+    }
+};
+Handler select_escape_286(const Insn& insn, Op&) { return insn.mem ? &handler<Escape286> : &handler<NoCoprocessor>; }
+Handler select_wait_286(const Insn&, Op&) { return &handler<Wait286>; }
 template <u32 n> consteval Row escape() {
     return {at(0xD8 + n), {Ev}, &escape_info, &select_escape, 0, Feature::only_8086};
+}
+template <u32 n> consteval Row escape_286() {
+    return {at(0xD8 + n), {Ev}, &escape_info, &select_escape_286, attr::may_fault, Feature::only_286};
 }
 
 template <class Cond, Word T> struct CmovReg {
@@ -254,6 +277,15 @@ constexpr Row rows[] = {
     escape<5>(),
     escape<6>(),
     escape<7>(),
+    {at(0x9B), {}, &wait_info, &select_wait_286, attr::may_fault, Feature::only_286},
+    escape_286<0>(),
+    escape_286<1>(),
+    escape_286<2>(),
+    escape_286<3>(),
+    escape_286<4>(),
+    escape_286<5>(),
+    escape_286<6>(),
+    escape_286<7>(),
     {at(0x0FB6), {Gv, Eb}, &movzx_info, &select_extend<u8>, 0, Feature::i386},
     {at(0x0FB7), {Gv, Ew}, &movzx_info, &select_extend<u16>, 0, Feature::i386},
     {at(0x0FBE), {Gv, Eb}, &movsx_info, &select_extend<i8>, 0, Feature::i386},

@@ -132,6 +132,27 @@ template <Word T, class Ea> struct Idiv {
     }
 };
 
+/// IDIV r/m8 of the 80286 and the 386 lets one kind of overflow pass: operands of opposite signs whose magnitudes meet
+/// |a| = 80h * (|b| + 80h) + r, 0 <= r < |b|, give the quotient -128 and the remainder r with the sign of a
+/// (SingleStepTests/80286 and /80386, F6.7).
+template <class Ea> struct Idiv8Before486 {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        u8 raw;
+        if (!source<u8, Ea>(cpu, op, raw)) return false;
+        const int a = static_cast<i16>(cpu.r16(RAX)), b = static_cast<i8>(raw);
+        const int a_size = a < 0 ? -a : a, b_size = b < 0 ? -b : b;
+        const int rest = a_size - 0x80 * (b_size + 0x80);
+        if ((a < 0) == (b < 0) || rest < 0 || rest >= b_size) return Idiv<u8, Ea>::run(cpu, op, f);
+        write_double<u8>(cpu, 0x80, static_cast<u8>(a < 0 ? -rest : rest));
+        return true;
+    }
+};
+Handler select_idiv8(const Insn& insn, Op& op) {
+    if (insn.mem) return with_address(insn, []<class Ea>() -> Handler { return &handler<Idiv8Before486<Ea>>; });
+    op.reg = insn.operand[0].number;
+    return &handler<Idiv8Before486<void>>;
+}
+
 // --- 8086 -----------------------------------------------------------------------------------------------------------
 // The microcode keeps the sign of the result in the flip-flop that a REP prefix sets too, so the prefix negates the
 // product of MUL and IMUL and the quotient of IDIV (K. Shirriff, "Reverse-engineering the multiplication algorithm in
@@ -231,7 +252,10 @@ constexpr Row div_row_8086(At at, Arg a, const OpInfo& info, Select select) {
     return {at, {a}, &info, select, attr::may_fault | attr::ends_block | attr::flags_conditional, Feature::only_8086};
 }
 
+constexpr u16 leaves_flags = attr::may_fault | attr::flags_conditional;
 constexpr Row rows[] = {
+    {at(0xF6).digit(7), {Eb}, &idiv_info, &select_idiv8, leaves_flags, Feature::only_286},
+    {at(0xF6).digit(7), {Eb}, &idiv_info, &select_idiv8, leaves_flags, Feature::only_386},
     mul_row_8086(at(0xF6).digit(4), Eb, mul_info, &select_mul_8086<Mul, NegatedUnsigned>),
     mul_row_8086(at(0xF7).digit(4), Ev, mul_info, &select_mul_8086<Mul, NegatedUnsigned>),
     mul_row_8086(at(0xF6).digit(5), Eb, imul_info, &select_mul_8086<Imul1, NegatedSigned>),

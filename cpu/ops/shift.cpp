@@ -218,14 +218,14 @@ constexpr Row setmos[] = {
 };
 
 /// Double shifts: bits come in from the second register. Counts above 16 with 16-bit operands are undefined; processors
-/// take the pattern dst:src:dst, which falls out of the wide shifts below.
-struct Shld {
+/// take the pattern dst:src:dst, which falls out of the wide shifts below, the 386 dst:src:src (SingleStepTests/80386).
+template <bool on_386> struct DoubleLeft {
     static constexpr OpInfo info{"shld", OSZAPC & ~eflags::AF, eflags::AF};
     template <Word T> static T apply(Flags& f, T a, T b, u32 count) {
         T r;
         bool c;
         if constexpr (sizeof(T) == 2) {
-            const u64 wide = (u64{a} << 32) | (u64{b} << 16) | a;
+            const u64 wide = (u64{a} << 32) | (u64{b} << 16) | (on_386 ? b : a);
             r = static_cast<T>((wide << count) >> 32);
             c = ((wide >> (48 - count)) & 1) != 0;
         } else {
@@ -238,13 +238,13 @@ struct Shld {
         return r;
     }
 };
-struct Shrd {
+template <bool on_386> struct DoubleRight {
     static constexpr OpInfo info{"shrd", OSZAPC & ~eflags::AF, eflags::AF};
     template <Word T> static T apply(Flags& f, T a, T b, u32 count) {
         T r;
         bool c;
         if constexpr (sizeof(T) == 2) {
-            const u64 wide = (u64{a} << 32) | (u64{b} << 16) | a;
+            const u64 wide = (u64{on_386 ? b : a} << 32) | (u64{b} << 16) | a;
             r = static_cast<T>(wide >> count);
             c = ((wide >> (count - 1)) & 1) != 0;
         } else {
@@ -257,6 +257,10 @@ struct Shrd {
         return r;
     }
 };
+using Shld = DoubleLeft<false>;
+using Shrd = DoubleRight<false>;
+using Shld386 = DoubleLeft<true>;
+using Shrd386 = DoubleRight<true>;
 template <class S, Word T, bool cl> struct DoubleReg {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
@@ -283,7 +287,14 @@ template <class S, bool cl> Handler select_double(const Insn& insn, Op& op) {
     });
 }
 
+template <class S, bool cl> consteval Row double_386(At at, Arg count) {
+    return {at, {Ev, Gv, count}, &S::info, &select_double<S, cl>, attr::flags_conditional, Feature::only_386};
+}
 constexpr Row doubles[] = {
+    double_386<Shld386, false>(at(0x0FA4), Ib),
+    double_386<Shld386, true>(at(0x0FA5), CL),
+    double_386<Shrd386, false>(at(0x0FAC), Ib),
+    double_386<Shrd386, true>(at(0x0FAD), CL),
     {at(0x0FA4), {Ev, Gv, Ib}, &Shld::info, &select_double<Shld, false>, attr::flags_conditional, Feature::i386},
     {at(0x0FA5), {Ev, Gv, CL}, &Shld::info, &select_double<Shld, true>, attr::flags_conditional, Feature::i386},
     {at(0x0FAC), {Ev, Gv, Ib}, &Shrd::info, &select_double<Shrd, false>, attr::flags_conditional, Feature::i386},

@@ -143,6 +143,76 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
     return true;
 }
 
+// The 80286 and the 386 write and read as they go: what came before a fault stays in memory, (E)SP and (E)BP do not
+// move (SingleStepTests/80286 and /80386). PUSHA of the 286 goes down from the old SP, that of the 386 up from the new
+// one.
+template <Word T> bool store_at(Cpu& cpu, const Op& op, u32 sp, T value) {
+    u64 linear = 0;
+    return AnyStack::write(cpu, sp, sizeof(T), linear) && store<T>(cpu, op, linear, value);
+}
+template <Word T> bool load_at(Cpu& cpu, const Op& op, u32 sp, T& value) {
+    u64 linear = 0;
+    return AnyStack::read(cpu, sp, sizeof(T), linear) && load<T>(cpu, op, linear, value);
+}
+template <Word T, bool upwards> bool pusha_in_turn(Cpu& cpu, const Op& op) {
+    constexpr Gpr order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
+    const u32 old = AnyStack::pointer(cpu);
+    for (unsigned n = 0; n < 8; ++n) {
+        const unsigned i = upwards ? 7 - n : n;
+        const u32 sp = AnyStack::moved(cpu, old, static_cast<u32>(0 - (i + 1) * sizeof(T)));
+        if (!store_at<T>(cpu, op, sp, cpu.reg<T>(8u * order[i]))) return false;
+    }
+    AnyStack::set(cpu, AnyStack::moved(cpu, old, static_cast<u32>(0 - 8 * sizeof(T))));
+    return true;
+}
+/// The 386 loads one register after the other, and POPAD on a 16-bit stack takes the high half of ESP from its image.
+template <Word T> bool popa_386(Cpu& cpu, const Op& op) {
+    constexpr Gpr order[8] = {RDI, RSI, RBP, RSP, RBX, RDX, RCX, RAX};
+    const u32 old = AnyStack::pointer(cpu);
+    T image{};
+    for (unsigned i = 0; i < 8; ++i) {
+        T value;
+        if (!load_at<T>(cpu, op, AnyStack::moved(cpu, old, static_cast<u32>(i * sizeof(T))), value)) return false;
+        if (order[i] == RSP)
+            image = value;
+        else
+            cpu.set_reg<T>(8u * order[i], value);
+    }
+    if (sizeof(T) == 4 && !cpu.seg[SegmentName::SS].big()) cpu.set_r32(RSP, static_cast<u32>(image));
+    AnyStack::set(cpu, AnyStack::moved(cpu, old, static_cast<u32>(8 * sizeof(T))));
+    return true;
+}
+template <Word T> bool enter_in_turn(Cpu& cpu, const Op& op) {
+    const unsigned level = op.imm2 & 31;
+    u32 sp = AnyStack::pointer(cpu);
+    const auto push_next = [&](T value) {
+        sp = AnyStack::moved(cpu, sp, static_cast<u32>(0 - sizeof(T)));
+        return store_at<T>(cpu, op, sp, value);
+    };
+    if (!push_next(cpu.reg<T>(8 * RBP))) return false;
+    const u32 frame = sp;
+    for (unsigned i = 1; i < level; ++i) {
+        const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & AnyStack::mask(cpu);
+        T value;
+        if (!load_at<T>(cpu, op, at, value) || !push_next(value)) return false;
+    }
+    if (level > 0 && !push_next(static_cast<T>(frame))) return false;
+    cpu.set_reg<T>(8 * RBP, static_cast<T>(frame));
+    AnyStack::set(cpu, AnyStack::moved(cpu, sp, 0u - static_cast<u32>(op.imm)));
+    return true;
+}
+/// On the 80286 SP has moved when the store of POP faults (SingleStepTests/80286, 8F).
+struct PopMem286 {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        u16 value;
+        if (!top<u16, AnyStack>(cpu, op, value)) return false;
+        drop<u16, AnyStack>(cpu);
+        u64 linear = 0;
+        return EaSeg::write(cpu, op, 2, linear) && store<u16>(cpu, op, linear, value);
+    }
+};
+Handler select_pop_286(const Insn& insn, Op& op) { return insn.mem ? &handler<PopMem286> : select_pop(insn, op); }
+
 template <Word T, class Stack> struct LeaveFrame {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
         const u32 frame = Stack::moved(cpu, cpu.r32(RBP), 0);
@@ -187,6 +257,12 @@ constexpr Row rows[] = {
     push_row_8086(at(0xFE).digit(6), Ev, attr::undocumented), // FE /2-7: see docs/processor-differences.md
     push_row_8086(at(0xFE).digit(7), Ev, attr::undocumented),
     {at(0x8F), {Ev}, &pop_info, &select_pop, attr::may_fault | attr::undocumented, Feature::only_8086},
+    {at(0x8F).digit(0), {Ev}, &pop_info, &select_pop_286, attr::may_fault, Feature::only_286},
+    cold_row<pusha_in_turn<u16, false>>(pusha_info, at(0x60), {}, 0, Feature::only_286),
+    cold_row<enter_in_turn<u16>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::only_286),
+    cold_row<pusha_in_turn<u16, true>, pusha_in_turn<u32, true>>(pusha_info, at(0x60), {}, 0, Feature::only_386),
+    cold_row<popa_386<u16>, popa_386<u32>>(popa_info, at(0x61), {}, 0, Feature::only_386),
+    cold_row<enter_in_turn<u16>, enter_in_turn<u32>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::only_386),
     cold_row<pusha<u16>, pusha<u32>>(pusha_info, at(0x60), {}, 0, Feature::i186),
     cold_row<popa<u16>, popa<u32>>(popa_info, at(0x61), {}, 0, Feature::i186),
     cold_row<enter<u16>, enter<u32>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::i186),

@@ -155,7 +155,7 @@ template <String kind, Word T> [[gnu::cold, gnu::noinline]] void moved_on_286(Cp
     if (kind == String::stos || kind == String::ins || (kind == String::movs && !at_source)) done = 2;
     if (si) advance(cpu, op, RSI, sizeof(T));
     if (di) advance(cpu, op, RDI, sizeof(T));
-    if (repeated) cpu.set_r16(RCX, static_cast<u16>(cpu.r16(RCX) - std::min(done, cpu.r16(RCX))));
+    if (repeated) cpu.set_r16(RCX, static_cast<u16>(cpu.r16(RCX) - done));
 }
 
 template <String kind, Word T> struct Single {

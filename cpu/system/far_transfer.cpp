@@ -169,7 +169,9 @@ template <unsigned width> bool read_pointer(Cpu& cpu, const Op& op, u16& selecto
     using T = std::conditional_t<width == 2, u16, u32>;
     const u32 at = offset_of(cpu, op);
     T low = 0;
-    if (!read_segment<T>(cpu, op.seg, at, low) || !read_segment<u16>(cpu, op.seg, at + width, selector)) return false;
+    if (!read_segment<T>(cpu, op.seg, at, low) ||
+        !read_segment<u16>(cpu, op.seg, offset_after(op, at, width), selector))
+        return false;
     offset = low;
     return true;
 }

@@ -291,7 +291,8 @@ template <unsigned width> bool bound(Cpu& cpu, const Op& op) {
     const u32 at = offset_of(cpu, op);
     T low = 0;
     T high = 0;
-    if (!read_segment<T>(cpu, op.seg, at, low) || !read_segment<T>(cpu, op.seg, at + width, high)) return false;
+    if (!read_segment<T>(cpu, op.seg, at, low) || !read_segment<T>(cpu, op.seg, offset_after(op, at, width), high))
+        return false;
     const auto index = static_cast<Signed<T>>(cpu.reg<T>(8u * op.reg));
     if (index < static_cast<Signed<T>>(low) || index > static_cast<Signed<T>>(high))
         return cpu.raise(Exception::BR, "index outside the bounds");

@@ -11,7 +11,7 @@ namespace {
 using enum Feature;
 
 constexpr FeatureSet features_8086{i8086, only_8086};
-constexpr FeatureSet features_286{i8086, i186, i286, only_286, fpu};
+constexpr FeatureSet features_286{i8086, i186, i286, only_286};
 // BSWAP and WBINVD came with the 486, but Debian's SeaBIOS executes them whatever the processor: a 386 without them
 // could not start.
 constexpr FeatureSet features_386{i8086, i186, i286, i386, only_386, fpu, ud_opcodes, bios486};
@@ -36,7 +36,7 @@ constexpr u32 cr4_p3 = cr4_pro | cr4::OSFXSR | cr4::OSXMMEXCPT;
 constexpr CpuModel models[] = {
     {"8086", "", "", 0, 0, features_8086, 0, 20, "8086 without coprocessor; for bare processors, not for machines"},
     {"8088", "", "", 0, 0, features_8086, 0, 20, "the same execution as the 8086"},
-    {"286", "", "", 0, 0, features_286, 0, 24, "80286 with 80287; for bare processors, not for machines"},
+    {"286", "", "", 0, 0, features_286, 0, 24, "80286 without coprocessor; for bare processors, not for machines"},
     {"386", "GenuineIntel", "", 0x0308, 0, features_386, 0, 32, "80386 with 80387"},
     {"486", "GenuineIntel", "", 0x0480, 1, features_486, cr4_486, 32, "80486DX4"},
     {"pentium", "GenuineIntel", "", 0x052C, 1, features_pentium, cr4_pentium, 32, "Pentium 133"},

@@ -173,7 +173,8 @@ template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op&) {
     u32 value = 0;
     const u32 offset = stack.sp & stack.mask();
     u64 linear = 0;
-    if (!stack.segment.readable_at(offset, width) && !outside_stack(cpu, stack.segment, offset, width, 0, linear))
+    const unsigned read = cpu.has(Feature::only_386) ? 2 : width; // the 386 looks at no more than it loads
+    if (!stack.segment.readable_at(offset, read) && !outside_stack(cpu, stack.segment, offset, read, 0, linear))
         return false;
     if (!stack.peek(cpu, 2, 0, value)) return false;
     Segment s;
@@ -191,7 +192,8 @@ template <unsigned name, unsigned width> bool load_far_pointer(Cpu& cpu, const O
     const u32 at = offset_of(cpu, op);
     T offset = 0;
     u16 selector = 0;
-    if (!read_segment<T>(cpu, op.seg, at, offset) || !read_segment<u16>(cpu, op.seg, at + width, selector))
+    if (!read_segment<T>(cpu, op.seg, at, offset) ||
+        !read_segment<u16>(cpu, op.seg, offset_after(op, at, width), selector))
         return false;
     if (!load_segment(cpu, name, selector)) return false;
     cpu.set_reg<T>(8u * op.reg, offset);

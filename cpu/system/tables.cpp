@@ -28,7 +28,8 @@ template <unsigned width> bool load_table(Cpu& cpu, const Op& op, TableRegister&
     const u32 at = offset_of(cpu, op);
     u16 limit = 0;
     u32 base = 0;
-    if (!level_0(cpu) || !read_segment<u16>(cpu, op.seg, at, limit) || !read_segment<u32>(cpu, op.seg, at + 2, base))
+    if (!level_0(cpu) || !read_segment<u16>(cpu, op.seg, at, limit) ||
+        !read_segment<u32>(cpu, op.seg, offset_after(op, at, 2), base))
         return false;
     table.base = width == 2 ? base & 0x00FF'FFFF : base;
     table.limit = limit;
@@ -39,7 +40,7 @@ bool store_table(Cpu& cpu, const Op& op, const TableRegister& table) {
     const u32 at = offset_of(cpu, op);
     u64 linear = 0;
     u64 second = 0;
-    if (!segment_write(cpu, op.seg, at, 2, linear) || !segment_write(cpu, op.seg, at + 2, 4, second) ||
+    if (!segment_write(cpu, op.seg, at, 2, linear) || !segment_write(cpu, op.seg, offset_after(op, at, 2), 4, second) ||
         !probe_write(cpu, linear, 2) || !probe_write(cpu, second, 4))
         return false;
     return write_linear<u16>(cpu, linear, table.limit) && write_linear<u32>(cpu, second, static_cast<u32>(table.base));
