@@ -18,14 +18,20 @@ template <class... Args> std::string print(const char* format, Args... args) {
     return text.data();
 }
 
+std::string instruction_text(const LockstepDifference::Place& place) {
+    std::string text = print("%04X:%0*" PRIX64 " ", place.cs, place.big ? 8 : 4, place.ip);
+    const Disassembly code = disassemble(place.bytes, place.big ? 32 : 16, place.ip);
+    for (std::size_t i = 0; i < code.length && i < place.bytes.size(); ++i) text += print(" %02X", place.bytes[i]);
+    return text + "  " + (code.text.empty() ? std::string("(code that cannot be read)") : code.text) + "\n";
+}
+
 std::string place_text(const LockstepDifference& d) {
-    std::string text = print("after %" PRIu64 " instructions all was equal; then\n  %04X:%0*" PRIX64 " ", d.instruction,
-                             d.cs, d.big ? 8 : 4, d.ip);
-    const Disassembly code = disassemble(d.bytes, d.big ? 32 : 16, d.ip);
-    for (std::size_t i = 0; i < code.length && i < d.bytes.size(); ++i) text += print(" %02X", d.bytes[i]);
-    text += "  " + (code.text.empty() ? std::string("(code that cannot be read)") : code.text) + "\n";
+    std::string text =
+        print("after %" PRIu64 " instructions all was equal; the last of these left them different:\n", d.instruction);
+    for (std::size_t i = 0; i < d.trail.size(); ++i)
+        text += (i + 1 == d.trail.size() ? "> " : "  ") + instruction_text(d.trail[i]);
     if (!d.event.empty()) text += "  (" + d.event + ")\n";
-    return text + "left them different:\n";
+    return text;
 }
 
 std::string difference_text(const LockstepDifference& d) {

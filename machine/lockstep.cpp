@@ -19,6 +19,20 @@ std::vector<u8> processor_state(Machine& machine) {
     return std::move(archive.bytes());
 }
 
+constexpr u64 trail_length = 16;
+
+LockstepDifference::Place place_of(const Cpu& cpu) {
+    LockstepDifference::Place place{cpu.seg[CS].selector, cpu.ip, cpu.seg[CS].big(), {}};
+    for (unsigned i = 0; i < 15; ++i) {
+        u64 phys = 0;
+        if (!translate_quietly(cpu, static_cast<u32>(cpu.seg[CS].base + cpu.ip + i), phys)) break;
+        const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
+        if (!page) break; // a device: reading it might change it
+        place.bytes.push_back(page[phys & page_mask]);
+    }
+    return place;
+}
+
 /// Time may pass without an instruction, so a comparison at the same count is one at the same time too.
 bool at_same_point(const Machine& a, const Machine& b) {
     return a.instructions() == b.instructions() && a.now() == b.now();
@@ -168,7 +182,7 @@ void Lockstep::narrow(LockstepDifference& found) {
     found.found_at = seen_at;
     found.narrowed = true;
     found.instruction = equal;
-    describe_place(found);
+    record_trail(found);
     const std::vector<LockstepDifference::Value> before = processor_values(first_.cpu());
     static_cast<void>(replay(different));
     compare_machines(first_, second_, found);
@@ -178,22 +192,23 @@ void Lockstep::narrow(LockstepDifference& found) {
     }
 }
 
-void Lockstep::describe_place(LockstepDifference& found) {
-    Cpu& cpu = first_.cpu();
-    found.cs = cpu.seg[CS].selector;
-    found.ip = cpu.ip;
-    found.big = cpu.seg[CS].big();
+/// Up to `found.instruction`, where both are equal.
+void Lockstep::record_trail(LockstepDifference& found) {
+    const u64 begin = found.instruction - std::min<u64>(found.instruction - checkpoint_.instruction, trail_length - 1);
+    static_cast<void>(replay(begin));
+    while (first_.instructions() < found.instruction) {
+        found.trail.push_back(place_of(first_.cpu()));
+        const u64 before = first_.instructions();
+        first_.run(first_.now() + second, before + 1);
+        if (first_.instructions() == before) break;
+    }
+    static_cast<void>(replay(found.instruction));
+    const Cpu& cpu = first_.cpu();
+    found.trail.push_back(place_of(cpu));
     if (cpu.halted)
         found.event = "the processor is halted here and is woken by an interrupt";
     else if (cpu.wake_pending() && !cpu.shadow)
         found.event = "an interrupt is pending here and is taken before the instruction";
-    for (unsigned i = 0; i < 15; ++i) {
-        u64 phys = 0;
-        if (!translate_quietly(cpu, static_cast<u32>(cpu.seg[CS].base + cpu.ip + i), phys)) break;
-        const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
-        if (!page) break; // a device: reading it might change it
-        found.bytes.push_back(page[phys & page_mask]);
-    }
 }
 
 } // namespace glassbox

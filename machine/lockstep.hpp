@@ -33,14 +33,19 @@ struct LockstepDifference {
         u64 physical = 0;
         u8 first = 0, second = 0;
     };
+    struct Place {
+        u16 cs = 0;
+        u64 ip = 0;
+        bool big = false;      ///< CS.D: 32-bit code
+        std::vector<u8> bytes; ///< the code at CS:EIP, as far as it can be read, at most 15 bytes
+    };
     bool narrowed = false; ///< false: it did not happen again from the last checkpoint; only the values below are known
     u64 instruction = 0;   ///< how many instructions had been executed while all was equal
     u64 found_at = 0;      ///< where the comparison saw it
-    u16 cs = 0;
-    u64 ip = 0;
-    bool big = false;      ///< CS.D: 32-bit code
-    std::vector<u8> bytes; ///< the code at CS:EIP, as far as it can be read, at most 15 bytes
-    std::string event;     ///< what else that step was, if it was not just that instruction
+    /// The last instructions, as the first machine executes them one by one; the last of them made the difference, or
+    /// completed the block that did: a shortcut that spans instructions is only taken when nothing stops inside.
+    std::vector<Place> trail;
+    std::string event; ///< what else that step was, if it was not just that instruction
     std::vector<Value> values;
     std::vector<Byte> memory;       ///< the first of them
     u64 memory_bytes = 0;           ///< how many in all
@@ -85,7 +90,7 @@ class Lockstep {
     /// Brings both to instruction `target` from the checkpoint; whether they are then equal.
     bool replay(u64 target);
     void put_back(Machine& machine);
-    void describe_place(LockstepDifference& found);
+    void record_trail(LockstepDifference& found);
 
     Machine& first_;
     Machine& second_;
