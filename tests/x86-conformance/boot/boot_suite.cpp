@@ -27,7 +27,8 @@ class BootWorker final : public Worker {
         std::vector<std::string> words = {"run", "--display", "none"};
         words.insert(words.end(), guest.arguments.begin(), guest.arguments.end());
         const std::string script = script_of(guest);
-        if (script.empty()) words.insert(words.end(), {"--max-seconds", std::to_string(guest.seconds) + "s"});
+        if (script.empty() && std::ranges::find(guest.arguments, "--max-seconds") == guest.arguments.end())
+            words.insert(words.end(), {"--max-seconds", std::to_string(guest.seconds) + "s"});
         auto outcome = run_program(words, script, [&] { return sink.stop(); });
         if (!outcome) return fail(guest.name + ": " + outcome.error().message);
         if (outcome->status == guest.status) {

@@ -22,11 +22,13 @@ namespace {
 constexpr u64 memory_bytes = 32u << 20;
 constexpr u32 kernel_at = 0x10'0000, progress_at = kernel_at + 0x44, information_at = 0x9000, command_line_at = 0x9100;
 constexpr u16 exit_port = 0xF4;
-constexpr u64 most_instructions = 20'000'000'000; // no form needs a tenth of it
+constexpr u64 most_instructions = 2'000'000'000; // no form needs a tenth of it
 constexpr unsigned most_restarts = 2000;
 
 /// Flat 32-bit segments, as Multiboot specification 0.6.96, 3.2, asks for.
 void enter_kernel(Cpu& cpu, u32 entry) {
+    cpu.reset_pending = false; // of power-on: the firmware does not run
+    reset_state(cpu);
     cpu.cr0 = cr0::PE | cr0::ET;
     constexpr u32 rights = Segment::G | Segment::DB | Segment::P | Segment::S | Segment::accessed | Segment::writable;
     for (unsigned name = 0; name < 6; ++name) {
