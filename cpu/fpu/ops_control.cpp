@@ -84,10 +84,14 @@ constexpr std::size_t largest_image = 108;
 
 template <bool wide> FpuImageFormat format_of(const Cpu& cpu) { return {wide, cpu.protected_mode()}; }
 
+/// What an image must be aligned to under alignment checking (SDM 3A, table 6-7).
+constexpr unsigned alignment_of(unsigned image_size) { return image_size % 4 == 0 ? 4 : 2; }
+
 bool read_image(Cpu& cpu, const Op& op, std::span<u8> image) {
     u64 linear = 0;
     const auto size = static_cast<unsigned>(image.size());
-    if (!segment_read(cpu, op.seg, offset_of(cpu, op), size, linear)) return false;
+    if (!segment_read(cpu, op.seg, offset_of(cpu, op), size, linear) || !probe_read(cpu, linear, alignment_of(size)))
+        return false;
     for (std::size_t at = 0; at < size; at += 2) { // image sizes are even
         u16 word = 0;
         if (!read_linear<u16>(cpu, static_cast<u32>(linear + at), word)) return false;
@@ -99,7 +103,9 @@ bool read_image(Cpu& cpu, const Op& op, std::span<u8> image) {
 bool write_image(Cpu& cpu, const Op& op, std::span<const u8> image) {
     u64 linear = 0;
     const auto size = static_cast<unsigned>(image.size());
-    if (!segment_write(cpu, op.seg, offset_of(cpu, op), size, linear) || !probe_write(cpu, linear, size)) return false;
+    if (!segment_write(cpu, op.seg, offset_of(cpu, op), size, linear) ||
+        !probe_write(cpu, linear, alignment_of(size)) || !probe_write(cpu, linear, size))
+        return false;
     for (std::size_t at = 0; at < size; at += 2) {
         const auto word = static_cast<u16>(image[at] | image[at + 1] << 8);
         if (!write_linear<u16>(cpu, static_cast<u32>(linear + at), word)) return false;
@@ -165,7 +171,7 @@ constexpr std::array rows = {
     on_registers<ClearExceptions>(fnclex, at(0xDB).digit(4).rm(2), {}),
     on_registers<Initialise>(fninit, at(0xDB).digit(4).rm(3), {}),
     on_registers<Ignored>(fnsetpm, at(0xDB).digit(4).rm(4), {}, attr::undocumented),
-    on_registers<Ignored>(frstpm, at(0xDB).digit(4).rm(5), {}, attr::undocumented),
+    on_registers<Ignored>(frstpm, at(0xDB).digit(4).rm(5), {}, attr::undocumented, Feature::only_286),
     Row{at(0x9B), {}, &wait, &select_register<Wait>, attr::may_fault},
     cold_row<load_environment<false>, load_environment<true>>(fldenv, at(0xD9).digit(4).mem(), {M}, 0, Feature::fpu),
     cold_row<store_environment<false>, store_environment<true>>(fnstenv, at(0xD9).digit(6).mem(), {M}, 0, Feature::fpu),

@@ -203,7 +203,7 @@ constexpr Row rows[] = {
     {at(0x0FB1), {Ev, Gv}, &cmpxchg_info, &select_cmpxchg, lockable, Feature::i486},
     {at(0x0FC0), {Eb, Gb}, &xadd_info, &select_xadd, lockable, Feature::i486},
     {at(0x0FC1), {Ev, Gv}, &xadd_info, &select_xadd, lockable, Feature::i486},
-    cold_row<cmpxchg8b>(cmpxchg8b_info, at(0x0FC7).digit(1).mem(), {Mq}, lockable, Feature::cx8),
+    cold_row<cmpxchg8b>(cmpxchg8b_info, at(0x0FC7).digit(1).mem(), {Mq}, lockable | attr::opsize_fixed, Feature::cx8),
 };
 
 } // namespace

@@ -172,8 +172,10 @@ constexpr std::array rows = {
     shuffle<Shufps>(shufps, at(0x0FC6).np(), sse1),
     shuffle<Shufpd>(shufpd, at(0x0FC6).p66(), sse2),
 
-    row<InsertWord<Mm>::Body>(pinsrw, at(0x0FC4).np(), {Pq, Ew, Ib}, sse1),
-    row<InsertWord<Xm>::Body>(pinsrw, at(0x0FC4).p66(), {Vx, Ew, Ib}, sse2),
+    row<InsertWord<Mm>::Body>(pinsrw, at(0x0FC4).np().reg(), {Pq, Ed, Ib}, sse1),
+    row<InsertWord<Mm>::Body>(pinsrw, at(0x0FC4).np().mem(), {Pq, Mw, Ib}, sse1),
+    row<InsertWord<Xm>::Body>(pinsrw, at(0x0FC4).p66().reg(), {Vx, Ed, Ib}, sse2),
+    row<InsertWord<Xm>::Body>(pinsrw, at(0x0FC4).p66().mem(), {Vx, Mw, Ib}, sse2),
     register_row<ExtractWord<Mm>>(pextrw, at(0x0FC5).np(), {Gd, Nq, Ib}, sse1),
     register_row<ExtractWord<Xm>>(pextrw, at(0x0FC5).p66(), {Gd, Ux, Ib}, sse2),
 };

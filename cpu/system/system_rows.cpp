@@ -33,6 +33,16 @@ consteval Row hint(const OpInfo& info, At place, Arg arg, Feature feature) {
     return {place, {arg}, &info, &select_nop, 0, feature};
 }
 
+/// CR1 and CR5 to CR7 are no registers: #UD (SDM 2B, MOV to and from control registers).
+template <Select select> Handler select_control(const Insn& insn, Op& op) {
+    const unsigned number = insn.reg_field();
+    return number == 1 || number > 4 ? nullptr : select(insn, op);
+}
+template <Select select> consteval Row control_move(At place, std::array<Arg, 4> args, u16 attributes = 0) {
+    const auto all = static_cast<u16>(attributes | attr::may_fault | attr::opsize_fixed);
+    return {place, args, &mov, &select_control<select>, all, i386};
+}
+
 constexpr u16 pm = attr::protected_only;
 
 constexpr Row rows[] = {
@@ -59,9 +69,9 @@ constexpr Row rows[] = {
     cold_end_row<lmsw_memory>(lmsw_info, at(0x0F01).digit(6).mem(), {Mw}, 0, i286),
     cold_end_row<invlpg>(invlpg_info, at(0x0F01).digit(7).mem(), {M}, 0, invlpg_),
 
-    cold_row<lar_register<2>, lar_register<4>>(lar_info, at(0x0F02).reg(), {Gv, Ew}, pm, i286),
+    cold_row<lar_register<2>, lar_register<4>>(lar_info, at(0x0F02).reg(), {Gv, Ev}, pm, i286),
     cold_row<lar_memory<2>, lar_memory<4>>(lar_info, at(0x0F02).mem(), {Gv, Mw}, pm, i286),
-    cold_row<lsl_register<2>, lsl_register<4>>(lsl_info, at(0x0F03).reg(), {Gv, Ew}, pm, i286),
+    cold_row<lsl_register<2>, lsl_register<4>>(lsl_info, at(0x0F03).reg(), {Gv, Ev}, pm, i286),
     cold_row<lsl_memory<2>, lsl_memory<4>>(lsl_info, at(0x0F03).mem(), {Gv, Mw}, pm, i286),
     cold_row<arpl_register>(arpl_info, at(0x63).reg(), {Ew, Gw}, pm | attr::not_in_64, i286),
     cold_row<arpl_memory>(arpl_info, at(0x63).mem(), {Mw, Gw}, pm | attr::not_in_64, i286),
@@ -70,14 +80,14 @@ constexpr Row rows[] = {
     cold_row<cache_control>(invd_info, at(0x0F08), {}, 0, i486),
     cold_row<cache_control>(wbinvd_info, at(0x0F09), {}, 0, bios486),
     cold_row<undefined>(ud2_info, at(0x0F0B), {}, 0, ud_opcodes),
-    cold_row<undefined>(ud1_info, at(0x0FB9), {Gv, Ev}, 0, ud_opcodes),
-    cold_row<undefined>(ud0_info, at(0x0FFF), {Gv, Ev}, 0, ud_opcodes),
+    cold_row<undefined>(ud1_info, at(0x0FB9), {Gd, Ed}, 0, ud_opcodes),
+    cold_row<undefined>(ud0_info, at(0x0FFF), {Gd, Ed}, 0, ud_opcodes),
     cold_row<undefined>(rsm_info, at(0x0FAA), {}, 0, i586),
 
-    cold_row<mov_from_cr>(mov, at(0x0F20), {Rd, Cd}, 0, i386),
-    cold_row<mov_from_dr>(mov, at(0x0F21), {Rd, Dd}, 0, i386),
-    cold_end_row<mov_to_cr>(mov, at(0x0F22), {Cd, Rd}, 0, i386),
-    cold_end_row<mov_to_dr>(mov, at(0x0F23), {Dd, Rd}, 0, i386),
+    control_move<select_cold<mov_from_cr, mov_from_cr, false>>(at(0x0F20), {Rd, Cd}),
+    cold_row<mov_from_dr>(mov, at(0x0F21), {Rd, Dd}, attr::opsize_fixed, i386),
+    control_move<select_cold<mov_to_cr, mov_to_cr, true>>(at(0x0F22), {Cd, Rd}, attr::ends_block),
+    cold_end_row<mov_to_dr>(mov, at(0x0F23), {Dd, Rd}, attr::opsize_fixed, i386),
 
     cold_end_row<wrmsr>(wrmsr_info, at(0x0F30), {}, 0, msr),
     cold_row<rdtsc>(rdtsc_info, at(0x0F31), {}, 0, tsc),

@@ -1,0 +1,56 @@
+#include "tests/x86-conformance/decode/disagreements.hpp"
+
+namespace glassbox::conformance {
+
+namespace {
+
+bool is_two_byte(const Decoded& d, u8 first, u8 last) {
+    const Encoded e = encoded(d.bytes);
+    return e.map == 1 && e.opcode >= first && e.opcode <= last;
+}
+bool both_valid(const Decoded& d, ZydisMnemonic name) {
+    return d.valid && d.zydis_valid && d.zydis.mnemonic == name && d.zydis.length == d.insn.length &&
+           d.zydis.address_width == 8u * d.insn.addrsize;
+}
+
+/// All of it but the length and the address size: no operand of these has an effect.
+bool reserved_nop(const Decoded& d) {
+    return is_two_byte(d, 0x19, 0x1F) && both_valid(d, ZYDIS_MNEMONIC_NOP) && d.insn.row->feature == Feature::nopl;
+}
+bool fast_call_in_real_mode(const Decoded& d) {
+    return is_two_byte(d, 0x34, 0x35) && d.mode == DecodeMode::real16 && d.valid && !d.zydis_valid &&
+           d.zydis_status == ZYDIS_STATUS_DECODING_ERROR && d.insn.row->feature == Feature::sep;
+}
+/// Everything else about it has been compared with the size as Zydis has it.
+bool clflush(const Decoded& d) {
+    return is_two_byte(d, 0xAE, 0xAE) && both_valid(d, ZYDIS_MNEMONIC_CLFLUSH) && d.zydis_operands[0].size == 512 &&
+           d.insn.operand[0].width == 1;
+}
+
+/// No row of ours: how long it would be, only those know who know the instruction.
+bool undefined_and_too_long(const Decoded& d) {
+    return d.status == DecodeStatus::invalid && !d.insn.row && !d.zydis_valid &&
+           d.zydis_status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
+}
+
+constexpr Disagreement table[] = {
+    {"Operands of reserved NOPs", "SDM 2B, NOP; SDM 2D, table A-3 (0F 18 to 0F 1F)", &reserved_nop},
+    {"SYSENTER and SYSEXIT in real mode", "SDM 2B, SYSENTER and SYSEXIT, real-address mode exceptions",
+     &fast_call_in_real_mode},
+    {"Undefined and longer than 15 bytes", "SDM 3A, table 6-2, class 8: one priority for both",
+     &undefined_and_too_long},
+    {"CLFLUSH names one byte", "SDM 2A, CLFLUSH (0F AE /7: CLFLUSH m8)", &clflush},
+};
+
+} // namespace
+
+std::span<const Disagreement> all_disagreements() { return table; }
+
+const Disagreement* find_disagreement(const Decoded& decoded) {
+    for (const Disagreement& d : all_disagreements()) {
+        if (d.applies(decoded)) return &d;
+    }
+    return nullptr;
+}
+
+} // namespace glassbox::conformance

@@ -1,0 +1,81 @@
+#include "tests/x86-conformance/decode/names.hpp"
+
+#include <string>
+
+namespace glassbox::conformance {
+
+namespace {
+
+/// Names that differ whatever the sizes.
+struct Other {
+    const char *ours, *zydis;
+};
+constexpr Other others[] = {
+    {"retf", "ret"},           {"wait", "fwait"},           {"xlatb", "xlat"},
+    {"fneni", "feni8087_nop"}, {"fndisi", "fdisi8087_nop"}, {"fnsetpm", "fsetpm287_nop"},
+};
+
+/// One name of ours, two of Zydis's: by operand size 16 and 32.
+struct BySize {
+    const char *ours, *at16, *at32;
+};
+constexpr BySize by_operand_size[] = {
+    {"cbw", "cbw", "cwde"},       {"cwd", "cwd", "cdq"},     {"pusha", "pusha", "pushad"}, {"popa", "popa", "popad"},
+    {"pushf", "pushf", "pushfd"}, {"popf", "popf", "popfd"}, {"iret", "iret", "iretd"},
+};
+constexpr BySize by_address_size[] = {{"jcxz", "jcxz", "jecxz"}};
+
+bool is_string(const Row& row, bool& byte) {
+    byte = false;
+    bool found = false;
+    for (const Arg a : row.args) {
+        byte = byte || a == Arg::Xb || a == Arg::Yb;
+        found = found || a == Arg::Xb || a == Arg::Yb || a == Arg::Xv || a == Arg::Yv;
+    }
+    return found;
+}
+
+/// PREFETCHh and the PREFETCHW group have a name for every ModRM.reg.
+std::string prefetch_name(const Row& row) {
+    constexpr const char* hints[] = {"prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2"};
+    const auto digit = static_cast<std::size_t>(row.at.digit_);
+    return digit < std::size(hints) ? hints[digit] : "nop";
+}
+
+std::string zydis_name(const Row& row, bool wide_operand, bool wide_address, bool f3) {
+    const std::string ours = row.info->mnemonic;
+    bool byte = false;
+    if (is_string(row, byte)) return ours + (byte ? 'b' : wide_operand ? 'd' : 'w');
+    for (const BySize& name : by_operand_size) {
+        if (ours == name.ours) return wide_operand ? name.at32 : name.at16;
+    }
+    for (const BySize& name : by_address_size) {
+        if (ours == name.ours) return wide_address ? name.at32 : name.at16;
+    }
+    for (const Other& name : others) {
+        if (ours == name.ours) return name.zydis;
+    }
+    if (ours == "prefetch") return prefetch_name(row);
+    if (ours == "nop" && row.at.map == 0 && f3) return "pause";
+    if (ours == "fstp" && row.at.opcode == 0xD9 && row.at.mod == Mod::reg) return "fstpnce";
+    return ours;
+}
+
+} // namespace
+
+Names::Names() {
+    std::unordered_map<std::string, ZydisMnemonic> dictionary;
+    for (int i = 1; i <= ZYDIS_MNEMONIC_MAX_VALUE; ++i) {
+        const auto mnemonic = static_cast<ZydisMnemonic>(i);
+        dictionary[ZydisMnemonicGetString(mnemonic)] = mnemonic;
+    }
+    for (const Row* row : all_rows()) {
+        auto& names = rows_[row];
+        for (unsigned i = 0; i < names.size(); ++i) {
+            const auto found = dictionary.find(zydis_name(*row, (i & 1) != 0, (i & 2) != 0, (i & 4) != 0));
+            names[i] = found == dictionary.end() ? ZYDIS_MNEMONIC_INVALID : found->second;
+        }
+    }
+}
+
+} // namespace glassbox::conformance
