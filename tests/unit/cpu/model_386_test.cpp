@@ -1,0 +1,56 @@
+// What the 386 does and its successors do not (SingleStepTests/80386; 80386 Programmer's Reference, 230985).
+#include "model_fixture.hpp"
+
+using namespace glassbox;
+using namespace glassbox::model_test;
+
+TEST_CASE("386: POPAD on a 16-bit stack takes the high half of ESP from its image") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "386" : "486");
+        for (u16 i = 0; i < 8; ++i) m.put<u32>((u32{Early::stack} << 4) + 0x1000 + 4u * i, 0xAAAA'0000u + i);
+        m.run({0x66, 0x61});
+        CHECK(m.cpu.r32(RDI) == 0xAAAA'0000);
+        CHECK(m.cpu.r32(RAX) == 0xAAAA'0007);
+        CHECK(m.cpu.r32(RSP) == (early ? 0xAAAA'1020 : 0x1020));
+    }
+}
+
+TEST_CASE("386: POPA keeps the registers that it has loaded when it faults, PUSHA what it has stored, from below") {
+    Early m("386");
+    m.cpu.set_r16(RSP, 0xFFFD); // DI comes from FFFD, SI would from FFFF
+    m.put<u16>(Early::stack, 0xFFFD, u16{0xD1D1});
+    m.cpu.set_r16(RSI, 0x5151);
+    m.run({0x61});
+    CHECK(m.cpu.r16(RDI) == 0xD1D1);
+    CHECK(m.cpu.r16(RSI) == 0x5151);
+    CHECK(m.entered(12, Early::after(0)));
+    Early p("386");
+    p.cpu.set_r16(RSP, 0x000F); // words at FFFF (DI), 1, 3 ... : the first one faults
+    p.cpu.set_r16(RBX, 0xBBBB);
+    p.run({0x60});
+    CHECK(p.get<u16>(Early::stack, 0x0007) != 0xBBBB);
+    CHECK(p.entered(12, Early::after(0)));
+}
+
+TEST_CASE("386: POP of a segment register looks at two bytes") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "386" : "486");
+        m.cpu.set_r16(RSP, 0xFFFE);
+        m.put<u16>(Early::stack, 0xFFFE, u16{0x1234});
+        m.run({0x66, 0x07});
+        CHECK((m.cpu.seg[SegmentName::ES].selector == 0x1234) == early);
+    }
+}
+
+TEST_CASE("386: SHLD and SHRD of words beyond 16 bits bring in the second register again") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "386" : "486");
+        m.cpu.set_r16(RAX, 0x1234);
+        m.cpu.set_r16(RBX, 0xABCD);
+        m.run({0x0F, 0xA4, 0xD8, 20}); // SHLD AX,BX,20
+        CHECK(m.ax() == (early ? 0xBCDA : 0xBCD1));
+        m.cpu.set_r16(RAX, 0x1234);
+        m.run({0x0F, 0xAC, 0xD8, 20}); // SHRD AX,BX,20
+        CHECK(m.ax() == (early ? 0xDABC : 0x4ABC));
+    }
+}
