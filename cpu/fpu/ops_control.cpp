@@ -157,8 +157,8 @@ template <bool wide> bool restore(Cpu& cpu, const Op& op) {
 }
 
 constexpr OpInfo fldcw{"fldcw"}, fnstcw{"fnstcw"}, fnstsw{"fnstsw"}, fninit{"fninit"}, fnclex{"fnclex"}, fneni{"fneni"},
-    fndisi{"fndisi"}, fnsetpm{"fnsetpm"}, frstpm{"frstpm"}, fnop{"fnop"}, wait{"wait"}, fnstenv{"fnstenv"},
-    fldenv{"fldenv"}, fnsave{"fnsave"}, frstor{"frstor"};
+    fndisi{"fndisi"}, fnsetpm{"fnsetpm"}, fnop{"fnop"}, wait{"wait"}, fnstenv{"fnstenv"}, fldenv{"fldenv"},
+    fnsave{"fnsave"}, frstor{"frstor"};
 
 constexpr std::array rows = {
     on_memory<LoadControl>(fldcw, at(0xD9).digit(5), Mw),
@@ -171,7 +171,6 @@ constexpr std::array rows = {
     on_registers<ClearExceptions>(fnclex, at(0xDB).digit(4).rm(2), {}),
     on_registers<Initialise>(fninit, at(0xDB).digit(4).rm(3), {}),
     on_registers<Ignored>(fnsetpm, at(0xDB).digit(4).rm(4), {}, attr::undocumented),
-    on_registers<Ignored>(frstpm, at(0xDB).digit(4).rm(5), {}, attr::undocumented, Feature::only_286),
     Row{at(0x9B), {}, &wait, &select_register<Wait>, attr::may_fault},
     cold_row<load_environment<false>, load_environment<true>>(fldenv, at(0xD9).digit(4).mem(), {M}, 0, Feature::fpu),
     cold_row<store_environment<false>, store_environment<true>>(fnstenv, at(0xD9).digit(6).mem(), {M}, 0, Feature::fpu),
