@@ -18,7 +18,7 @@ class Table {
                             families::mmx(), families::sse()}) {
             for (const Row& row : family) rows_.push_back(&row);
         }
-        std::sort(rows_.begin(), rows_.end(), [](const Row* a, const Row* b) { return key(*a) < key(*b); });
+        std::stable_sort(rows_.begin(), rows_.end(), [](const Row* a, const Row* b) { return key(*a) < key(*b); });
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             Range& range = ranges_[slot(*rows_[i])];
             if (range.count == 0) range.first = i;
