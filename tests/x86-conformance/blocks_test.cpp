@@ -1,7 +1,7 @@
 // The engine against itself: a sequence of instructions must leave the same state, undefined flags and all, whether it
 // runs as whole blocks, cut into pieces, or one instruction at a time. Nothing a guest can see may depend on where
 // blocks begin and end. GLASSBOX_BLOCK_CASES sets the number of sequences, GLASSBOX_BLOCK_SEED where to start.
-#include "generate.hpp"
+#include "tests/x86-conformance/host/encoding.hpp"
 
 #include "cpu/decode/decoder.hpp"
 #include "cpu/ops/families.hpp"

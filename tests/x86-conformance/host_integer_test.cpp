@@ -1,7 +1,7 @@
 // Every row of the integer families in 32-bit user mode against the host's own processor: random operands, all forms of
 // addresses, prefixes and faults. GLASSBOX_HOST_CASES sets how many cases a row gets, GLASSBOX_HOST_SEED where to
 // start.
-#include "generate.hpp"
+#include "tests/x86-conformance/host/encoding.hpp"
 #include "native.hpp"
 
 #include "cpu/decode/decoder.hpp"

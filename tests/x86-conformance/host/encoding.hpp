@@ -1,7 +1,7 @@
 // Encodings from the instruction table: for any row, random bytes that decode to it.
 #pragma once
 
-#include "bare_machine.hpp"
+#include "tests/x86-conformance/bare_machine.hpp"
 
 #include "cpu/decode/row.hpp"
 
