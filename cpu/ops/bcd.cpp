@@ -85,15 +85,27 @@ template <bool add> struct DecimalAdjust8086 {
         f.set_cf_of_af(high, false, low);
     }
 };
-/// Type 0 returns to the instruction after (8086 Family User's Manual, 2-25).
 bool aam_8086(Cpu& cpu, const Op& op) {
     const u8 divisor = static_cast<u8>(op.imm);
-    if (divisor == 0) return deliver_interrupt(cpu, 0, InterruptKind::into);
+    if (divisor == 0) {
+        cpu.flags.logic<u8>(0); // of the comparison that finds it out: 0 - 0
+        return division_error_8086(cpu);
+    }
     const u8 value = al(cpu);
     cpu.set_r16(RAX, static_cast<u16>(((value / divisor) << 8) | (value % divisor)));
     cpu.flags.logic<u8>(al(cpu));
     return true;
 }
+/// The divider of the 80286 and the 386 leaves SF, ZF and PF of half the dividend when it gives up
+/// (SingleStepTests/80286, F6.6 with a divisor of zero).
+struct AamBefore486 {
+    static bool run(Cpu& cpu, const Op& op, Flags& f) {
+        const u8 half = al(cpu) >> 1;
+        if (Aam::run(cpu, op, f)) return true;
+        f.set_result<u8>(half);
+        return false;
+    }
+};
 struct Aad {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         const u16 ax = cpu.r16(RAX);
@@ -118,6 +130,8 @@ constexpr Row rows[] = {
     {at(0x2F), {}, &das_info, &select_body<DecimalAdjust8086<false>>, 0, Feature::only_8086},
     {at(0x37), {}, &aaa_info, &select_body<AsciiAdjust8086<true>>, 0, Feature::only_8086},
     {at(0x3F), {}, &aas_info, &select_body<AsciiAdjust8086<false>>, 0, Feature::only_8086},
+    {at(0xD4), {Ib}, &aam_info, &select_body<AamBefore486>, attr::may_fault, Feature::only_286},
+    {at(0xD4), {Ib}, &aam_info, &select_body<AamBefore486>, attr::may_fault, Feature::only_386},
     cold_end_row<aam_8086>(aam_info, at(0xD4), {Ib}, 0, Feature::only_8086),
     {at(0xD6), {}, &salc_info, &select_body<Salc>, attr::not_in_64 | attr::undocumented},
 };

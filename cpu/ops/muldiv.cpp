@@ -191,13 +191,12 @@ template <Word T, bool memory> bool divisor(Cpu& cpu, const Op& op, T& b) {
 template <Word T> u32 dividend(const Cpu& cpu) {
     return sizeof(T) == 1 ? cpu.r16(RAX) : (u32{cpu.r16(RDX)} << 16) | cpu.r16(RAX);
 }
-bool division_error(Cpu& cpu) { return deliver_interrupt(cpu, 0, InterruptKind::into); }
 
 template <Word T, bool memory> bool div_8086(Cpu& cpu, const Op& op) {
     T b;
     if (!divisor<T, memory>(cpu, op, b)) return false;
     const u32 a = dividend<T>(cpu);
-    if ((a >> bits_of<T>) >= b) return division_error(cpu);
+    if ((a >> bits_of<T>) >= b) return division_error_8086(cpu);
     write_double<T>(cpu, static_cast<T>(a / b), static_cast<T>(a % b));
     return true;
 }
@@ -209,9 +208,9 @@ template <Word T, bool memory, bool negated> bool idiv_8086(Cpu& cpu, const Op& 
     const bool a_negative = (a >> (width - 1)) != 0, b_negative = sign_of(raw);
     const u32 a_size = a_negative ? static_cast<u32>((0 - u64{a}) & ((u64{1} << width) - 1)) : a;
     const u32 b_size = b_negative ? static_cast<T>(0 - raw) : raw;
-    if ((a_size >> bits_of<T>) >= b_size) return division_error(cpu);
+    if ((a_size >> bits_of<T>) >= b_size) return division_error_8086(cpu);
     T quotient = static_cast<T>(a_size / b_size), remainder = static_cast<T>(a_size % b_size);
-    if (sign_of(quotient)) return division_error(cpu);
+    if (sign_of(quotient)) return division_error_8086(cpu);
     if ((a_negative != b_negative) != negated) quotient = static_cast<T>(0 - quotient);
     if (a_negative) remainder = static_cast<T>(0 - remainder);
     write_double<T>(cpu, quotient, remainder);

@@ -274,6 +274,12 @@ bool deliver_fault(Cpu& cpu) {
     return false;
 }
 
+bool division_error_8086(Cpu& cpu) {
+    cpu.fault_chain_length = 0;
+    remember(cpu, Fault{Exception::DE, false, 0, 0, "division error"});
+    return deliver_interrupt(cpu, 0, InterruptKind::into);
+}
+
 bool deliver_debug(Cpu& cpu, u64 dr6_bits) {
     cpu.fault = Fault{Exception::DB, false, 0, dr6_bits, "debug exception"};
     return deliver_fault(cpu);

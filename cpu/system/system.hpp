@@ -22,6 +22,9 @@ bool deliver_fault(Cpu& cpu);
 /// #DB with these bits added to DR6, returning to cpu.ip.
 bool deliver_debug(Cpu& cpu, u64 dr6_bits);
 
+/// Interrupt 0 of an 8086, which returns to cpu.next_ip as INT 0 would (8086 Family User's Manual, 2-25).
+bool division_error_8086(Cpu& cpu);
+
 /// Loads ES, SS, DS, FS or GS as MOV does, in every mode.
 bool load_segment(Cpu& cpu, unsigned name, u16 selector);
 /// Whether the port access is allowed: IOPL, else the TSS's bitmap (SDM 1, 19.5).
