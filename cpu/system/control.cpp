@@ -43,7 +43,8 @@ bool write_cr0(Cpu& cpu, u32 value) {
     if ((next & (cr0::PG | cr0::PE)) == cr0::PG) return cpu.gp(0, "CR0.PG without CR0.PE");
     if ((next & (cr0::NW | cr0::CD)) == cr0::NW) return cpu.gp(0, "CR0.NW without CR0.CD");
     const u64 changed = next ^ cpu.cr0;
-    if ((changed & next & cr0::PG) != 0 && (cpu.cr4 & cr4::PAE) != 0 &&
+    // What loads the page-directory pointers: SDM 3A 4.4.1.
+    if ((changed & (cr0::PG | cr0::CD | cr0::NW)) != 0 && (next & cr0::PG) != 0 && (cpu.cr4 & cr4::PAE) != 0 &&
         !read_pdptes(cpu, static_cast<u32>(cpu.cr3), cpu.pdpte))
         return false;
     cpu.cr0 = next;

@@ -149,12 +149,28 @@ TEST_CASE("reserved bits in paging entries fault with RSVD") {
         CHECK(m.cpu.fault.error == (pf_error::present | pf_error::reserved));
         return true;
     };
-    CHECK(faults(Format::mib4, 1u << 21, false)); // above PSE-36's four address bits
+    // 36 address bits: 13 to 16 are address bits 32 to 35, 17 to 21 are reserved (table 4-4).
+    for (unsigned bit = 13; bit < 22; ++bit) CHECK(faults(Format::mib4, 1u << bit, false) == (bit > 16));
     CHECK_FALSE(faults(Format::mib4, 0, false));
     CHECK(faults(Format::pae_mib2, 1u << 13, true));     // between the flags and the address
     CHECK(faults(Format::pae_kib4, u64{1} << 36, true)); // beyond the physical address width
     CHECK(faults(Format::pae_kib4, no_execute, false));  // XD is reserved without EFER.NXE
     CHECK_FALSE(faults(Format::pae_kib4, no_execute, true));
+}
+
+TEST_CASE("a change of CR0.CD loads the page-directory pointers, with their checks") {
+    Paged m(Format::pae_kib4);
+    m.map(present | writable, present | writable, false, false);
+    m.level(0);
+    const u32 on = static_cast<u32>(m.cpu.cr0);
+    m.put<u64>(pdpt + 8, directory | present);
+    CHECK(write_cr0(m.cpu, on | static_cast<u32>(cr0::CD)));
+    CHECK(m.cpu.pdpte[1] == (directory | present));
+    m.put<u64>(pdpt + 8, directory | present | writable); // reserved in a pointer
+    CHECK_FALSE(write_cr0(m.cpu, on));
+    CHECK(m.cpu.fault.vector == Exception::GP);
+    CHECK(m.cpu.cr0 == (on | cr0::CD));
+    CHECK(m.cpu.pdpte[1] == (directory | present));
 }
 
 TEST_CASE("a stale translation lives until INVLPG, and MOV CR3 spares global pages") {
