@@ -4,6 +4,7 @@
 #include "bus/types.hpp"
 
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace glassbox {
@@ -21,10 +22,17 @@ class Coverage {
     void watch(Cpu& cpu);
     /// The rows and handler variants that nothing executed, one a line with an example encoding, and a total.
     std::string report() const;
+    struct Totals {
+        std::size_t rows = 0, executed_rows = 0, variants = 0, executed_variants = 0;
+    };
+    Totals totals() const;
 
   private:
     struct Record;
-    std::unique_ptr<Record> record_;
+    Record& record() const;
+
+    mutable std::once_flag made_;
+    mutable std::unique_ptr<Record> record_;
 };
 
 } // namespace glassbox::conformance
