@@ -1,0 +1,290 @@
+#include "tests/x86-conformance/host/compare.hpp"
+
+#include "cpu/decode/decoder.hpp"
+#include "tests/x86-conformance/undefined.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace glassbox::conformance::host {
+
+namespace {
+
+constexpr u32 compared_flags = eflags::arithmetic | eflags::DF | eflags::TF | eflags::IF | eflags::IOPL | eflags::NT |
+                               eflags::RF | eflags::AC | eflags::ID;
+constexpr const char* gpr_names[8] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+constexpr const char* segment_names[6] = {"es", "cs", "ss", "ds", "fs", "gs"};
+
+template <class T> T get(const Image& image, std::size_t at) {
+    T value;
+    std::memcpy(&value, image.fx.data() + at, sizeof value);
+    return value;
+}
+
+std::string hex(u64 value, unsigned digits) {
+    char text[24];
+    std::snprintf(text, sizeof text, "%0*llx", static_cast<int>(digits), static_cast<unsigned long long>(value));
+    return text;
+}
+
+std::string exception_text(const Output& out) {
+    constexpr const char* names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9",
+                                     "#TS", "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
+    switch (out.vector) {
+    case -2: return "killed the process";
+    case -3:
+    case -4: return "did not end";
+    default: break;
+    }
+    std::string text = out.vector >= 0 && out.vector < 20 ? names[out.vector] : "vector " + std::to_string(out.vector);
+    if (out.vector >= 10 && out.vector <= 14) text += "(" + hex(out.error, 4) + ")";
+    if (out.vector == 14) text += " cr2 " + hex(out.cr2, 8);
+    return text;
+}
+
+/// What has no defined value, or none that this host shows.
+struct Masks {
+    u32 flags = compared_flags;
+    u8 gpr = 0xFF; ///< bit n: compared
+    std::array<u32, 8> gpr_bits;
+    bool memory = true, x87_values = true, x87_pointers = true;
+    u16 status = 0xFFFF;
+    unsigned ulps = 0;          ///< tolerated in x87 registers
+    bool approximation = false; ///< RCPPS and the like
+    Masks() { gpr_bits.fill(~u32{0}); }
+};
+
+bool named(const Row& row, std::string_view name) { return name == row.info->mnemonic; }
+
+bool transcendental(const Row& row) {
+    for (const char* name : {"f2xm1", "fyl2x", "fyl2xp1", "fpatan", "fptan", "fsin", "fcos", "fsincos"}) {
+        if (named(row, name)) return true;
+    }
+    return false;
+}
+
+/// Units in the last place between two x87 values, as points on the line of all encodings.
+u64 distance(u64 a, u16 a_exponent, u64 b, u16 b_exponent) {
+    const auto point = [](u64 significand, u16 exponent) {
+        const double scaled = std::ldexp(static_cast<double>(exponent & 0x7FFF), 63); // only for far-apart values
+        (void)scaled;
+        __extension__ typedef __int128 Wide;
+        const Wide magnitude = (static_cast<Wide>(exponent & 0x7FFF) << 63) | (significand & ~(u64{1} << 63));
+        return exponent & 0x8000 ? -magnitude : magnitude;
+    };
+    const auto d = point(a, a_exponent) - point(b, b_exponent);
+    const auto size = d < 0 ? -d : d;
+    return size > 1'000'000 ? 1'000'000 : static_cast<u64>(size);
+}
+
+/// The SDM's bound for RCPPS and RSQRTPS; both sides keep it, so they are at most twice that apart.
+bool near(u32 a, u32 b) {
+    float x = 0, y = 0;
+    std::memcpy(&x, &a, 4);
+    std::memcpy(&y, &b, 4);
+    if (a == b) return true;
+    if (!std::isfinite(x) || !std::isfinite(y)) return false;
+    return std::abs(x - y) <= 2 * 1.5f / 4096 * std::abs(y) && std::signbit(x) == std::signbit(y);
+}
+
+class Detail {
+  public:
+    Detail(Vendor vendor, const Row& row, const Input& in, const Output& host, const Output& ours)
+        : vendor_(vendor), row_(row), in_(in), host_(host), ours_(ours) {
+        Insn insn;
+        const u16 cs = in.before.seg[CS];
+        const bool code32 = !(cs & 4) || ldt[cs >> 3].big;
+        const u32 mode = mode::protected_mode | mode::user | (code32 ? mode::code32 : 0);
+        decoded_ = decode(in.instruction(), mode, find_cpu_model("max")->features, insn) == DecodeStatus::ok;
+        insn_ = insn;
+        // A fault leaves EIP where it was; a repetition that faults later too, and it has undefined flags only then.
+        completed_ = host.after.eip != in.before.eip || host.vector == 1;
+        if (decoded_) set_masks();
+    }
+    std::vector<Difference> list() {
+        exceptions();
+        registers();
+        segments();
+        memory();
+        x87();
+        sse();
+        return std::move(list_);
+    }
+
+  private:
+    void add(Kind kind, std::string field, std::string expected, std::string got) {
+        list_.push_back({kind, std::move(field), std::move(expected), std::move(got)});
+    }
+    void set_masks();
+    void set_vendor_masks();
+    void exceptions();
+    void registers();
+    void segments();
+    void memory();
+    void x87();
+    void sse();
+
+    Vendor vendor_;
+    const Row& row_;
+    const Input& in_;
+    const Output &host_, &ours_;
+    Insn insn_;
+    bool decoded_ = false, completed_ = false;
+    Masks masks_;
+    std::vector<Difference> list_;
+};
+
+void Detail::set_masks() {
+    const FeatureSet& features = find_cpu_model("max")->features;
+    if (completed_) {
+        const Undefined undefined = undefined_after(insn_, static_cast<u8>(in_.before.gpr[RCX]), features);
+        masks_.flags &= ~undefined.flags;
+        if (undefined.result) {
+            masks_.memory = false;
+            if (insn_.operand[0].kind == OperandKind::reg)
+                masks_.gpr_bits[insn_.operand[0].number / 8] = insn_.opsize == 2 ? 0xFFFF'0000 : 0;
+        }
+    } else if (host_.vector >= 0) {
+        masks_.flags &= ~undefined_after_fault(insn_, static_cast<u8>(host_.vector));
+    }
+    if (named(row_, "rdtsc")) masks_.gpr_bits[RAX] = masks_.gpr_bits[RDX] = 0;
+    masks_.approximation =
+        named(row_, "rcpps") || named(row_, "rcpss") || named(row_, "rsqrtps") || named(row_, "rsqrtss");
+    if (transcendental(row_)) { // both sides within one unit of the true value
+        masks_.ulps = 2;
+        masks_.status = static_cast<u16>(~(FpuState::c1 | 0x30)); // rounding and tininess follow the last bit
+    }
+    set_vendor_masks();
+}
+
+void Detail::set_vendor_masks() {}
+
+void Detail::exceptions() {
+    const bool pf = host_.vector == 14, has_error = host_.vector >= 10 && host_.vector <= 14;
+    const bool same =
+        host_.vector == ours_.vector && (!pf || host_.cr2 == ours_.cr2) && (!has_error || host_.error == ours_.error);
+    if (!same) add(Kind::exception, "exception", exception_text(host_), exception_text(ours_));
+    if (host_.after.eip != ours_.after.eip)
+        add(Kind::exception, "eip", hex(host_.after.eip, 8), hex(ours_.after.eip, 8));
+}
+
+void Detail::registers() {
+    for (unsigned i = 0; i < 8; ++i) {
+        if ((host_.after.gpr[i] ^ ours_.after.gpr[i]) & masks_.gpr_bits[i])
+            add(Kind::registers, gpr_names[i], hex(host_.after.gpr[i], 8), hex(ours_.after.gpr[i], 8));
+    }
+    const u32 different = (host_.after.eflags ^ ours_.after.eflags) & masks_.flags;
+    if (different)
+        add(Kind::flags, "eflags", hex(host_.after.eflags & masks_.flags, 6),
+            hex(ours_.after.eflags & masks_.flags, 6));
+}
+
+void Detail::segments() {
+    for (unsigned i = 0; i < 6; ++i) {
+        // On its way to the signal handler the kernel returns to an outer level, which clears the RPL of null
+        // selectors.
+        const auto seen = [](u16 selector) { return selector < 4 ? u16{0} : selector; };
+        if (seen(host_.after.seg[i]) != seen(ours_.after.seg[i]))
+            add(Kind::segments, segment_names[i], hex(host_.after.seg[i], 4), hex(ours_.after.seg[i], 4));
+    }
+}
+
+void Detail::memory() {
+    if (!masks_.memory) return;
+    const auto text = [](const Output& out) {
+        std::string list;
+        for (u32 i = 0; i < std::min(out.changes, Output::most_changes); ++i)
+            list +=
+                (list.empty() ? "" : " ") + hex(data_start + out.change[i].at, 8) + ":" + hex(out.change[i].value, 16);
+        return list;
+    };
+    const u32 listed = std::min(host_.changes, Output::most_changes);
+    if (host_.changes == ours_.changes &&
+        std::equal(host_.change.begin(), host_.change.begin() + listed, ours_.change.begin()))
+        return;
+    add(Kind::memory, "memory", text(host_), text(ours_));
+}
+
+void Detail::x87() {
+    const Image &h = host_.after, &o = ours_.after;
+    const auto word = [&](const char* name, std::size_t at, u16 mask) {
+        const u16 expected = get<u16>(h, at), got = get<u16>(o, at);
+        if ((expected ^ got) & mask) add(Kind::x87, name, hex(expected & mask, 4), hex(got & mask, 4));
+    };
+    word("control", fx_control, 0xFFFF);
+    word("status", fx_status, masks_.status);
+    word("tags", fx_tags, 0xFF);
+    if (masks_.x87_pointers) {
+        word("opcode", fx_opcode, 0x7FF);
+        for (const auto& [name, at] : {std::pair{"fip", fx_ip}, {"fdp", fx_dp}}) {
+            if (get<u32>(h, at) != get<u32>(o, at))
+                add(Kind::x87, name, hex(get<u32>(h, at), 8), hex(get<u32>(o, at), 8));
+        }
+    }
+    for (unsigned i = 0; i < 8; ++i) {
+        const std::size_t at = fx_registers + 16 * i;
+        const u64 a = get<u64>(h, at), b = get<u64>(o, at);
+        const u16 ae = get<u16>(h, at + 8), be = get<u16>(o, at + 8);
+        if ((a == b && ae == be) || (masks_.ulps && distance(a, ae, b, be) <= masks_.ulps)) continue;
+        add(Kind::x87, "st" + std::to_string(i), hex(ae, 4) + ":" + hex(a, 16), hex(be, 4) + ":" + hex(b, 16));
+    }
+}
+
+void Detail::sse() {
+    const Image &h = host_.after, &o = ours_.after;
+    if (get<u32>(h, fx_mxcsr) != get<u32>(o, fx_mxcsr))
+        add(Kind::sse, "mxcsr", hex(get<u32>(h, fx_mxcsr), 8), hex(get<u32>(o, fx_mxcsr), 8));
+    for (unsigned i = 0; i < 8; ++i) {
+        const std::size_t at = fx_xmm + 16 * i;
+        bool same = std::memcmp(h.fx.data() + at, o.fx.data() + at, 16) == 0;
+        if (!same && masks_.approximation) {
+            same = true;
+            for (unsigned k = 0; k < 4; ++k) same = same && near(get<u32>(h, at + 4 * k), get<u32>(o, at + 4 * k));
+        }
+        if (same) continue;
+        add(Kind::sse, "xmm" + std::to_string(i), hex(get<u64>(h, at + 8), 16) + hex(get<u64>(h, at), 16),
+            hex(get<u64>(o, at + 8), 16) + hex(get<u64>(o, at), 16));
+    }
+}
+
+} // namespace
+
+std::vector<KnownDifference> known_differences() { return {}; }
+
+#if defined(__x86_64__)
+Vendor host_vendor() {
+    u32 a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return Vendor::other;
+    return b == 0x756E'6547 ? Vendor::intel : b == 0x6874'7541 || b == 0x6F67'7948 ? Vendor::amd : Vendor::other;
+}
+#else
+Vendor host_vendor() { return Vendor::other; }
+#endif
+
+bool Comparison::same(const Row& row, const Input& in, const Output& host, const Output& ours) const {
+    const Image &h = host.after, &o = ours.after;
+    const bool has_error = host.vector >= 10 && host.vector <= 14;
+    bool equal = host.vector == ours.vector && h.gpr == o.gpr && h.eip == o.eip && h.seg == o.seg &&
+                 ((h.eflags ^ o.eflags) & compared_flags) == 0 && (!has_error || host.error == ours.error) &&
+                 (host.vector != 14 || host.cr2 == ours.cr2) && host.changes == ours.changes;
+    equal = equal && std::memcmp(h.fx.data(), o.fx.data(), fx_cs) == 0 && get<u32>(h, fx_dp) == get<u32>(o, fx_dp) &&
+            get<u32>(h, fx_mxcsr) == get<u32>(o, fx_mxcsr) &&
+            std::memcmp(h.fx.data() + 32, o.fx.data() + 32, h.fx.size() - 32) == 0;
+    const u32 listed = std::min(host.changes, Output::most_changes);
+    equal = equal && std::equal(host.change.begin(), host.change.begin() + listed, ours.change.begin());
+    return equal || differences(row, in, host, ours).empty();
+}
+
+std::vector<Difference> Comparison::differences(const Row& row, const Input& in, const Output& host,
+                                                const Output& ours) const {
+    return Detail(vendor_, row, in, host, ours).list();
+}
+
+} // namespace glassbox::conformance::host

@@ -1,0 +1,88 @@
+// What both processors find in memory and in their descriptor tables before a case begins. Linear addresses are the
+// same on both sides; nothing is mapped around the regions. Segments other than Linux's flat ones live in the LDT,
+// which modify_ldt(2) fills on the host: user segments of level 3 only, always with the accessed bit.
+#pragma once
+
+#include "bus/types.hpp"
+
+#include <array>
+
+namespace glassbox::conformance::host {
+
+inline constexpr u32 page = 0x1000;
+
+/// Executable and not writable.
+inline constexpr u32 code_start = 0x1000'0000, code_size = 2 * page;
+
+/// Not executable.
+enum class PageKind : u8 { read_write, read_only, unmapped };
+inline constexpr u32 data_start = 0x2000'0000;
+inline constexpr std::array<PageKind, 8> data_pages = {PageKind::read_write, PageKind::read_write, PageKind::read_write,
+                                                       PageKind::read_write, PageKind::unmapped,   PageKind::read_only,
+                                                       PageKind::read_write, PageKind::read_write};
+inline constexpr u32 data_size = data_pages.size() * page;
+inline constexpr u32 operands_end = 4 * page;                         ///< pages 0 to 3: where most operands lie
+inline constexpr u32 read_only_at = 5 * page;                         ///< between an unmapped page and the stack
+inline constexpr u32 stack_at = 6 * page, stack_end = 8 * page;       ///< what lies beyond is unmapped
+inline constexpr u32 system_at = 0xA5A5'8000, system_size = 4 * page; ///< the guest's tables: no case goes there
+
+/// What the memory holds outside of the bytes that a case sets: a fixed pattern, rich in zeros.
+std::array<u8, data_size> data_pattern();
+/// INT3 everywhere: wherever control goes, it ends at once.
+inline constexpr u8 code_filler = 0xCC;
+
+/// Selectors of every 64-bit Linux.
+inline constexpr u16 flat_code = 0x23, flat_data = 0x2B;
+inline constexpr u16 gdt_limit = 0x7F;
+
+/// An LDT entry as modify_ldt takes it.
+struct SegmentSpec {
+    const char* name;
+    u32 base, limit;
+    bool big = false;            ///< D or B
+    u8 contents = 0;             ///< 0 data, 1 expand-down data, 2 code, 3 conforming code
+    bool read_exec_only = false; ///< data: read-only; code: execute-only
+    bool pages = false;          ///< limit in pages
+    bool not_present = false;
+    bool available = true; ///< the AVL bit
+    bool absent = false;   ///< the entry is all zeros
+};
+enum LdtEntry : u8 {
+    data32,
+    data16,
+    code16,
+    code32,
+    read_only,
+    small_data,
+    down32,
+    down16,
+    execute_only,
+    absent_data,
+    conforming32, ///< Linux takes conforming code only as not present
+    absent_code,
+    small_code16,
+    empty_entry,
+    flat_pages,
+    odd_base,
+};
+inline constexpr std::array<SegmentSpec, 16> ldt = {{
+    {"data32", data_start, data_size - 1, true},
+    {"data16", data_start, 0xFFFF},
+    {"code16", code_start, 0xFFFF, false, 2},
+    {"code32", code_start, code_size - 1, true, 2},
+    {"read-only", data_start, 0xFFFF, true, 0, true},
+    {"small", data_start + 0x1800, 0xFF, true},
+    {"down32", data_start - 0x1'0000, 0x1'0FFF, true, 1}, // offsets from 11000h: data_start + 1000h and all above
+    {"down16", data_start - 0x4000, 0x4FFF, false, 1},    // offsets 5000h to FFFFh: data_start + 1000h and on
+    {"execute-only", code_start, code_size - 1, true, 2, true},
+    {"absent data", data_start, 0xFFFF, true, 0, false, false, true},
+    {"conforming", code_start, code_size - 1, true, 3, false, false, true},
+    {"absent code", code_start, 0xFFFF, true, 2, false, false, true},
+    {"small code16", code_start, 0xFFF, false, 2},
+    {"empty", 0, 0, false, 0, false, false, false, false, true},
+    {"flat pages", 0, 0xF'FFFF, true, 0, false, true},
+    {"odd base", data_start + 3, 0x7FF0, false, 0, false, false, false, false},
+}};
+constexpr u16 selector_of(LdtEntry entry, unsigned rpl = 3) { return static_cast<u16>(entry << 3 | 4u | rpl); }
+
+} // namespace glassbox::conformance::host

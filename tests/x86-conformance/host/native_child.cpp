@@ -1,0 +1,246 @@
+// The child's side of Native. Everything from the first signal of a batch to its last runs with foreign segment
+// registers: FS leads to no thread-local storage, so nothing there may call the C library, and the sanitizers must keep
+// out.
+#include "tests/x86-conformance/host/native_child.hpp"
+
+#if defined(__x86_64__) && defined(__linux__)
+
+#include <asm/ldt.h>
+#include <asm/prctl.h>
+#include <csignal>
+#include <cstddef>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#if defined(__clang__)
+#define GLASSBOX_BARE __attribute__((no_sanitize("address", "undefined", "memory", "thread"), no_stack_protector))
+#else
+#define GLASSBOX_BARE __attribute__((no_sanitize("address,undefined,thread"), optimize("no-stack-protector")))
+#endif
+
+namespace glassbox::conformance::host {
+
+namespace {
+
+/// The signal handler's side of a run: signals come to a function, not to an object.
+struct Child {
+    NativeShared* shared = nullptr;
+    u8* code = nullptr; ///< writable aliases of the two regions
+    u8* data = nullptr;
+    std::array<u8, data_size> pattern;
+    u64 fs_base = 0;
+    bool entering = false, inside = false;
+    u16 outside_seg[4] = {};
+    gregset_t outside;
+    alignas(16) u8 outside_fx[sizeof(Image::fx)];
+};
+Child child;
+
+constexpr int order[8] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI};
+constexpr SegmentName loaded[4] = {ES, DS, FS, GS};
+
+/// A loop of single bytes would become a call of memcpy.
+GLASSBOX_BARE inline void copy(void* to, const void* from, std::size_t size) {
+    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(size)::"memory");
+}
+GLASSBOX_BARE inline void fill(void* to, u8 value, std::size_t size) {
+    asm volatile("rep stosb" : "+D"(to), "+c"(size) : "a"(value) : "memory");
+}
+
+GLASSBOX_BARE inline void load_segments(const u16 (&value)[4]) {
+    asm volatile("mov %0, %%es\n\tmov %1, %%ds\n\tmov %2, %%fs\n\tmov %3, %%gs" ::"r"(value[0]), "r"(value[1]),
+                 "r"(value[2]), "r"(value[3]));
+}
+GLASSBOX_BARE inline void store_segments(u16 (&value)[4]) {
+    asm volatile("mov %%es, %0\n\tmov %%ds, %1\n\tmov %%fs, %2\n\tmov %%gs, %3"
+                 : "=r"(value[0]), "=r"(value[1]), "=r"(value[2]), "=r"(value[3]));
+}
+
+/// Bytes 28-31 of the image are the kernel's business (MXCSR_MASK), and XSTATE_BV after it must say that x87 and SSE
+/// are there.
+GLASSBOX_BARE inline void load_fx(u8* frame, const u8* image) {
+    copy(frame, image, 28);
+    copy(frame + 32, image + 32, sizeof(Image::fx) - 32);
+    constexpr u32 magic = 0x4650'5853; // FP_XSTATE_MAGIC1: an XSAVE image follows
+    if (*reinterpret_cast<const u32*>(frame + 464) == magic) *reinterpret_cast<u64*>(frame + 512) |= 3;
+}
+
+GLASSBOX_BARE inline void load_case(ucontext_t& context, const Input& in) {
+    gregset_t& r = context.uc_mcontext.gregs;
+    for (unsigned i = 0; i < 8; ++i) r[order[i]] = in.before.gpr[i];
+    r[REG_EFL] = in.before.eflags;
+    r[REG_RIP] = in.before.eip;
+    r[REG_CSGSFS] = static_cast<greg_t>(u64{in.before.seg[CS]} | u64{in.before.seg[SS]} << 48);
+    load_fx(reinterpret_cast<u8*>(context.uc_mcontext.fpregs), in.before.fx.data());
+    copy(child.code + in.code_at, in.code.data(), in.code_size);
+    const u8* bytes = in.bytes.data();
+    for (unsigned i = 0; i < in.fills; ++i) {
+        copy(child.data + in.fill[i].at, bytes, in.fill[i].size);
+        bytes += in.fill[i].size;
+    }
+    const u16 seg[4] = {in.before.seg[ES], in.before.seg[DS], in.before.seg[FS], in.before.seg[GS]};
+    load_segments(seg);
+}
+
+GLASSBOX_BARE inline void store_case(const ucontext_t& context, const Input& in, Output& out) {
+    const gregset_t& r = context.uc_mcontext.gregs;
+    for (unsigned i = 0; i < 8; ++i) out.after.gpr[i] = static_cast<u32>(r[order[i]]);
+    out.after.eflags = static_cast<u32>(r[REG_EFL]);
+    out.after.eip = static_cast<u32>(r[REG_RIP]);
+    const u64 selectors = static_cast<u64>(r[REG_CSGSFS]);
+    out.after.seg[CS] = static_cast<u16>(selectors);
+    out.after.seg[SS] = static_cast<u16>(selectors >> 48);
+    u16 seg[4];
+    store_segments(seg);
+    for (unsigned i = 0; i < 4; ++i) out.after.seg[loaded[i]] = seg[i];
+    out.vector = static_cast<int>(r[REG_TRAPNO]);
+    out.error = static_cast<u32>(r[REG_ERR]);
+    out.cr2 = static_cast<u32>(r[REG_CR2]);
+    copy(out.after.fx.data(), context.uc_mcontext.fpregs, sizeof(Image::fx));
+    fill(child.code + in.code_at, code_filler, in.code_size);
+    gather_changes(child.data, child.pattern.data(), out);
+}
+
+extern "C" GLASSBOX_BARE __attribute__((used)) void glassbox_native_signal(int, siginfo_t*, void* raw) {
+    auto& context = *static_cast<ucontext_t*>(raw);
+    NativeShared& shared = *child.shared;
+    if (child.entering) {
+        child.entering = false;
+        child.inside = true;
+        copy(&child.outside, &context.uc_mcontext.gregs, sizeof(gregset_t));
+        copy(child.outside_fx, context.uc_mcontext.fpregs, sizeof child.outside_fx);
+        store_segments(child.outside_seg);
+        load_case(context, shared.in[shared.progress]);
+        return;
+    }
+    if (!child.inside) { // a bug of the child itself
+        asm volatile("syscall" ::"a"(SYS_exit_group), "D"(2) : "rcx", "r11", "memory");
+        return;
+    }
+    u32 at = shared.progress.load(std::memory_order_relaxed);
+    store_case(context, shared.in[at], shared.out[at]);
+    shared.progress.store(++at, std::memory_order_relaxed);
+    if (at < shared.count) {
+        load_case(context, shared.in[at]);
+        return;
+    }
+    child.inside = false;
+    load_segments(child.outside_seg);
+    i64 status = SYS_arch_prctl;
+    asm volatile("syscall" : "+a"(status) : "D"(ARCH_SET_FS), "S"(child.fs_base) : "rcx", "r11", "memory");
+    copy(&context.uc_mcontext.gregs, &child.outside, sizeof(gregset_t));
+    load_fx(reinterpret_cast<u8*>(context.uc_mcontext.fpregs), child.outside_fx);
+    context.uc_mcontext.gregs[REG_RIP] += 2; // after the UD2
+}
+
+extern "C" void glassbox_native_entry(int, siginfo_t*, void*);
+// A case may leave AC, NT and ID set: none may live on into the next, and the handler's own accesses must not end in
+// #AC.
+asm(R"(
+    .text
+    .type glassbox_native_entry, @function
+glassbox_native_entry:
+    pushfq
+    andq $~0x244000, (%rsp)
+    popfq
+    jmp glassbox_native_signal
+    .size glassbox_native_entry, .-glassbox_native_entry
+)");
+
+bool map_at(u32 start, u32 size, int protection, int file, u32 offset) {
+    void* wanted = reinterpret_cast<void*>(u64{start});
+    void* got = mmap(wanted, size, protection, MAP_SHARED | MAP_FIXED_NOREPLACE | MAP_POPULATE, file, offset);
+    if (got != wanted) return false;
+    mlock(got, size); // as far as the limit allows
+    for (u32 at = 0; at < size; at += page) (void)*reinterpret_cast<volatile u8*>(u64{start} + at);
+    return true;
+}
+
+/// Anonymous memory with a name for a second, writable mapping.
+u8* memory_file(u32 size, int& file) {
+    file = static_cast<int>(syscall(SYS_memfd_create, "glassbox", 0u));
+    if (file < 0 || ftruncate(file, size) != 0) return nullptr;
+    void* alias = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+    return alias == MAP_FAILED ? nullptr : static_cast<u8*>(alias);
+}
+
+bool map_memory() {
+    int code = -1, data = -1;
+    child.code = memory_file(code_size, code);
+    child.data = memory_file(data_size, data);
+    if (!child.code || !child.data) return false;
+    child.pattern = data_pattern();
+    fill(child.code, code_filler, code_size);
+    copy(child.data, child.pattern.data(), data_size);
+    if (!map_at(code_start, code_size, PROT_READ | PROT_EXEC, code, 0)) return false;
+    for (u32 i = 0; i < data_pages.size(); ++i) {
+        if (data_pages[i] == PageKind::unmapped) continue;
+        const int protection = data_pages[i] == PageKind::read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+        if (!map_at(data_start + i * page, page, protection, data, i * page)) return false;
+    }
+    return true;
+}
+
+bool fill_ldt() {
+    constexpr int write_new = 0x11;
+    for (unsigned i = 0; i < ldt.size(); ++i) {
+        const SegmentSpec& s = ldt[i];
+        if (s.absent) continue;
+        user_desc d{};
+        d.entry_number = i;
+        d.base_addr = s.base;
+        d.limit = s.limit;
+        d.seg_32bit = s.big;
+        d.contents = s.contents;
+        d.read_exec_only = s.read_exec_only;
+        d.limit_in_pages = s.pages;
+        d.seg_not_present = s.not_present;
+        d.useable = s.available;
+        if (syscall(SYS_modify_ldt, write_new, &d, sizeof d) != 0) return false;
+    }
+    return true;
+}
+
+bool catch_signals() {
+    constexpr std::size_t stack_size = 256 << 10;
+    stack_t stack{};
+    stack.ss_sp = mmap(nullptr, stack_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    stack.ss_size = stack_size;
+    if (stack.ss_sp == MAP_FAILED || sigaltstack(&stack, nullptr) != 0) return false;
+    struct sigaction action{};
+    action.sa_sigaction = glassbox_native_entry;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+    sigset_t all;
+    sigemptyset(&all);
+    for (const int s : {SIGSEGV, SIGILL, SIGFPE, SIGBUS, SIGTRAP}) {
+        sigaddset(&all, s);
+        if (sigaction(s, &action, nullptr) != 0) return false;
+    }
+    // Ctrl-C is the runner's to answer: it ends, and the child with it.
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_IGN);
+    return sigprocmask(SIG_UNBLOCK, &all, nullptr) == 0;
+}
+
+} // namespace
+
+const char* prepare_child(NativeShared& shared) {
+    child.shared = &shared;
+    if (syscall(SYS_arch_prctl, ARCH_GET_FS, &child.fs_base) != 0) return "arch_prctl";
+    if (!map_memory()) return "memory at fixed addresses";
+    if (!fill_ldt()) return "modify_ldt";
+    if (!catch_signals()) return "signals";
+    return nullptr;
+}
+
+void run_batch() {
+    if (child.shared->progress >= child.shared->count) return;
+    child.entering = true;
+    asm volatile("ud2" ::: "memory", "cc");
+}
+
+} // namespace glassbox::conformance::host
+
+#endif

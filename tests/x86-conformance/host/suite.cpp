@@ -1,0 +1,152 @@
+// The suite `host`: the host's own processor as oracle. Cases run in batches, first on GlassBox, then natively.
+#include "tests/x86-conformance/coverage/coverage.hpp"
+#include "tests/x86-conformance/host/describe.hpp"
+#include "tests/x86-conformance/host/guest.hpp"
+#include "tests/x86-conformance/host/make_case.hpp"
+#include "tests/x86-conformance/host/native.hpp"
+#include "tests/x86-conformance/host/shrink.hpp"
+
+#include <vector>
+
+namespace glassbox::conformance {
+
+namespace host {
+
+namespace {
+
+constexpr u64 natural_cases = 300;
+
+class HostWorker final : public Worker {
+  public:
+    HostWorker(const std::vector<RowForm>& forms, const std::vector<Form>& listed, const Plan& plan)
+        : forms_(forms), listed_(listed), plan_(plan), guest_(plan.engine), comparison_(host_vendor()) {
+        if (plan.coverage) plan.coverage->watch(guest_.cpu());
+        auto native = Native::start();
+        if (native)
+            native_ = std::move(*native);
+        else
+            unavailable_ = native.error().message;
+        outputs_.resize(Native::most_cases);
+    }
+
+    Expected<> run(std::size_t number, Sink& sink) override {
+        const RowForm& form = forms_[number];
+        const u64 cases = listed_[number].cases;
+        const char* lacks = host_lacks(*form.row);
+        for (u64 next = 0; next < cases && !sink.stop();) {
+            if (lacks || !native_) {
+                if (sink.wanted(next)) sink.skipped(lacks ? lacks : unavailable_);
+                ++next;
+                continue;
+            }
+            indexes_.clear();
+            for (; next < cases && indexes_.size() < Native::most_cases; ++next) {
+                if (sink.wanted(next)) indexes_.push_back(next);
+            }
+            if (auto ok = run_batch(form, sink); !ok) return ok;
+        }
+        return {};
+    }
+
+  private:
+    Expected<> run_batch(const RowForm& form, Sink& sink) {
+        const auto count = static_cast<unsigned>(indexes_.size());
+        for (unsigned i = 0; i < count; ++i) {
+            make_case(form, plan_.seed, indexes_[i], native_->input(i));
+            guest_.run(native_->input(i), outputs_[i]);
+            if (outputs_[i].vector == Guest::did_not_end) defuse(native_->input(i));
+        }
+        if (auto ok = native_->run(count); !ok) return ok;
+        failing_.clear();
+        u64 passed = 0;
+        for (unsigned i = 0; i < count; ++i) {
+            if (comparison_.same(*form.row, native_->input(i), native_->output(i), outputs_[i]))
+                ++passed;
+            else
+                failing_.push_back(indexes_[i]);
+        }
+        sink.passed(passed);
+        for (const u64 index : failing_) {
+            if (auto ok = report(form, index, sink); !ok) return ok;
+        }
+        return {};
+    }
+
+    /// What does not end here would not end there: INT3 instead.
+    static void defuse(Input& in) { in.code_size = 0; }
+
+    Expected<> report(const RowForm& form, u64 index, Sink& sink) {
+        if (!sink.keeps_failures()) {
+            sink.failed({});
+            return {};
+        }
+        Input original{};
+        make_case(form, plan_.seed, index, original);
+        Expected<> status;
+        Output ours, host;
+        const Judge judge = [&](const Input& in) -> std::vector<Difference> {
+            guest_.run(in, ours);
+            native_->input(0) = in;
+            if (ours.vector == Guest::did_not_end) defuse(native_->input(0));
+            if (auto ok = native_->run(1); !ok) {
+                status = ok;
+                return {};
+            }
+            host = native_->output(0);
+            return comparison_.differences(*form.row, in, host, ours);
+        };
+        auto list = judge(original);
+        if (!status) return status;
+        if (list.empty()) { // a case whose result is not the same twice is a failure too
+            sink.failed({index, form.name + " differed once, and not when it was run again", {}, {}, {}, {}});
+            return {};
+        }
+        const Input small = shrink(original, list.front().kind, judge);
+        list = judge(small);
+        if (!status) return status;
+        sink.failed(describe(form, index, plan_.seed, original, small, host, ours, list));
+        return {};
+    }
+
+    const std::vector<RowForm>& forms_;
+    const std::vector<Form>& listed_;
+    const Plan& plan_;
+    Guest guest_;
+    Comparison comparison_;
+    std::unique_ptr<Native> native_;
+    std::string unavailable_;
+    std::vector<Output> outputs_;
+    std::vector<u64> indexes_, failing_;
+};
+
+class HostSuite final : public Suite {
+  public:
+    std::string_view name() const override { return "host"; }
+    std::string_view summary() const override {
+        return "every instruction of user programs against this computer's own processor";
+    }
+    Expected<std::vector<Form>> open(const Plan& plan) override {
+        plan_ = &plan;
+        forms_ = all_forms();
+        listed_.clear();
+        for (std::size_t i = 0; i < forms_.size(); ++i)
+            listed_.push_back({forms_[i].name, plan.share(i, forms_.size(), natural_cases)});
+        return listed_;
+    }
+    Expected<std::unique_ptr<Worker>> worker() override {
+        return std::make_unique<HostWorker>(forms_, listed_, *plan_);
+    }
+
+  private:
+    const Plan* plan_ = nullptr;
+    std::vector<RowForm> forms_;
+    std::vector<Form> listed_;
+};
+
+} // namespace
+
+} // namespace host
+
+std::unique_ptr<Suite> make_host_suite() { return std::make_unique<host::HostSuite>(); }
+
+} // namespace glassbox::conformance
