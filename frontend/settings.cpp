@@ -1,6 +1,8 @@
 // The table of all options.
 #include "frontend/settings.hpp"
 
+#include "cpu/features.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -68,11 +70,26 @@ Expected<> set_memory(Options& o, Text value, const Path&) {
     return {};
 }
 
+/// What a machine can have: its firmware is 32-bit code.
+bool fits_machine(const CpuModel& model) { return model.features.has(Feature::i386); }
+
+std::string machine_models() {
+    std::string names;
+    for (const std::string& name : split(cpu_model_names(), ' ')) {
+        const CpuModel* model = find_cpu_model(name);
+        if (model && fits_machine(*model)) names += (names.empty() ? "" : ", ") + name;
+    }
+    return names;
+}
+
 Expected<> set_cpu(Options& o, Text value, const Path&) {
-    constexpr std::array<std::string_view, 8> models = {"386",         "486",      "pentium",  "pentium-mmx",
-                                                        "pentium-pro", "pentium3", "pentium4", "max"};
-    if (std::ranges::find(models, value) == models.end()) {
-        return fail("'" + value + "' is none of 386, 486, pentium, pentium-mmx, pentium-pro, pentium3, pentium4, max");
+    const CpuModel* model = find_cpu_model(value);
+    if (!model) return fail("'" + value + "' is none of " + machine_models());
+    if (!fits_machine(*model)) {
+        return fail(
+            "a machine cannot have a " + value +
+            ": its firmware, SeaBIOS, needs a 386 (`glassbox conform moo` runs the bare processor); there are " +
+            machine_models());
     }
     o.machine.cpu_model = value;
     return {};
@@ -188,12 +205,11 @@ Expected<> set_demo(Options& o, Text, const Path&) {
 constexpr std::string_view machine = "The machine", media = "Drives and what to boot", ports = "Display and ports",
                            running = "Running", looking = "Looking inside";
 
+const std::string cpu_help = machine_models() + " (max is the default); an instruction that the model lacks raises #UD";
+
 const std::array settings = {
     Setting{"memory", "SIZE", machine, "Memory, from 1M to 3584M: 640K, 64M, 1G … (default 128M)", false, set_memory},
-    Setting{"cpu", "MODEL", machine,
-            "386, 486, pentium, pentium-mmx, pentium-pro, pentium3, pentium4 or max (default); an instruction that the "
-            "model lacks raises #UD",
-            false, set_cpu},
+    Setting{"cpu", "MODEL", machine, cpu_help, false, set_cpu},
     Setting{"bios", "FILE", machine, "System firmware (default: SeaBIOS of Debian's package seabios)", false,
             [](Options& o, Text v, const Path& f) { return store_path(o.machine.bios, v, f); }},
     Setting{"vgabios", "FILE", machine, "Display firmware (default: stdvga of Debian's package seabios)", false,

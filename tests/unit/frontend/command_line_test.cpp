@@ -164,7 +164,11 @@ TEST_CASE("mistakes are named") {
     CHECK(mentions(bad({"--demo", "--memory", "3585M"}), "1M to 3584M"));
     CHECK(mentions(bad({"--demo", "--memory", "1048577"}), "4K"));
     CHECK(mentions(bad({"--demo", "--memory", "2M", "--memory", "3M"}), "more than once"));
-    CHECK(mentions(bad({"--demo", "--cpu", "8086"}), "pentium-pro"));
+    CHECK(mentions(bad({"--demo", "--cpu", "z80"}), "pentium-pro"));
+    for (const char* model : {"8086", "8088", "286"}) { // there is no firmware for them
+        CHECK(mentions(bad({"--demo", "--cpu", model}), "glassbox conform moo"));
+        CHECK(mentions(bad({"--demo", "--cpu", model}), "needs a 386"));
+    }
     CHECK(mentions(bad({"--demo", "--boot", "net"}), "cdrom"));
     CHECK(mentions(bad({"--demo", "--boot", "disk,disk"}), "twice"));
     CHECK(mentions(bad({"--demo", "--display", "vnc"}), "terminal"));
