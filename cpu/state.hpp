@@ -52,6 +52,8 @@ inline constexpr u32 protected_mode = 64; ///< CR0.PE
 inline constexpr u32 v86 = 128;           ///< EFLAGS.VM
 inline constexpr u32 big_cs = 512;        ///< CS reaches to 4 GiB: no branch target can be beyond its limit
 inline constexpr u32 long64 = 256;        ///< 64-bit mode: not reachable before the x86-64 work
+/// From here up without `big_cs`: CS's limit, which tells where decoded code ends. Zero for FFFFh.
+inline constexpr unsigned code_limit_shift = 11;
 } // namespace mode
 
 struct TableRegister {

@@ -66,8 +66,17 @@ enum class Way : u8 { jump, call };
 
 u16 with_rpl(u16 selector, unsigned cpl) { return static_cast<u16>((selector & 0xFFFC) | cpl); }
 
-bool finish_target(Cpu& cpu, u16 selector, Descriptor& d, u32 offset, unsigned cpl, CodeTarget& target) {
+/// What a call is going to push. Too little room for it is noticed before a bad offset (SDM 2A, CALL).
+struct Frame {
+    const Stack* stack = nullptr;
+    unsigned width = 0, count = 0;
+    bool fits(Cpu& cpu) const { return !stack || stack->has_room(cpu, width, count); }
+};
+
+bool finish_target(Cpu& cpu, u16 selector, Descriptor& d, u32 offset, unsigned cpl, CodeTarget& target,
+                   const Frame& frame = {}) {
     if (!d.present()) return Blame{}.raise(cpu, Exception::NP, selector, "code segment not present");
+    if (!frame.fits(cpu)) return false;
     if (offset > d.limit()) return cpu.gp(0, "far target beyond the code segment's limit");
     if (!set_accessed(cpu, selector, d)) return false;
     target = {d.segment(with_rpl(selector, cpl)), offset, static_cast<u8>(cpl)};
@@ -87,6 +96,14 @@ bool arrive(Cpu& cpu, Way way, unsigned width, const CodeTarget& target) {
     return true;
 }
 
+/// The end of a transfer that keeps CPL and stack.
+bool finish_at_level(Cpu& cpu, Way way, unsigned width, u16 selector, Descriptor& code, u32 offset) {
+    const Stack stack = Stack::current(cpu);
+    const Frame frame = way == Way::call ? Frame{&stack, width, 2} : Frame{};
+    CodeTarget target;
+    return finish_target(cpu, selector, code, offset, cpu.cpl, target, frame) && arrive(cpu, way, width, target);
+}
+
 /// A call gate to more privilege: new stack, parameters copied (SDM 3A 5.8.5).
 bool call_inner(Cpu& cpu, const Descriptor& gate, u16 selector, Descriptor& code) {
     const unsigned cpl = code.dpl();
@@ -95,7 +112,7 @@ bool call_inner(Cpu& cpu, const Descriptor& gate, u16 selector, Descriptor& code
     Stack inner;
     if (!inner_stack(cpu, cpl, 0, inner)) return false;
     CodeTarget target;
-    if (!finish_target(cpu, selector, code, gate.gate_offset(), cpl, target)) return false;
+    if (!finish_target(cpu, selector, code, gate.gate_offset(), cpl, target, {&inner, width, 4 + count})) return false;
     std::array<u32, 2 + 31 + 2> frame{};
     unsigned n = 0;
     frame[n++] = cpu.seg[SS].selector;
@@ -125,17 +142,14 @@ bool through_call_gate(Cpu& cpu, Way way, const Descriptor& gate) {
     if (inward && way == Way::jump) return Blame{}.raise(cpu, selector, "JMP through a call gate to an inner level");
     if (!code.present()) return Blame{}.raise(cpu, Exception::NP, selector, "code segment not present");
     if (inward) return call_inner(cpu, gate, selector, code);
-    CodeTarget target;
-    return finish_target(cpu, selector, code, gate.gate_offset(), cpu.cpl, target) &&
-           arrive(cpu, way, gate.gate_is_32() ? 4 : 2, target);
+    return finish_at_level(cpu, way, gate.gate_is_32() ? 4 : 2, selector, code, gate.gate_offset());
 }
 
 bool to_code(Cpu& cpu, Way way, unsigned width, u16 selector, u32 offset, Descriptor& d) {
     const unsigned rpl = selector & 3u;
     const bool allowed = d.conforming() ? d.dpl() <= cpu.cpl : rpl <= cpu.cpl && d.dpl() == cpu.cpl;
     if (!allowed) return Blame{}.raise(cpu, selector, "code segment of another privilege level");
-    CodeTarget target;
-    return finish_target(cpu, selector, d, offset, cpu.cpl, target) && arrive(cpu, way, width, target);
+    return finish_at_level(cpu, way, width, selector, d, offset);
 }
 
 bool to_system(Cpu& cpu, Way way, u16 selector, const Descriptor& d) {

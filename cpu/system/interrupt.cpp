@@ -115,9 +115,21 @@ bool read_gate(Cpu& cpu, const Event& e, Descriptor& gate) {
     return true;
 }
 
+struct Handler {
+    unsigned width, cpl;
+    bool in_limit; ///< its EIP in its code segment
+};
+
+/// Too little room for the frame is noticed before a bad EIP (SDM 2A, INT n).
+bool push_frame(Cpu& cpu, const Event& e, const Handler& handler, Stack& stack, std::span<const u32> frame) {
+    if (handler.in_limit) return stack.push(cpu, handler.width, frame);
+    return stack.has_room(cpu, handler.width, frame.size()) &&
+           cpu.gp(e.ext(), "handler beyond its code segment's limit");
+}
+
 /// The stack and frame of a gate to more privilege (SDM 3A, figure 6-4, and 20.3.1 from virtual-8086 mode).
-bool push_inner(Cpu& cpu, const Event& e, unsigned width, unsigned cpl, u32 flags, Stack& stack) {
-    if (!inner_stack(cpu, cpl, e.ext(), stack)) return false;
+bool push_inner(Cpu& cpu, const Event& e, const Handler& handler, u32 flags, Stack& stack) {
+    if (!inner_stack(cpu, handler.cpl, e.ext(), stack)) return false;
     std::array<u32, 10> frame{};
     unsigned n = 0;
     if (cpu.v86()) {
@@ -129,14 +141,14 @@ bool push_inner(Cpu& cpu, const Event& e, unsigned width, unsigned cpl, u32 flag
     frame[n++] = cpu.seg[CS].selector;
     frame[n++] = e.return_ip;
     if (e.has_error) frame[n++] = e.error;
-    return stack.push(cpu, width, std::span(frame).first(n));
+    return push_frame(cpu, e, handler, stack, std::span(frame).first(n));
 }
 
-bool push_same(Cpu& cpu, const Event& e, unsigned width, u32 flags, Stack& stack) {
+bool push_same(Cpu& cpu, const Event& e, const Handler& handler, u32 flags, Stack& stack) {
     stack = Stack::current(cpu);
     stack.error = e.ext();
     const std::array<u32, 4> frame{flags, cpu.seg[CS].selector, e.return_ip, e.error};
-    return stack.push(cpu, width, std::span(frame).first(e.has_error ? 4 : 3));
+    return push_frame(cpu, e, handler, stack, std::span(frame).first(e.has_error ? 4 : 3));
 }
 
 bool through_gate(Cpu& cpu, const Event& e, const Descriptor& gate) {
@@ -151,13 +163,12 @@ bool through_gate(Cpu& cpu, const Event& e, const Descriptor& gate) {
     const bool inward = !code.conforming() && code.dpl() < cpu.cpl;
     const unsigned cpl = inward ? code.dpl() : cpu.cpl;
     if (cpu.v86() && cpl != 0) return blame.raise(cpu, selector, "handler for virtual-8086 mode is not at level 0");
-    if (gate.gate_offset() > code.limit()) return cpu.gp(e.ext(), "handler beyond its code segment's limit");
 
-    const unsigned width = gate.gate_is_32() ? 4 : 2;
+    const Handler handler{gate.gate_is_32() ? 4u : 2u, cpl, gate.gate_offset() <= code.limit()};
     const u32 flags = cpu.full_eflags() | e.image_rf;
     Stack stack;
     const bool from_v86 = cpu.v86();
-    if (!(inward ? push_inner(cpu, e, width, cpl, flags, stack) : push_same(cpu, e, width, flags, stack))) return false;
+    if (!(inward ? push_inner(cpu, e, handler, flags, stack) : push_same(cpu, e, handler, flags, stack))) return false;
     if (!set_accessed(cpu, selector, code)) return false;
     if (from_v86) {
         for (const unsigned name : {GS, FS, DS, ES}) cpu.seg[name] = null_segment(cpu.seg[name], 0);

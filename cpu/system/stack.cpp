@@ -19,16 +19,22 @@ bool Stack::place(Cpu& cpu, u32 offset, unsigned width, u64& linear) const {
     return segment.writable_at(offset, width) || outside_stack(cpu, segment, offset, width, error, linear);
 }
 
-bool Stack::push(Cpu& cpu, unsigned width, std::span<const u32> values) {
+bool Stack::has_room(Cpu& cpu, unsigned width, std::size_t count) const {
     u32 at = sp;
     u64 linear = 0;
-    for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
         at = (at - width) & mask();
         if (!place(cpu, at, width, linear)) return false;
         if (!write_is_tagged(cpu, linear, width, privilege) && !probe_write(cpu, linear, width, privilege))
             return false;
     }
-    at = sp;
+    return true;
+}
+
+bool Stack::push(Cpu& cpu, unsigned width, std::span<const u32> values) {
+    if (!has_room(cpu, width, values.size())) return false;
+    u32 at = sp;
+    u64 linear = 0;
     for (const u32 value : values) {
         at = (at - width) & mask();
         if (!place(cpu, at, width, linear)) return false;

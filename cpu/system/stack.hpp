@@ -25,6 +25,8 @@ struct Stack {
 
     /// The value of `width` bytes (2 or 4) `displacement` bytes above the top of the stack.
     bool peek(Cpu& cpu, unsigned width, u32 displacement, u32& value) const;
+    /// Whether `count` values could be pushed; false with the fault raised.
+    bool has_room(Cpu& cpu, unsigned width, std::size_t count) const;
     /// Pushes the values in order, each `width` bytes (2 or 4); nothing is written unless all can be.
     bool push(Cpu& cpu, unsigned width, std::span<const u32> values);
     /// Where a value of `width` bytes at `offset` is written; false with the fault raised.

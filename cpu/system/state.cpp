@@ -31,6 +31,13 @@ void Cpu::set_full_eflags(u32 value) {
     flags.load(value);
 }
 
+/// A limit fits into 21 bits: 20 as they are in the descriptor, and whether they count pages (SDM 3A 3.4.5).
+static u32 code_limit_bits(u32 limit) {
+    if (limit == 0xFFFF'FFFF) return mode::big_cs;
+    const u32 code = limit > 0xFFFFF ? (limit >> 12) | 0x10'0000 : limit;
+    return (code ^ 0xFFFF) << mode::code_limit_shift;
+}
+
 void Cpu::update_mode() {
     u32 m = 0;
     if (seg[CS].big()) m |= mode::code32;
@@ -38,7 +45,7 @@ void Cpu::update_mode() {
     if (seg[DS].flat()) m |= mode::flat_ds;
     if (seg[ES].flat()) m |= mode::flat_es;
     if (seg[SS].flat()) m |= mode::flat_ss;
-    if (seg[CS].limit == 0xFFFF'FFFF) m |= mode::big_cs;
+    m |= code_limit_bits(seg[CS].limit);
     if (cpl == 3) m |= mode::user;
     if (!real_mode()) m |= mode::protected_mode;
     if (v86()) m |= mode::v86;

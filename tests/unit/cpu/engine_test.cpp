@@ -90,6 +90,27 @@ TEST_CASE("a slice ends at its instruction, whatever the blocks are like") {
     }
 }
 
+TEST_CASE("code decoded under one limit of CS does not run under another") {
+    Running m;
+    m.put<u64>(idt + 8 * 13, gate(code0, 0xD000, access(14, 0)));
+    m.put<u8>(0xD000, 0xF4);
+    m.emit({0x40, 0xB3, 0x07, 0xF4}); // inc eax ; mov bl, 7 ; hlt
+    const auto ends_at = [&](u32 limit) {
+        m.level(0);
+        m.cpu.seg[CS].limit = limit;
+        m.cpu.seg[CS].update(false);
+        m.cpu.update_mode();
+        m.cpu.halted = false;
+        m.cpu.ip = code_at;
+        m.run();
+        return m.cpu.ip;
+    };
+    CHECK(ends_at(code_at + 1) == 0xD001); // #GP: the limit cuts MOV
+    CHECK(ends_at(code_at + 3) == code_at + 4);
+    CHECK(ends_at(code_at + 1) == 0xD001);
+    CHECK(ends_at(code_at) == 0xD001);
+}
+
 TEST_CASE("a repeated string instruction stops within a slice and goes on") {
     for (u64 slice : {1, 3, 7, 64}) {
         Running m;
