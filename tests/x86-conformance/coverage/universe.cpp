@@ -61,7 +61,8 @@ bool worth_trying(const Row& row, const Prefixes& prefixes) {
     case Mandatory::pF3: return prefixes.rep == 0xF3;
     case Mandatory::pF2: return prefixes.rep == 0xF2;
     }
-    return !prefixes.rep || (row.attributes & attr::string);
+    // The 8086's repetition prefixes also change the sign of products and quotients.
+    return !prefixes.rep || (row.attributes & attr::string) || row.feature == Feature::only_8086;
 }
 
 Example encode(const Row& row, const Prefixes& prefixes, const ModRm& operand) {
