@@ -175,6 +175,7 @@ bool outside_stack(Cpu& cpu, const Segment& s, u32 offset, unsigned size, u32 er
 }
 
 void Cpu::flush_tlb(bool keep_global) {
+    for (FetchTable& table : fetch_tlbs) table.forget(keep_global);
     for (TlbTable& table : tlbs) {
         if (!keep_global) {
             table.entries.fill(TlbEntry{});
@@ -197,12 +198,15 @@ void Cpu::flush_page(u64 linear) {
         table.at(linear) = TlbEntry{};
         if (!large) continue; // INVLPG drops a large page whole, wherever it points into it (SDM 3A 4.10.4.1)
         for (TlbEntry& e : table.entries) {
-            if (e.read_tag >> 22 == region || e.write_tag >> 22 == region || e.exec_tag >> 22 == region) e = TlbEntry{};
+            if (e.read_tag >> 22 == region || e.write_tag >> 22 == region) e = TlbEntry{};
         }
     }
-    if (large) bump_epoch();
-    const u64 page = linear >> 12;
-    if (executed_pages[(page >> 6) & 63] & (u64{1} << (page & 63))) bump_epoch();
+    bool executed = large;
+    for (FetchTable& table : fetch_tlbs) {
+        executed |= table.forget_page(linear);
+        if (large) table.forget_region(region);
+    }
+    if (executed) bump_epoch();
 }
 
 void Cpu::debug_registers_changed() { flush_tlb(false); }

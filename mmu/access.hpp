@@ -19,6 +19,14 @@ enum class Privilege : u8 { current, supervisor };
 // --- translation (mmu/page_walk.cpp) --------------------------------------------------------------------------------
 /// Translates one byte's address, sets accessed and dirty bits and fills the TLB.
 bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& phys);
+/// The same for code: by the fetch table, else by a walk that fills it.
+inline bool translate_fetch(Cpu& cpu, u64 linear, u64& phys) {
+    if (const FetchTable::Entry* e = cpu.fetch_tlbs[cpu.cpl == 3].find(linear)) {
+        phys = e->phys | (linear & page_mask);
+        return true;
+    }
+    return translate(cpu, linear, AccessKind::fetch, Privilege::current, phys);
+}
 /// As a debugger sees it: no fault, no accessed bits; false when not mapped.
 bool translate_quietly(const Cpu& cpu, u64 linear, u64& phys);
 

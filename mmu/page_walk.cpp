@@ -149,29 +149,35 @@ bool data_breakpoint_in_page(const Cpu& cpu, u64 page) {
     return false;
 }
 
-void fill(Cpu& cpu, u64 linear, const Walk& w, u64 phys, AccessKind kind, TlbClass table_class) {
+void note_large(Cpu& cpu, u64 linear, const Walk& w) {
+    if (w.large) cpu.large_regions[(linear >> 28) & 15] |= u64{1} << ((linear >> 22) & 63);
+}
+
+void fill_fetch(Cpu& cpu, u64 linear, const Walk& w, u64 phys) {
+    note_large(cpu, linear, w);
+    // Links and the jump cache may lead to pages that the table holds, and to no others.
+    if (cpu.fetch_tlbs[cpu.cpl == 3].insert(linear, phys, w.global && (cpu.cr4 & cr4::PGE))) cpu.bump_epoch();
+}
+
+void fill(Cpu& cpu, u64 linear, const Walk& w, u64 phys, TlbClass table_class) {
     TlbTable& table = cpu.tlbs[static_cast<u8>(table_class)];
     const unsigned slot = TlbTable::index(linear);
     TlbEntry& e = table.entries[slot];
     const u64 page = linear & ~page_mask;
     const u64 phys_page = phys & ~page_mask;
-    const bool same =
-        (e.read_tag == page || e.write_tag == page || e.exec_tag == page) && table.phys[slot] == phys_page;
-    if (!same) e = TlbEntry{};
-    table.phys[slot] = phys_page;
-    if (w.large) cpu.large_regions[(page >> 28) & 15] |= u64{1} << ((page >> 22) & 63);
+    e = TlbEntry{};
+    e.phys = phys_page;
+    note_large(cpu, linear, w);
     table.global[slot] = w.global && (cpu.cr4 & cr4::PGE);
 
     const bool user_class = table_class == TlbClass::user;
     const bool watched = data_breakpoint_in_page(cpu, page);
-    if (kind == AccessKind::fetch) e.exec_tag = page; // the block cache uses table.phys, so ROM and MMIO are fine too
     if (watched) return;
     u8* host = cpu.memory.page_for_read(PhysAddress{phys});
     if (!host) return;
     e.addend = reinterpret_cast<u64>(host) - page;
     e.read_tag = page;
     const bool may_write = !cpu.paging() || (w.dirty && (w.writable || (!user_class && !(cpu.cr0 & cr0::WP))));
-    e.write_tag = TlbEntry::no_tag;
     if (may_write && cpu.memory.page_for_write(PhysAddress{phys}) == host && !cpu.blocks->has_code(phys_page))
         e.write_tag = page;
 }
@@ -210,7 +216,10 @@ bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& 
     }
     phys = on_the_bus(cpu, w.phys);
     const bool checked = cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)];
-    if (!(checked && user) || fetching) fill(cpu, linear, w, phys, kind, user ? TlbClass::user : TlbClass::supervisor);
+    if (fetching)
+        fill_fetch(cpu, linear, w, phys);
+    else if (!(checked && user))
+        fill(cpu, linear, w, phys, user ? TlbClass::user : TlbClass::supervisor);
     return true;
 }
 

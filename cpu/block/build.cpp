@@ -123,7 +123,7 @@ bool gather_wrapped(Cpu& cpu, std::span<u8> bytes) {
     u64 phys = 0;
     for (unsigned i = 0; i < bytes.size(); ++i) {
         const u64 linear = cpu.seg[CS].base + ((cpu.ip + i) & 0xFFFF);
-        if (!translate(cpu, linear, AccessKind::fetch, Privilege::current, phys)) return false;
+        if (!translate_fetch(cpu, linear, phys)) return false;
         bytes[i] = static_cast<u8>(cpu.memory.read(PhysAddress{phys}, 1));
     }
     return true;
@@ -172,7 +172,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
                 item.trap = &cold_end<raise_beyond_limit>;
             } else {
                 const u64 next_page = static_cast<u32>((linear & ~page_mask) + page_size);
-                if (!translate(cpu, next_page, AccessKind::fetch, Privilege::current, phys2)) return nullptr;
+                if (!translate_fetch(cpu, next_page, phys2)) return nullptr;
                 std::memcpy(joined.data(), w.bytes, w.size);
                 std::array<u8, max_instruction_length + 1> tail;
                 cpu.memory.read_block(PhysAddress{phys2}, tail);

@@ -53,7 +53,7 @@ BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
         if (b->flags & BlockHeader::split) {
             u64 other = 0;
             const u64 linear = static_cast<u32>((cpu.seg[CS].base + ip + page_size) & ~page_mask);
-            if (!translate(cpu, linear, AccessKind::fetch, Privilege::current, other)) return nullptr;
+            if (!translate_fetch(cpu, linear, other)) return nullptr;
             if (other != b->phys2) continue;
         }
         return b;
@@ -62,21 +62,12 @@ BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
 }
 
 namespace {
-/// Fetch translation of the processor's ip; the TLB's exec tag first.
 bool fetch_address(Cpu& cpu, u64& phys) {
     const Segment& cs = cpu.seg[CS];
     if (cpu.has(Feature::only_8086)) cpu.ip &= 0xFFFF; // IP wraps
     if (cpu.ip > cs.limit) return cpu.gp(0, "the instruction pointer is beyond the code segment's limit");
     const u64 linear = static_cast<u32>(cs.base + cpu.ip);
-    const unsigned table = cpu.cpl == 3 ? 1 : 0;
-    TlbTable& tlb = cpu.tlbs[table];
-    const unsigned slot = TlbTable::index(linear);
-    cpu.note_executed_page(linear);
-    if (tlb.entries[slot].exec_tag == (linear & ~page_mask)) {
-        phys = tlb.phys[slot] | (linear & page_mask);
-        return true;
-    }
-    return translate(cpu, linear, AccessKind::fetch, Privilege::current, phys);
+    return translate_fetch(cpu, linear, phys);
 }
 } // namespace
 
@@ -102,8 +93,8 @@ void BlockCache::mark_granules(Cpu& cpu, u64 number, u64 first, u64 last) {
     for (u64 g = first >> granule_shift; g <= last >> granule_shift; ++g) page->granules |= u32{1} << g;
     if (was_code) return;
     for (TlbTable& table : cpu.tlbs) {
-        for (unsigned i = 0; i < TlbTable::size; ++i) {
-            if (table.phys[i] == number << 12) table.entries[i].write_tag = TlbEntry::no_tag;
+        for (TlbEntry& e : table.entries) {
+            if (e.phys == number << 12) e.write_tag = TlbEntry::no_tag;
         }
     }
 }

@@ -41,11 +41,8 @@ bool still_there(Cpu& cpu, const Op* entry, u64 ip) {
     const BlockHeader& h = header_of(entry);
     if (!h.live || (h.flags & BlockHeader::split)) return false;
     const u64 linear = static_cast<u32>(cpu.seg[CS].base + ip);
-    const TlbTable& tlb = cpu.tlbs[cpu.cpl == 3 ? 1 : 0];
-    const unsigned slot = TlbTable::index(linear);
-    if (tlb.entries[slot].exec_tag != (linear & ~page_mask) || tlb.phys[slot] != (h.phys & ~page_mask)) return false;
-    cpu.note_executed_page(linear);
-    return true;
+    const FetchTable::Entry* e = cpu.fetch_tlbs[cpu.cpl == 3].find(linear);
+    return e && e->phys == (h.phys & ~page_mask);
 }
 
 } // namespace
@@ -155,7 +152,6 @@ void Cpu::bump_epoch() {
         epoch = 1;
         forget_blocks();
     }
-    executed_pages.fill(0);
 }
 
 void Cpu::set_engine(const EngineOptions& options) {
