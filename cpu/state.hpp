@@ -1,6 +1,5 @@
-// The processor: architectural state in the SDM's names, and what the engine
-// keeps beside it. Handlers and the system functions work on this struct; the
-// board sees it through cpu/cpu.hpp.
+// The processor: architectural state in the SDM's names, and what the engine keeps beside it. Handlers and the system
+// functions work on this struct; the board sees it through cpu/cpu.hpp.
 #pragma once
 
 #include "bus/archive.hpp"
@@ -27,291 +26,230 @@ namespace glassbox {
 
 class BlockCache;
 
-enum Gpr : u8 {
-  RAX,
-  RCX,
-  RDX,
-  RBX,
-  RSP,
-  RBP,
-  RSI,
-  RDI,
-  R8,
-  R9,
-  R10,
-  R11,
-  R12,
-  R13,
-  R14,
-  R15,
-  zero_gpr
-};
+enum Gpr : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, zero_gpr };
 
 namespace cr0 {
-inline constexpr u64 PE = 1, MP = 2, EM = 4, TS = 8, ET = 16, NE = 32,
-                     WP = 1 << 16, AM = 1 << 18, NW = 1 << 29, CD = 1 << 30,
-                     PG = u64{1} << 31;
+inline constexpr u64 PE = 1, MP = 2, EM = 4, TS = 8, ET = 16, NE = 32, WP = 1 << 16, AM = 1 << 18, NW = 1 << 29,
+                     CD = 1 << 30, PG = u64{1} << 31;
 }
 namespace cr4 {
-inline constexpr u64 VME = 1, PVI = 2, TSD = 4, DE = 8, PSE = 16, PAE = 32,
-                     MCE = 64, PGE = 128, PCE = 256, OSFXSR = 512,
-                     OSXMMEXCPT = 1024;
+inline constexpr u64 VME = 1, PVI = 2, TSD = 4, DE = 8, PSE = 16, PAE = 32, MCE = 64, PGE = 128, PCE = 256,
+                     OSFXSR = 512, OSXMMEXCPT = 1024;
 }
 namespace efer {
 inline constexpr u64 SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11;
 }
 
-/// Bits of `Cpu::mode`: all that decides how bytes are decoded and which
-/// specialised handlers may run.
+/// Bits of `Cpu::mode`: all that decides how bytes are decoded and which specialised handlers may run.
 namespace mode {
 inline constexpr u32 code32 = 1;  ///< CS.D
 inline constexpr u32 stack32 = 2; ///< SS.B
-inline constexpr u32 flat_ds =
-    4; ///< base 0, limit 4 GiB, readable and writable
+inline constexpr u32 flat_ds = 4; ///< base 0, limit 4 GiB, readable and writable
 inline constexpr u32 flat_es = 8;
 inline constexpr u32 flat_ss = 16;
 inline constexpr u32 user = 32;           ///< CPL 3
 inline constexpr u32 protected_mode = 64; ///< CR0.PE
 inline constexpr u32 v86 = 128;           ///< EFLAGS.VM
-inline constexpr u32 big_cs =
-    512; ///< CS reaches to 4 GiB: no branch target can be beyond its limit
-inline constexpr u32 long64 =
-    256; ///< 64-bit mode: not reachable before the x86-64 work
-/// From here up without `big_cs`: CS's limit, which tells where decoded code
-/// ends. Zero for FFFFh.
+inline constexpr u32 big_cs = 512;        ///< CS reaches to 4 GiB: no branch target can be beyond its limit
+inline constexpr u32 long64 = 256;        ///< 64-bit mode: not reachable before the x86-64 work
+/// From here up without `big_cs`: CS's limit, which tells where decoded code ends. Zero for FFFFh.
 inline constexpr unsigned code_limit_shift = 11;
 } // namespace mode
 
 struct TableRegister {
-  u64 base = 0;
-  u16 limit = 0xFFFF;
+    u64 base = 0;
+    u16 limit = 0xFFFF;
 };
 
-/// Model-specific registers that are state (SDM 4, chapter 2). Others are
-/// computed or refused.
+/// Model-specific registers that are state (SDM 4, chapter 2). Others are computed or refused.
 struct Msrs {
-  u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
-  u64 efer = 0;
-  u64 pat = 0x0007'0406'0007'0406;
-  u64 mtrr_def_type = 0;
-  std::array<u64, 16> mtrr_variable{}; ///< 8 base/mask pairs
-  std::array<u64, 11> mtrr_fixed{};
-  u64 tsc_offset = 0; ///< TSC = time-stamp ticks + offset
-  u64 misc_enable = 1;
-  std::array<u64, 8>
-      perf{}; ///< event selects and counters: stored, they count nothing
-  u64 debug_ctl = 0;
-  u64 ucode_revision = 0;
-  std::array<u64, 24> machine_check{};
-  void persist(Archive &archive);
+    u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
+    u64 efer = 0;
+    u64 pat = 0x0007'0406'0007'0406;
+    u64 mtrr_def_type = 0;
+    std::array<u64, 16> mtrr_variable{}; ///< 8 base/mask pairs
+    std::array<u64, 11> mtrr_fixed{};
+    u64 tsc_offset = 0; ///< TSC = time-stamp ticks + offset
+    u64 misc_enable = 1;
+    std::array<u64, 8> perf{}; ///< event selects and counters: stored, they count nothing
+    u64 debug_ctl = 0;
+    u64 ucode_revision = 0;
+    std::array<u64, 24> machine_check{};
+    void persist(Archive& archive);
 };
 
 /// Why execution left the threaded handlers.
 enum class Leave : u8 {
-  budget, ///< before `leave_op`, the first of its block: the budget does not
-          ///< cover that block
-  fault,  ///< at `leave_op`, which has changed nothing; `fault` says why
-  after,  ///< after `leave_op`
-  again,  ///< at `leave_op`, part of whose repetitions are done: it continues
-          ///< there
-  ended,  ///< `ip` is the next instruction's address, already set
+    budget, ///< before `leave_op`, the first of its block: the budget does not cover that block
+    fault,  ///< at `leave_op`, which has changed nothing; `fault` says why
+    after,  ///< after `leave_op`
+    again,  ///< at `leave_op`, part of whose repetitions are done: it continues there
+    ended,  ///< `ip` is the next instruction's address, already set
 };
 
 struct Cpu final : CpuPins, MemoryWatcher {
-  Cpu(MemoryMap &memory, PortBus &ports, Scheduler &scheduler,
-      InterruptPort &interrupts, const CpuModel &model);
-  ~Cpu() override;
-  Cpu(const Cpu &) = delete;
-  Cpu &operator=(const Cpu &) = delete;
+    Cpu(MemoryMap& memory, PortBus& ports, Scheduler& scheduler, InterruptPort& interrupts, const CpuModel& model);
+    ~Cpu() override;
+    Cpu(const Cpu&) = delete;
+    Cpu& operator=(const Cpu&) = delete;
 
-  // --- hot: what handlers touch
-  // -------------------------------------------------------------------------------
-  alignas(64) std::array<u64, 18> gpr{}; ///< RAX..R15; [16] is always zero: the
-                                         ///< absent base or index; [17] scratch
-  i64 budget = 0; ///< instructions that may still run before the slice ends
-  TlbTable *tlb = nullptr; ///< for first tries: `class_tlb`, or one that never
-                           ///< matches (EngineOptions)
-  TlbTable *class_tlb = nullptr; ///< the table of the current privilege class
-  u32 mode = 0;                  ///< mode and epoch are compared as one
-  u32 epoch =
-      1; ///< bumped when a linear address may have come to mean other code
-  u32 eflags = 2; ///< all but the six arithmetic flags, which are in `flags`
-  std::array<Segment, 6> seg;
+    // --- hot: what handlers touch -------------------------------------------------------------------------------
+    alignas(64) std::array<u64, 18> gpr{}; ///< RAX..R15; [16] is always zero: the absent base or index; [17] scratch
+    i64 budget = 0;                        ///< instructions that may still run before the slice ends
+    TlbTable* tlb = nullptr;               ///< for first tries: `class_tlb`, or one that never matches (EngineOptions)
+    TlbTable* class_tlb = nullptr;         ///< the table of the current privilege class
+    u32 mode = 0;                          ///< mode and epoch are compared as one
+    u32 epoch = 1;                         ///< bumped when a linear address may have come to mean other code
+    u32 eflags = 2;                        ///< all but the six arithmetic flags, which are in `flags`
+    std::array<Segment, 6> seg;
 
-  struct JumpEntry {
-    u64 key = ~u64{0}; ///< ip | CS.base << 32
-    u64 mode_and_epoch = 0;
-    const Op *op = nullptr;
-  };
-  static constexpr unsigned jump_cache_size = 4096;
-  std::array<JumpEntry, jump_cache_size> jump_cache;
+    struct JumpEntry {
+        u64 key = ~u64{0}; ///< ip | CS.base << 32
+        u64 mode_and_epoch = 0;
+        const Op* op = nullptr;
+    };
+    static constexpr unsigned jump_cache_size = 4096;
+    std::array<JumpEntry, jump_cache_size> jump_cache;
 
-  // --- architectural
-  // ------------------------------------------------------------------------------------------
-  Flags flags; ///< valid outside the threaded handlers and in cold functions
-  u64 ip = 0;  ///< the current instruction, valid outside the threaded handlers
-               ///< and in cold functions
-  u64 next_ip = 0; ///< cold functions: the following instruction; block-ending
-                   ///< ones set it to the target
-  u8 cpl = 0;
-  u64 cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0;
-  std::array<u64, 4> pdpte{}; ///< PAE: loaded by MOV CR3 (SDM 3A 4.4.1)
-  std::array<u64, 8> dr{};
-  TableRegister gdtr, idtr;
-  Segment ldtr, tr;
-  Msrs msrs;
-  FpuState fpu;
-  SseState sse;
+    // --- architectural ------------------------------------------------------------------------------------------
+    Flags flags;     ///< valid outside the threaded handlers and in cold functions
+    u64 ip = 0;      ///< the current instruction, valid outside the threaded handlers and in cold functions
+    u64 next_ip = 0; ///< cold functions: the following instruction; block-ending ones set it to the target
+    u8 cpl = 0;
+    u64 cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0;
+    std::array<u64, 4> pdpte{}; ///< PAE: loaded by MOV CR3 (SDM 3A 4.4.1)
+    std::array<u64, 8> dr{};
+    TableRegister gdtr, idtr;
+    Segment ldtr, tr;
+    Msrs msrs;
+    FpuState fpu;
+    SseState sse;
 
-  bool halted = false;
-  bool shutdown = false; ///< after a triple fault, until RESET
-  bool wait_for_sipi = false;
-  /// Interrupt shadow: `shadow_sti` holds off INTR, `shadow_ss` also NMI, debug
-  /// traps and breakpoints, for one instruction.
-  static constexpr u8 shadow_sti = 1, shadow_ss = 2;
-  u8 shadow = 0;
-  bool intr = false; ///< level of the INTR pin
-  bool nmi_pending = false;
-  bool nmi_blocked = false; ///< between an NMI and its IRET
-  bool init_pending = false;
-  bool reset_pending = false;
-  bool step_suppressed = false; ///< the instruction went through an interrupt
-                                ///< gate: no single-step trap after it
-  u64 pending_debug = 0; ///< DR6 bits of data and I/O breakpoints that the
-                         ///< current instruction has hit
+    bool halted = false;
+    bool shutdown = false; ///< after a triple fault, until RESET
+    bool wait_for_sipi = false;
+    /// Interrupt shadow: `shadow_sti` holds off INTR, `shadow_ss` also NMI, debug traps and breakpoints, for one
+    /// instruction.
+    static constexpr u8 shadow_sti = 1, shadow_ss = 2;
+    u8 shadow = 0;
+    bool intr = false; ///< level of the INTR pin
+    bool nmi_pending = false;
+    bool nmi_blocked = false; ///< between an NMI and its IRET
+    bool init_pending = false;
+    bool reset_pending = false;
+    bool step_suppressed = false; ///< the instruction went through an interrupt gate: no single-step trap after it
+    u64 pending_debug = 0;        ///< DR6 bits of data and I/O breakpoints that the current instruction has hit
 
-  Fault fault; ///< the reason, after a function returned false
-  bool leave_requested =
-      false; ///< a device wants the slice to end after the current instruction
+    Fault fault;                  ///< the reason, after a function returned false
+    bool leave_requested = false; ///< a device wants the slice to end after the current instruction
 
-  // --- surroundings
-  // -------------------------------------------------------------------------------------------
-  MemoryMap &memory;
-  PortBus &ports;
-  Scheduler &scheduler;
-  InterruptPort &interrupts;
-  const CpuModel *model;
-  std::function<void(bool)> ferr; ///< FERR#: the board turns it into IRQ 13
-  std::function<void(Cpu &)>
-      observer; ///< called before every instruction when set
+    // --- surroundings -------------------------------------------------------------------------------------------
+    MemoryMap& memory;
+    PortBus& ports;
+    Scheduler& scheduler;
+    InterruptPort& interrupts;
+    const CpuModel* model;
+    std::function<void(bool)> ferr;     ///< FERR#: the board turns it into IRQ 13
+    std::function<void(Cpu&)> observer; ///< called before every instruction when set
 
-  // --- registers
-  // ----------------------------------------------------------------------------------------------
-  template <Word T> T reg(unsigned offset) const {
-    return *reinterpret_cast<const T *>(
-        reinterpret_cast<const u8 *>(gpr.data()) + offset);
-  }
-  /// 32-bit writes clear the upper half, as in 64-bit mode; nothing sees it
-  /// elsewhere.
-  template <Word T> void set_reg(unsigned offset, T value) {
-    u8 *at = reinterpret_cast<u8 *>(gpr.data()) + offset;
-    if constexpr (sizeof(T) == 4) {
-      *reinterpret_cast<u64 *>(at) = value;
-    } else {
-      *reinterpret_cast<T *>(at) = value;
+    // --- registers ----------------------------------------------------------------------------------------------
+    template <Word T> T reg(unsigned offset) const {
+        return *reinterpret_cast<const T*>(reinterpret_cast<const u8*>(gpr.data()) + offset);
     }
-  }
-  u32 r32(Gpr n) const { return static_cast<u32>(gpr[n]); }
-  u16 r16(Gpr n) const { return static_cast<u16>(gpr[n]); }
-  void set_r32(Gpr n, u32 v) { gpr[n] = v; }
-  void set_r16(Gpr n, u16 v) { gpr[n] = (gpr[n] & ~u64{0xFFFF}) | v; }
+    /// 32-bit writes clear the upper half, as in 64-bit mode; nothing sees it elsewhere.
+    template <Word T> void set_reg(unsigned offset, T value) {
+        u8* at = reinterpret_cast<u8*>(gpr.data()) + offset;
+        if constexpr (sizeof(T) == 4) {
+            *reinterpret_cast<u64*>(at) = value;
+        } else {
+            *reinterpret_cast<T*>(at) = value;
+        }
+    }
+    u32 r32(Gpr n) const { return static_cast<u32>(gpr[n]); }
+    u16 r16(Gpr n) const { return static_cast<u16>(gpr[n]); }
+    void set_r32(Gpr n, u32 v) { gpr[n] = v; }
+    void set_r16(Gpr n, u16 v) { gpr[n] = (gpr[n] & ~u64{0xFFFF}) | v; }
 
-  u32 full_eflags() const { return eflags | flags.value(); }
-  /// Sets all flags as given; bit 1 reads as one, undefined bits as zero.
-  /// Privilege is the caller's business.
-  void set_full_eflags(u32 value);
+    u32 full_eflags() const { return eflags | flags.value(); }
+    /// Sets all flags as given; bit 1 reads as one, undefined bits as zero. Privilege is the caller's business.
+    void set_full_eflags(u32 value);
 
-  bool has(Feature f) const { return model->features.has(f); }
-  bool real_mode() const { return (cr0 & cr0::PE) == 0; }
-  bool v86() const { return (eflags & eflags::VM) != 0; }
-  bool protected_mode() const { return !real_mode() && !v86(); }
-  unsigned iopl() const { return (eflags >> 12) & 3; }
-  u64 mode_and_epoch() const { return mode | (u64{epoch} << 32); }
-  u64 jump_key(u64 address) const { return address | (seg[CS].base << 32); }
-  bool paging() const { return (cr0 & cr0::PG) != 0; }
+    bool has(Feature f) const { return model->features.has(f); }
+    bool real_mode() const { return (cr0 & cr0::PE) == 0; }
+    bool v86() const { return (eflags & eflags::VM) != 0; }
+    bool protected_mode() const { return !real_mode() && !v86(); }
+    unsigned iopl() const { return (eflags >> 12) & 3; }
+    u64 mode_and_epoch() const { return mode | (u64{epoch} << 32); }
+    u64 jump_key(u64 address) const { return address | (seg[CS].base << 32); }
+    bool paging() const { return (cr0 & cr0::PG) != 0; }
 
-  // --- faults: `return cpu.raise(...)`
-  // --------------------------------------------------------------------------
-  bool raise(Exception e, const char *why);
-  bool raise(Exception e, u32 error, const char *why);
-  bool gp(u32 error, const char *why) {
-    return raise(Exception::GP, error, why);
-  }
-  bool ud(const char *why) { return raise(Exception::UD, why); }
+    // --- faults: `return cpu.raise(...)` --------------------------------------------------------------------------
+    bool raise(Exception e, const char* why);
+    bool raise(Exception e, u32 error, const char* why);
+    bool gp(u32 error, const char* why) { return raise(Exception::GP, error, why); }
+    bool ud(const char* why) { return raise(Exception::UD, why); }
 
-  // --- after changes
-  // ------------------------------------------------------------------------------------------
-  /// Recomputes `mode` and the TLB class; call after any change of CS, SS, DS,
-  /// ES, CPL, CR0, EFLAGS.VM or EFLAGS.AC.
-  void update_mode();
-  /// Forgets translations: all, all but global ones, or those of one page.
-  void flush_tlb(bool keep_global);
-  void flush_page(u64 linear);
-  /// Debug registers changed: pages with data breakpoints lose their tags.
-  void debug_registers_changed();
+    // --- after changes ------------------------------------------------------------------------------------------
+    /// Recomputes `mode` and the TLB class; call after any change of CS, SS, DS, ES, CPL, CR0, EFLAGS.VM or EFLAGS.AC.
+    void update_mode();
+    /// Forgets translations: all, all but global ones, or those of one page.
+    void flush_tlb(bool keep_global);
+    void flush_page(u64 linear);
+    /// Debug registers changed: pages with data breakpoints lose their tags.
+    void debug_registers_changed();
 
-  /// The time-stamp counter now, as RDTSC returns it.
-  u64 tsc() const;
+    /// The time-stamp counter now, as RDTSC returns it.
+    u64 tsc() const;
 
-  /// Brings the scheduler's count up to the instruction `op` (not counting it),
-  /// before devices look at the time.
-  void sync_time(const Op *op);
+    /// Brings the scheduler's count up to the instruction `op` (not counting it), before devices look at the time.
+    void sync_time(const Op* op);
 
-  // --- CpuPins, MemoryWatcher
-  // -----------------------------------------------------------------------------------
-  void set_intr(bool level) override;
-  void nmi() override;
-  void init() override;
-  void startup(u8 vector) override;
-  void reset() override;
-  void memory_written(PhysAddress start, u64 size) override;
-  void map_changed() override;
+    // --- CpuPins, MemoryWatcher -----------------------------------------------------------------------------------
+    void set_intr(bool level) override;
+    void nmi() override;
+    void init() override;
+    void startup(u8 vector) override;
+    void reset() override;
+    void memory_written(PhysAddress start, u64 size) override;
+    void map_changed() override;
 
-  // --- running (cpu/run.cpp)
-  // --------------------------------------------------------------------------------------
-  /// Executes until `count` instructions have run, an event is due, the
-  /// processor halts with nothing to do, or it shuts down. Returns with the
-  /// scheduler's count up to date; the caller fires events.
-  void run(u64 count);
-  /// Whether an interrupt, NMI, INIT or RESET would be taken now: a halted
-  /// processor has something to do.
-  bool wake_pending() const;
-  void persist(Archive &archive);
+    // --- running (cpu/run.cpp) --------------------------------------------------------------------------------------
+    /// Executes until `count` instructions have run, an event is due, the processor halts with nothing to do, or it
+    /// shuts down. Returns with the scheduler's count up to date; the caller fires events.
+    void run(u64 count);
+    /// Whether an interrupt, NMI, INIT or RESET would be taken now: a halted processor has something to do.
+    bool wake_pending() const;
+    void persist(Archive& archive);
 
-  // --- engine
-  // -----------------------------------------------------------------------------------------------------
-  Leave leave_reason = Leave::ended;
-  const Op *leave_op = nullptr;
-  Flags thread_flags;            ///< the flags on leaving
-  const Op *running = nullptr;   ///< trampoline builds: the next op
-  const Op *link_from = nullptr; ///< a branch that left for want of a link:
-                                 ///< filled in when its target is found
-  bool link_taken = false;
-  i64 budget_debt =
-      0;         ///< taken off the budget to make the next block entry leave
-  i64 slice = 0; ///< budget at the start of the slice
-  u64 slice_start = 0; ///< instruction count at the start of the slice
-  std::array<TlbTable, 3> tlbs;
-  std::array<FetchTable, 2> fetch_tlbs; ///< supervisor, user
-  std::array<u64, 16> large_regions{};  ///< 4 MiB regions with TLB entries that
-                                        ///< are pieces of a large page
-  std::unique_ptr<BlockCache> blocks;
-  const Op *patched =
-      nullptr; ///< op whose handler is replaced so that execution leaves there
-  Handler patched_handler = nullptr;
+    // --- engine -----------------------------------------------------------------------------------------------------
+    Leave leave_reason = Leave::ended;
+    const Op* leave_op = nullptr;
+    Flags thread_flags;            ///< the flags on leaving
+    const Op* running = nullptr;   ///< trampoline builds: the next op
+    const Op* link_from = nullptr; ///< a branch that left for want of a link: filled in when its target is found
+    bool link_taken = false;
+    i64 budget_debt = 0; ///< taken off the budget to make the next block entry leave
+    i64 slice = 0;       ///< budget at the start of the slice
+    u64 slice_start = 0; ///< instruction count at the start of the slice
+    std::array<TlbTable, 3> tlbs;
+    std::array<FetchTable, 2> fetch_tlbs; ///< supervisor, user
+    std::array<u64, 16> large_regions{};  ///< 4 MiB regions with TLB entries that are pieces of a large page
+    std::unique_ptr<BlockCache> blocks;
+    const Op* patched = nullptr; ///< op whose handler is replaced so that execution leaves there
+    Handler patched_handler = nullptr;
 
-  EngineOptions engine;
-  /// Forgets all blocks; for use between two calls of `run`.
-  void set_engine(const EngineOptions &options);
+    EngineOptions engine;
+    /// Forgets all blocks; for use between two calls of `run`.
+    void set_engine(const EngineOptions& options);
 
-  void bump_epoch();
-  /// Drops every decoded block and every reference to one.
-  void forget_blocks();
-  void request_leave(const Op *op);
+    void bump_epoch();
+    /// Drops every decoded block and every reference to one.
+    void forget_blocks();
+    void request_leave(const Op* op);
 
-  /// The faults that led to a shutdown, oldest first, for the autopsy.
-  std::array<Fault, 3> fault_chain{};
-  unsigned fault_chain_length = 0;
+    /// The faults that led to a shutdown, oldest first, for the autopsy.
+    std::array<Fault, 3> fault_chain{};
+    unsigned fault_chain_length = 0;
 };
 
 } // namespace glassbox
