@@ -146,21 +146,28 @@ class Conform {
         return {};
     }
 
-    void print_failures(const SuiteCall& call, const FormResult& form) const {
+    void print_failures(const SuiteCall& call, const FormResult& form) {
+        std::size_t described = 0;
         for (const Failure& failure : form.failures) {
+            if (described_ == most_described) break;
             const std::string again = command_for(command_, call, form.form, failure.index);
             std::cout << failure_text(call.suite, form.form, failure, again) << '\n';
+            ++described;
+            ++described_;
         }
-        if (form.failed > form.failures.size())
-            std::cout << call.suite << ' ' << form.form << ": " << form.failed - form.failures.size()
-                      << " more of its cases failed\n\n";
+        if (form.failed > described)
+            std::cout << call.suite << ' ' << form.form << ": " << grouped(form.failed - described)
+                      << (described ? " more cases failed\n\n" : " cases failed\n");
     }
+
+    static constexpr std::size_t most_described = 25; ///< the first few say most; --json and --junit have more
 
     Command command_;
     EngineOptions engine_;
     Coverage coverage_;
     std::vector<SuiteResult> results_;
     bool filter_matched_ = false;
+    std::size_t described_ = 0;
 };
 
 } // namespace
