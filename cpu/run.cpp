@@ -85,8 +85,8 @@ void execute(Cpu& cpu, const Op* entry) {
         cpu.budget += h.count;
         cpu.ip = h.ip;
         break;
+    case Leave::again: cpu.shadow |= Cpu::mid_repetition; [[fallthrough]];
     case Leave::fault:
-    case Leave::again:
         cpu.budget += rest;
         cpu.ip = ip_of(op) & 0xFFFF'FFFF;
         break;
@@ -136,7 +136,7 @@ bool attend(Cpu& cpu) {
         if (!deliver_interrupt(cpu, 2, InterruptKind::hardware)) deliver_fault(cpu);
         return !cpu.shutdown;
     }
-    if (cpu.intr && (cpu.eflags & eflags::IF) && !cpu.shadow) {
+    if (cpu.intr && (cpu.eflags & eflags::IF) && !(cpu.shadow & (Cpu::shadow_sti | Cpu::shadow_ss))) {
         const u8 vector = cpu.interrupts.acknowledge();
         cpu.halted = false;
         cpu.budget -= 1;
@@ -153,7 +153,8 @@ bool needs_attention(const Cpu& cpu) {
 
 /// One instruction with all that debugging asks for: breakpoints on it, RF, the trap flag, the observer.
 void step(Cpu& cpu) {
-    if (code_breakpoints_on(cpu) && !(cpu.eflags & eflags::RF) && !(cpu.shadow & Cpu::shadow_ss)) {
+    if (code_breakpoints_on(cpu) && !(cpu.eflags & eflags::RF) &&
+        !(cpu.shadow & (Cpu::shadow_ss | Cpu::mid_repetition))) {
         if (const u64 hits = code_breakpoint(cpu, static_cast<u32>(cpu.seg[CS].base + cpu.ip))) {
             cpu.budget -= 1;
             if (!deliver_debug(cpu, hits)) deliver_fault(cpu);
@@ -165,6 +166,7 @@ void step(Cpu& cpu) {
         cpu.observer(cpu);
     }
     const bool trap = (cpu.eflags & eflags::TF) != 0;
+    const u64 held = cpu.pending_debug;
     cpu.eflags &= ~eflags::RF;
     cpu.shadow = 0;
     BlockHeader* block = cpu.blocks->limited(cpu, 1);
@@ -178,7 +180,10 @@ void step(Cpu& cpu) {
     cpu.link_from = nullptr;
     cpu.budget += rest;
     cpu.slice += rest;
-    if (cpu.leave_reason == Leave::fault) return take_fault(cpu);
+    if (cpu.leave_reason == Leave::fault) {
+        cpu.pending_debug = held; // what a faulting instruction has hit, it hits again when it is restarted
+        return take_fault(cpu);
+    }
     if (trap && !cpu.step_suppressed) cpu.pending_debug |= dr6::BS;
 }
 
@@ -244,7 +249,10 @@ void Cpu::run(u64 count) {
         }
         budget -= instructions_in(entry);
         execute(*this, entry);
-        if (leave_reason == Leave::fault) take_fault(*this);
+        if (leave_reason == Leave::fault) {
+            pending_debug = 0;
+            take_fault(*this);
+        }
         if (leave_requested) break;
     }
     link_from = nullptr;

@@ -131,6 +131,9 @@ struct Cpu final : CpuPins, MemoryWatcher {
     /// Interrupt shadow: `shadow_sti` holds off INTR, `shadow_ss` also NMI, debug traps and breakpoints, for one
     /// instruction.
     static constexpr u8 shadow_sti = 1, shadow_ss = 2;
+    /// No shadow, but also over with the next instruction: some repetitions of the string instruction at ip are done.
+    /// What is pushed now has RF set, and a breakpoint on the instruction was met before (SDM 3B 17.3.1.1).
+    static constexpr u8 mid_repetition = 4;
     u8 shadow = 0;
     bool intr = false; ///< level of the INTR pin
     bool nmi_pending = false;

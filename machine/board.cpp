@@ -53,6 +53,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       system_control(scheduler, a20,
                      {[this](bool level) { pit.set_gate2(level); }, [this] { return pit.output(2); },
                       [this] { return pit.refresh_toggle(); }, [](bool) {}, [this] { soft_reset(); }}),
+      coprocessor_error(isa_irqs.line(13)),
       host_bridge(ports, memory), isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16, {[this](bool hard) {
                                                  if (!hard) return soft_reset();
                                                  reset_requested_ = true;
@@ -70,7 +71,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
     apic_socket.plug(*lapic);
     scheduler.on_earlier = [this] { cpu->leave_requested = true; };
     cpu->set_engine(config.engine);
-    cpu->ferr = [this](bool level) { isa_irqs.line(13).set(level); };
+    cpu->ferr = [this](bool level) { coprocessor_error.set_ferr(level); };
     for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {
         const unsigned irq = Uart16550::standard_irq(i);
         uarts.push_back(std::make_unique<Uart16550>(scheduler, isa_irqs.line(irq, IsaIrqRouter::first_free + i),
@@ -97,6 +98,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
     dma.map(ports);
     ps2.map(ports);
     system_control.map(ports);
+    coprocessor_error.map(ports);
     fw_cfg.map(ports);
     power.map(ports);
     debug_console.map(ports);
@@ -295,6 +297,7 @@ void Board::reset() {
     hpet.reset();
     ps2.reset();
     system_control.reset();
+    coprocessor_error.reset();
     fdc.reset();
     for (auto& uart : uarts) uart->reset();
     if (parallel) parallel->reset();
@@ -408,6 +411,7 @@ void Board::persist(Archive& archive) {
     hpet.persist(archive);
     ps2.persist(archive);
     system_control.persist(archive);
+    coprocessor_error.persist(archive);
     fdc.persist(archive);
     for (auto& uart : uarts) uart->persist(archive);
     if (parallel) parallel->persist(archive);

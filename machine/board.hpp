@@ -11,6 +11,7 @@
 #include "cpu/state.hpp"
 #include "devices/acpi/piix4_pm.hpp"
 #include "devices/chipset/a20_gate.hpp"
+#include "devices/chipset/coprocessor_error.hpp"
 #include "devices/chipset/i440fx.hpp"
 #include "devices/chipset/isa_irq_router.hpp"
 #include "devices/chipset/piix3.hpp"
@@ -93,6 +94,7 @@ class Board {
     Hpet hpet;
     Ps2Controller ps2;
     SystemControl system_control;
+    CoprocessorError coprocessor_error;
     I440fx host_bridge;
     Piix3 isa_bridge;
     IdeController ide;

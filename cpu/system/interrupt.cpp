@@ -47,12 +47,15 @@ bool through_vector(Cpu& cpu, u32 table, const Event& e, u32 flags_image, u32 cl
     u16 offset = 0;
     u16 selector = 0;
     const u32 entry = table + 4u * e.vector;
+    Stack stack = Stack::current(cpu);
+    const std::array<u32, 3> frame{flags_image & 0xFFFF, cpu.seg[CS].selector, e.return_ip & 0xFFFF};
+    // A stack that lies over the table changes the vector on the 80286, which reads it last.
+    const bool push_first = cpu.has(Feature::only_286);
+    if (push_first && !stack.push(cpu, 2, frame)) return false;
     if (!read_system<u16>(cpu, entry, offset) || !read_system<u16>(cpu, entry + 2, selector)) return false;
     CodeTarget target;
     if (!real_target(cpu, selector, offset, target)) return false;
-    Stack stack = Stack::current(cpu);
-    const std::array<u32, 3> frame{flags_image & 0xFFFF, cpu.seg[CS].selector, e.return_ip & 0xFFFF};
-    if (!stack.push(cpu, 2, frame)) return false;
+    if (!push_first && !stack.push(cpu, 2, frame)) return false;
     stack.commit_pointer(cpu);
     enter(cpu, target, cleared_flags);
     return true;
@@ -245,7 +248,7 @@ void remember(Cpu& cpu, const Fault& f) {
 
 bool deliver_interrupt(Cpu& cpu, u8 vector, InterruptKind kind, bool has_error, u32 error) {
     const bool after = kind != InterruptKind::hardware && kind != InterruptKind::exception;
-    const bool rf = kind == InterruptKind::exception && is_fault_class(vector);
+    const bool rf = (kind == InterruptKind::exception && is_fault_class(vector)) || (cpu.shadow & Cpu::mid_repetition);
     const u32 return_ip = static_cast<u32>(after ? cpu.next_ip : cpu.ip);
     if (!deliver_event(cpu, {vector, kind, has_error, error, return_ip, rf ? eflags::RF : 0})) return false;
     cpu.step_suppressed = true;
@@ -264,6 +267,7 @@ bool deliver_fault(Cpu& cpu) {
         if (current.vector == Exception::DB) {
             cpu.dr[6] |= current.cr2;
             cpu.dr[7] &= ~u64{0x2000}; // GD, so that the handler may look at the debug registers
+            if ((current.cr2 & dr6::BD) != 0) cpu.eflags |= eflags::RF; // of debug exceptions, this is a fault
         }
         if (deliver_interrupt(cpu, static_cast<u8>(current.vector), InterruptKind::exception, current.has_error,
                               current.error))

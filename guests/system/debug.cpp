@@ -1,5 +1,5 @@
-// Debug exceptions: breakpoints on data, code and ports, single steps, the registers, and what is held off after STI and
-// loads of SS (SDM 3B 17.2, 17.3; SDM 3A 6.8, 6.9).
+// Debug exceptions: breakpoints on data, code and ports, single steps, the registers, and what is held off after STI
+// and loads of SS (SDM 3B 17.2, 17.3; SDM 3A 6.8, 6.9).
 #include "guests/system/debug.hpp"
 
 namespace debug {

@@ -7,7 +7,8 @@ namespace debug {
 
 namespace {
 
-extern "C" const u8 code_line[], code_at1[], code_at4[], code_at9[], code_at11[], code_jump[], code_target[], code_rep[];
+extern "C" const u8 code_line[], code_at1[], code_at4[], code_at9[], code_at11[], code_jump[], code_target[],
+    code_rep[];
 extern "C" const u8 code_ud[], code_hlt[], code_prefixed[], code_after_prefix[];
 asm(R"(
 .intel_syntax noprefix
@@ -119,8 +120,8 @@ void resume_flag(Report& report) {
         expect_debug(report, e, way ? bs : 1, address(code_after_prefix) + 2);
         report.expect("RF in the image", 0, e.eflags & rf);
     }
-    // A fault in the middle of a string instruction, one at its start: both push RF, so that the breakpoint on it is not
-    // met again.
+    // A fault in the middle of a string instruction, one at its start: both push RF, so that the breakpoint on it is
+    // not met again.
     for (unsigned done = 0; done < 3; ++done) {
         if (!report.next()) continue;
         report.describe("RF set, breakpoint on a REP MOVSB that faults after %u", done);

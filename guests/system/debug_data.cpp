@@ -15,9 +15,12 @@ struct Access {
     bool write;
 };
 constexpr Access accesses[] = {
-    {"read byte", {0x8A, 0x02, 0xCD, 0x80}, 2, 1, false},  {"read word", {0x66, 0x8B, 0x02, 0xCD, 0x80}, 3, 2, false},
-    {"read dword", {0x8B, 0x02, 0xCD, 0x80}, 2, 4, false}, {"write byte", {0x88, 0x02, 0xCD, 0x80}, 2, 1, true},
-    {"write word", {0x66, 0x89, 0x02, 0xCD, 0x80}, 3, 2, true}, {"write dword", {0x89, 0x02, 0xCD, 0x80}, 2, 4, true},
+    {"read byte", {0x8A, 0x02, 0xCD, 0x80}, 2, 1, false},
+    {"read word", {0x66, 0x8B, 0x02, 0xCD, 0x80}, 3, 2, false},
+    {"read dword", {0x8B, 0x02, 0xCD, 0x80}, 2, 4, false},
+    {"write byte", {0x88, 0x02, 0xCD, 0x80}, 2, 1, true},
+    {"write word", {0x66, 0x89, 0x02, 0xCD, 0x80}, 3, 2, true},
+    {"write dword", {0x89, 0x02, 0xCD, 0x80}, 2, 4, true},
 };
 
 bool overlaps(u32 a, u32 a_size, u32 b, u32 b_size) { return a < b + b_size && b < a + a_size; }
@@ -131,8 +134,13 @@ void data_instruction(Report& report, const Instruction& i, On on, unsigned cpl)
     bool reads = i.reads;
     if (bytes[0] == 0) { // A1: MOV EAX, moffs32
         const u32 at = address(watched) + 64;
-        const u8 moffs[] = {0xA1, static_cast<u8>(at), static_cast<u8>(at >> 8), static_cast<u8>(at >> 16),
-                            static_cast<u8>(at >> 24), 0xCD, 0x80};
+        const u8 moffs[] = {0xA1,
+                            static_cast<u8>(at),
+                            static_cast<u8>(at >> 8),
+                            static_cast<u8>(at >> 16),
+                            static_cast<u8>(at >> 24),
+                            0xCD,
+                            0x80};
         memcpy(bytes, moffs, sizeof moffs);
         length = 5;
         reads = true;
@@ -219,11 +227,16 @@ struct PortAccess {
     u32 length, size;
 };
 constexpr PortAccess port_accesses[] = {
-    {"IN AL, DX", {0xEC, 0xCD, 0x80}, 1, 1},        {"IN AX, DX", {0x66, 0xED, 0xCD, 0x80}, 2, 2},
-    {"IN EAX, DX", {0xED, 0xCD, 0x80}, 1, 4},       {"OUT DX, AL", {0xEE, 0xCD, 0x80}, 1, 1},
-    {"OUT DX, AX", {0x66, 0xEF, 0xCD, 0x80}, 2, 2}, {"OUT DX, EAX", {0xEF, 0xCD, 0x80}, 1, 4},
-    {"INSB", {0x6C, 0xCD, 0x80}, 1, 1},             {"INSD", {0x6D, 0xCD, 0x80}, 1, 4},
-    {"OUTSB", {0x6E, 0xCD, 0x80}, 1, 1},            {"OUTSW", {0x66, 0x6F, 0xCD, 0x80}, 2, 2},
+    {"IN AL, DX", {0xEC, 0xCD, 0x80}, 1, 1},
+    {"IN AX, DX", {0x66, 0xED, 0xCD, 0x80}, 2, 2},
+    {"IN EAX, DX", {0xED, 0xCD, 0x80}, 1, 4},
+    {"OUT DX, AL", {0xEE, 0xCD, 0x80}, 1, 1},
+    {"OUT DX, AX", {0x66, 0xEF, 0xCD, 0x80}, 2, 2},
+    {"OUT DX, EAX", {0xEF, 0xCD, 0x80}, 1, 4},
+    {"INSB", {0x6C, 0xCD, 0x80}, 1, 1},
+    {"INSD", {0x6D, 0xCD, 0x80}, 1, 4},
+    {"OUTSB", {0x6E, 0xCD, 0x80}, 1, 1},
+    {"OUTSW", {0x66, 0x6F, 0xCD, 0x80}, 2, 2},
 };
 constexpr u16 first_port = 0x80; // POST code and DMA pages: nothing happens there
 } // namespace

@@ -87,7 +87,8 @@ const Priority order[] = {
     {"code breakpoint before a data page fault",
      [](Context& c, u32& dr7) { break_on(c, dr7, code(read_absent)), c.edx = faults::absent_page; }, 1, 0, 1, 0},
     {"code breakpoint before the page fault of its own fetch",
-     [](Context& c, u32& dr7) { break_on(c, dr7, reinterpret_cast<const void*>(faults::absent_page + 16)); }, 1, 0, 1, 0},
+     [](Context& c, u32& dr7) { break_on(c, dr7, reinterpret_cast<const void*>(faults::absent_page + 16)); }, 1, 0, 1,
+     0},
     {"RF, then the page fault of the fetch",
      [](Context& c, u32& dr7) {
          break_on(c, dr7, reinterpret_cast<const void*>(faults::absent_page + 16)), c.eflags |= rf;
@@ -112,10 +113,10 @@ const Priority order[] = {
      },
      1, 0, bs, 1},
     {"fault of a stepped instruction: no trap",
-     [](Context& c, u32&) { c.eip = address(code(read_absent)), c.edx = faults::absent_page, c.eflags |= tf; }, 14, 4, 0,
-     0},
-    {"#UD of a stepped instruction: no trap", [](Context& c, u32&) { c.eip = address(code(ud2)), c.eflags |= tf; }, 6, 0,
+     [](Context& c, u32&) { c.eip = address(code(read_absent)), c.edx = faults::absent_page, c.eflags |= tf; }, 14, 4,
      0, 0},
+    {"#UD of a stepped instruction: no trap", [](Context& c, u32&) { c.eip = address(code(ud2)), c.eflags |= tf; }, 6,
+     0, 0, 0},
     {"watched read whose push faults: no trap",
      [](Context& c, u32& dr7) {
          c.eip = address(code(push_absent));

@@ -1,5 +1,5 @@
-// What is held off for an instruction: debug traps after loads of SS (SDM 3A 6.8.3), interrupts after STI (6.8.1); and how
-// HLT ends. Interrupts come from IRQ 0, which the case has raised before.
+// What is held off for an instruction: debug traps after loads of SS (SDM 3A 6.8.3), interrupts after STI (6.8.1); and
+// how HLT ends. Interrupts come from IRQ 0, which the case has raised before.
 #include "guests/system/debug.hpp"
 #include "guests/system/faults.hpp"
 #include "guests/system/pic.hpp"

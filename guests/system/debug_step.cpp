@@ -1,5 +1,5 @@
-// The single-step trap (SDM 3B 17.3.1.4): after which instructions it comes, where, and how it goes with interrupts, task
-// switches and other debug exceptions.
+// The single-step trap (SDM 3B 17.3.1.4): after which instructions it comes, where, and how it goes with interrupts,
+// task switches and other debug exceptions.
 #include "guests/system/debug.hpp"
 
 namespace debug {
@@ -11,7 +11,7 @@ alignas(16) u8 scratch[64];
 struct Stepped {
     const char* name;
     u8 bytes[10];
-    u32 eip;  ///< after the step, from the start
+    u32 eip; ///< after the step, from the start
     u32 pushed_eflags = tf | 2;
     u32 ecx = 3;
     u32 top = 0; ///< what is on the stack
@@ -87,7 +87,8 @@ void step(Report& report, const Stepped& s, unsigned cpl) {
         *reinterpret_cast<u32*>(scratch) = c.esp;
         *reinterpret_cast<u16*>(scratch + 4) = flat_data(cpl);
     }
-    if (s.bytes[0] == 0x0F && s.bytes[1] == 0x01) *reinterpret_cast<TableRegister*>(scratch) = {gdt_size - 1, address(gdt)};
+    if (s.bytes[0] == 0x0F && s.bytes[1] == 0x01)
+        *reinterpret_cast<TableRegister*>(scratch) = {gdt_size - 1, address(gdt)};
     if (s.bytes[0] == 0xF3 && (s.bytes[1] & 0xFE) == 0x6C) { // port 80h: nothing happens there
         c.edx = 0x80;
         out8(0x80, 0);

@@ -20,8 +20,7 @@ struct __attribute__((packed)) TableRegister {
 
 void paging_on() {
     memset(reinterpret_cast<void*>(directory), 0, 4096);
-    for (u32 i = 0; i < mapped_tables; ++i)
-        reinterpret_cast<u32*>(directory)[i] = (tables + i * 4096) | page_flags;
+    for (u32 i = 0; i < mapped_tables; ++i) reinterpret_cast<u32*>(directory)[i] = (tables + i * 4096) | page_flags;
     for (u32 i = 0; i < mapped_tables * 1024; ++i) reinterpret_cast<u32*>(tables)[i] = i << 12 | page_flags;
     entry(absent_page) = 0;
     write_cr3(directory);

@@ -181,8 +181,8 @@ const Order orders[] = {
          c.eax = flat_data(3);
      },
      0x80, 0},
-    {"MOVS, source unaligned", order_movs, [](Context& c) { c.esi = absent_page + 0x1001, c.edi = absent_page + 0x1100; },
-     17, 0},
+    {"MOVS, source unaligned", order_movs,
+     [](Context& c) { c.esi = absent_page + 0x1001, c.edi = absent_page + 0x1100; }, 17, 0},
     {"MOVS, destination unaligned", order_movs,
      [](Context& c) { c.esi = absent_page + 0x1000, c.edi = absent_page + 0x1101; }, 17, 0},
 };

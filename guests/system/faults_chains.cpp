@@ -129,9 +129,8 @@ struct Gated {
     u32 length; ///< of an instruction that is over
 };
 const Gated gated[] = {
-    {"#DF", chain_gp, 8, 0, 0},       {"#GP", chain_gp, 13, beyond, 0}, {"#UD", chain_ud, 6, 0, 0},
-    {"#DE", chain_de, 0, 0, 0},      {"#PF", chain_pf, 14, 0, 0},
-    {"INT 90h", chain_int, 0x90, 0, 2},
+    {"#DF", chain_gp, 8, 0, 0}, {"#GP", chain_gp, 13, beyond, 0}, {"#UD", chain_ud, 6, 0, 0},
+    {"#DE", chain_de, 0, 0, 0}, {"#PF", chain_pf, 14, 0, 0},      {"INT 90h", chain_int, 0x90, 0, 2},
 };
 
 void through_task(Report& report, const Gated& g, unsigned cpl) {

@@ -61,10 +61,10 @@ struct First {
     const u8* fault_at; ///< EIP that a second fault pushes: an event by an instruction is undone with it
     u8 vector;
     Kind kind;
-    bool by_instruction;    ///< INT n, INT3, INTO: EXT is 0, and the gate's DPL counts
-    u32 trap_length = 0;    ///< of an instruction that is over before a trap
+    bool by_instruction; ///< INT n, INT3, INTO: EXT is 0, and the gate's DPL counts
+    u32 trap_length = 0; ///< of an instruction that is over before a trap
     u32 eflags = 0, cr0 = 0;
-    u16 selector = 0;       ///< in EAX
+    u16 selector = 0; ///< in EAX
     bool cpl3_only = false;
 };
 
@@ -99,7 +99,9 @@ struct Second {
 };
 
 constexpr u32 trap_gate = 15;
-void to(u8 vector, u16 selector, u32 offset = 0) { idt[vector] = gate(selector, offset ? offset : stub(vector), 14, 3); }
+void to(u8 vector, u16 selector, u32 offset = 0) {
+    idt[vector] = gate(selector, offset ? offset : stub(vector), 14, 3);
+}
 void to_ring1(u8 vector) { to(vector, flat_code(1)); }
 void new_limit(u16 selector, u32 limit) { gdt[selector / 8] = descriptor(0, limit, 0x13, 1); }
 
@@ -129,7 +131,8 @@ constexpr Second seconds[] = {
     {"LDT descriptor", 13, 0, true, false, [](u8 v) { idt[v] = descriptor(0, 0xFFFF, 2, 3); }},
     {"code descriptor in the IDT", 13, 0, true, false, [](u8 v) { idt[v] = descriptor(0, 0xFFFFF, 0x1B, 3); }},
     {"interrupt gate not present", 11, 0, true, false, [](u8 v) { idt[v] = gate(kernel_code, stub(v), 14, 3, false); }},
-    {"trap gate not present", 11, 0, true, false, [](u8 v) { idt[v] = gate(kernel_code, stub(v), trap_gate, 3, false); }},
+    {"trap gate not present", 11, 0, true, false,
+     [](u8 v) { idt[v] = gate(kernel_code, stub(v), trap_gate, 3, false); }},
     {"task gate not present", 11, 0, true, false, [](u8 v) { idt[v] = gate(tss_selector, 0, 5, 3, false); }},
     {"task gate to a busy TSS", 13, tss_selector, false, false, [](u8 v) { idt[v] = gate(tss_selector, 0, 5, 3); }},
     {"task gate to the LDT", 13, 0x5C, false, false, [](u8 v) { idt[v] = gate(0x5C, 0, 5, 3); }},
@@ -194,7 +197,8 @@ void one(Report& report, const First& first, const Second& second, unsigned cpl)
     reset_tables();
 
     const Kind kind = second.vector == 14 ? Kind::page_fault : Kind::contributory;
-    const bool doubles = (first.kind == Kind::contributory && kind == Kind::contributory) || first.kind == Kind::page_fault;
+    const bool doubles =
+        (first.kind == Kind::contributory && kind == Kind::contributory) || first.kind == Kind::page_fault;
     const u32 ext = first.by_instruction || kind == Kind::page_fault ? 0 : 1;
     const u32 error = (second.names_idt ? first.vector * 8u + 2 : second.error) + ext;
     if (doubles) return report.expect_exit(e, 8, 0);

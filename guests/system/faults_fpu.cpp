@@ -16,17 +16,28 @@ struct Instruction {
     Needs needs;
 };
 constexpr Instruction instructions[] = {
-    {"FADD m32", {0xD8, 0x02, 0xCD, 0x80}, Needs::x87},   {"FLD m32", {0xD9, 0x02, 0xCD, 0x80}, Needs::x87},
-    {"FIADD m32", {0xDA, 0x02, 0xCD, 0x80}, Needs::x87},  {"FILD m32", {0xDB, 0x02, 0xCD, 0x80}, Needs::x87},
-    {"FADD m64", {0xDC, 0x02, 0xCD, 0x80}, Needs::x87},   {"FLD m64", {0xDD, 0x02, 0xCD, 0x80}, Needs::x87},
-    {"FIADD m16", {0xDE, 0x02, 0xCD, 0x80}, Needs::x87},  {"FILD m16", {0xDF, 0x02, 0xCD, 0x80}, Needs::x87},
-    {"FADD st1", {0xD8, 0xC1, 0xCD, 0x80}, Needs::x87},   {"FLD1", {0xD9, 0xE8, 0xCD, 0x80}, Needs::x87},
-    {"FNOP", {0xD9, 0xD0, 0xCD, 0x80}, Needs::x87},       {"FUCOMPP", {0xDA, 0xE9, 0xCD, 0x80}, Needs::x87},
-    {"FNINIT", {0xDB, 0xE3, 0xCD, 0x80}, Needs::x87},     {"FNCLEX", {0xDB, 0xE2, 0xCD, 0x80}, Needs::x87},
-    {"FFREE st0", {0xDD, 0xC0, 0xCD, 0x80}, Needs::x87},  {"FNSTCW", {0xD9, 0x3A, 0xCD, 0x80}, Needs::x87},
-    {"FNSTSW m16", {0xDD, 0x3A, 0xCD, 0x80}, Needs::x87}, {"FNSTSW AX", {0xDF, 0xE0, 0xCD, 0x80}, Needs::x87},
-    {"FNSTENV", {0xD9, 0x32, 0xCD, 0x80}, Needs::x87},    {"FNSAVE", {0xDD, 0x32, 0xCD, 0x80}, Needs::x87},
-    {"FWAIT", {0x9B, 0xCD, 0x80}, Needs::wait},           {"EMMS", {0x0F, 0x77, 0xCD, 0x80}, Needs::mmx},
+    {"FADD m32", {0xD8, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FLD m32", {0xD9, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FIADD m32", {0xDA, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FILD m32", {0xDB, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FADD m64", {0xDC, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FLD m64", {0xDD, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FIADD m16", {0xDE, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FILD m16", {0xDF, 0x02, 0xCD, 0x80}, Needs::x87},
+    {"FADD st1", {0xD8, 0xC1, 0xCD, 0x80}, Needs::x87},
+    {"FLD1", {0xD9, 0xE8, 0xCD, 0x80}, Needs::x87},
+    {"FNOP", {0xD9, 0xD0, 0xCD, 0x80}, Needs::x87},
+    {"FUCOMPP", {0xDA, 0xE9, 0xCD, 0x80}, Needs::x87},
+    {"FNINIT", {0xDB, 0xE3, 0xCD, 0x80}, Needs::x87},
+    {"FNCLEX", {0xDB, 0xE2, 0xCD, 0x80}, Needs::x87},
+    {"FFREE st0", {0xDD, 0xC0, 0xCD, 0x80}, Needs::x87},
+    {"FNSTCW", {0xD9, 0x3A, 0xCD, 0x80}, Needs::x87},
+    {"FNSTSW m16", {0xDD, 0x3A, 0xCD, 0x80}, Needs::x87},
+    {"FNSTSW AX", {0xDF, 0xE0, 0xCD, 0x80}, Needs::x87},
+    {"FNSTENV", {0xD9, 0x32, 0xCD, 0x80}, Needs::x87},
+    {"FNSAVE", {0xDD, 0x32, 0xCD, 0x80}, Needs::x87},
+    {"FWAIT", {0x9B, 0xCD, 0x80}, Needs::wait},
+    {"EMMS", {0x0F, 0x77, 0xCD, 0x80}, Needs::mmx},
     {"MOVD mm0", {0x0F, 0x6E, 0xC0, 0xCD, 0x80}, Needs::mmx},
     {"PADDB mm0", {0x0F, 0xFC, 0xC1, 0xCD, 0x80}, Needs::mmx},
     {"MOVUPS xmm0", {0x0F, 0x10, 0x02, 0xCD, 0x80}, Needs::sse},
@@ -198,12 +209,23 @@ struct Follower {
     i32 fault_at; ///< offset of the instruction that reports the error; negative for none
 };
 const Follower followers[] = {
-    {"FWAIT", mf_fwait, 0},          {"FLD1", mf_fld1, 0},      {"FADD", mf_fadd, 0},
-    {"FNOP", mf_fnop, 0},            {"FLD m32", mf_fld, 0},    {"FST m32", mf_fst, 0},
-    {"FLDCW", mf_fldcw, 0},          {"FLDENV", mf_fldenv, 0},  {"EMMS", mf_emms, 0},
-    {"FNINIT, FWAIT", mf_fninit, -1}, {"FNCLEX, FWAIT", mf_fnclex, -1}, {"FNSTCW, FWAIT", mf_fnstcw, 2},
-    {"FNSTSW, FWAIT", mf_fnstsw, 2}, {"FNSTSW AX, FWAIT", mf_fnstsw_ax, 2}, {"FNSTENV, FWAIT", mf_fnstenv, -1},
-    {"FNSAVE, FWAIT", mf_fnsave, -1}, {"NOP", mf_nop, -1},
+    {"FWAIT", mf_fwait, 0},
+    {"FLD1", mf_fld1, 0},
+    {"FADD", mf_fadd, 0},
+    {"FNOP", mf_fnop, 0},
+    {"FLD m32", mf_fld, 0},
+    {"FST m32", mf_fst, 0},
+    {"FLDCW", mf_fldcw, 0},
+    {"FLDENV", mf_fldenv, 0},
+    {"EMMS", mf_emms, 0},
+    {"FNINIT, FWAIT", mf_fninit, -1},
+    {"FNCLEX, FWAIT", mf_fnclex, -1},
+    {"FNSTCW, FWAIT", mf_fnstcw, 2},
+    {"FNSTSW, FWAIT", mf_fnstsw, 2},
+    {"FNSTSW AX, FWAIT", mf_fnstsw_ax, 2},
+    {"FNSTENV, FWAIT", mf_fnstenv, -1},
+    {"FNSAVE, FWAIT", mf_fnsave, -1},
+    {"NOP", mf_nop, -1},
 };
 
 Context error_context(const Error& error, const u8* then, unsigned cpl) {
@@ -242,7 +264,9 @@ void fpu_errors(Report& report) {
                     report.expect_exit(raised, end_vector, 0);
                     report.expect("status word", 0x80u | error.flag, status & (0x80u | error.flag));
                     const bool x87_first = f.code != mf_nop;
-                    const u32 vector = ts && x87_first ? (f.code == mf_fwait ? 16 : 7) : f.fault_at < 0 ? end_vector : 16;
+                    const u32 vector = ts && x87_first  ? (f.code == mf_fwait ? 16 : 7)
+                                       : f.fault_at < 0 ? end_vector
+                                                        : 16;
                     report.expect_exit(e, vector, 0);
                     if (vector == 16) report.expect("EIP", c.eip + static_cast<u32>(f.fault_at), e.eip);
                     if (vector == 7) report.expect("EIP", c.eip, e.eip);

@@ -129,7 +129,8 @@ Context prepare(const Event& event, unsigned cpl, u32 eflags) {
     idt[1] |= 3ull << 45;
     Context c = ring(cpl, event.code);
     c.eax = event.selector ? event.selector | cpl : 0;
-    if (event.selector == tss_selector || event.selector == beyond || event.selector == (beyond | 4)) c.eax = event.selector;
+    if (event.selector == tss_selector || event.selector == beyond || event.selector == (beyond | 4))
+        c.eax = event.selector;
     c.edx = absent_page + 0x100;
     c.esi = address(p_limits);
     c.eflags = eflags | (event.code == p_iret ? nt : 0);
