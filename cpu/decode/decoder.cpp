@@ -107,10 +107,11 @@ void decode_memory16(Cursor& in, Insn& insn, i8 override_segment) {
     insn.segment = segment_or(override_segment, stack ? SS : DS);
 }
 
-void decode_memory32(Cursor& in, Insn& insn, i8 override_segment) {
+/// Without an index the scale means nothing; the 386 applies it to the base (SingleStepTests/80386).
+void decode_memory32(Cursor& in, Insn& insn, i8 override_segment, const FeatureSet& features) {
     const unsigned mod = insn.mod_field(), rm = insn.rm_field();
     unsigned base = rm;
-    bool no_base = false;
+    bool no_base = false, scaled_base = false;
     if (rm == 4) {
         const u8 sib = in.byte();
         base = sib & 7u;
@@ -118,6 +119,9 @@ void decode_memory32(Cursor& in, Insn& insn, i8 override_segment) {
         if (index != 4) {
             insn.index = offset(index);
             insn.scale = static_cast<u8>(sib >> 6);
+        } else if (features.has(Feature::only_386)) {
+            insn.scale = static_cast<u8>(sib >> 6);
+            scaled_base = true;
         }
     }
     if (base == 5 && mod == 0) {
@@ -128,7 +132,7 @@ void decode_memory32(Cursor& in, Insn& insn, i8 override_segment) {
     } else if (mod == 2) {
         insn.disp = static_cast<i32>(in.number(4));
     }
-    if (!no_base) insn.base = offset(base);
+    if (!no_base) (scaled_base ? insn.index : insn.base) = offset(base);
     const bool stack = !no_base && (base == RSP || base == RBP);
     insn.segment = segment_or(override_segment, stack ? SS : DS);
 }
@@ -390,7 +394,7 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
         if (insn.addrsize == 2)
             decode_memory16(in, insn, p.segment);
         else
-            decode_memory32(in, insn, p.segment);
+            decode_memory32(in, insn, p.segment, features);
     }
     bool first = true;
     for (unsigned i = 0; i < row->args.size(); ++i) insn.operand[i] = resolve(row->args[i], in, insn, first, p.segment);

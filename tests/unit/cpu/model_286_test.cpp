@@ -233,6 +233,17 @@ TEST_CASE("286 and 386: a vector beyond the interrupt table is exception 8 (Prog
     CHECK(later.entered(13, Early::after(0)));
 }
 
+TEST_CASE("286: the vector is read after the frame is pushed, on others before") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "286" : "386");
+        m.cpu.seg[SegmentName::SS].load_real(0);
+        m.cpu.update_mode();
+        m.cpu.set_r16(RSP, 0x84); // the frame of INT 20h: FLAGS at 82, CS at 80, IP at 7E
+        m.run({0xCD, 0x20});
+        CHECK(m.cpu.seg[SegmentName::CS].selector == (early ? 0x0002 : Early::handlers));
+    }
+}
+
 TEST_CASE("286: 24 address lines") {
     Early m("286");
     m.cpu.seg[SegmentName::DS].base = 0xFF'FFF0; // as LOADALL or protected mode may set it

@@ -32,6 +32,17 @@ TEST_CASE("386: POPA keeps the registers that it has loaded when it faults, PUSH
     CHECK(p.entered(12, Early::after(0)));
 }
 
+TEST_CASE("386: a scale without an index scales the base") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "386" : "486");
+        m.cpu.set_r32(RBX, 0x100);
+        m.run({0x67, 0x66, 0x8D, 0x44, 0xA3, 0x10}); // LEA EAX,[EBX + none * 4 + 10]
+        CHECK(m.cpu.r32(RAX) == (early ? 0x410 : 0x110));
+        m.run({0x67, 0x66, 0x8D, 0x04, 0xA5, 0x10, 0x00, 0x00, 0x00}); // without a base
+        CHECK(m.cpu.r32(RAX) == 0x10);
+    }
+}
+
 TEST_CASE("386: POP of a segment register looks at two bytes") {
     for (const bool early : {true, false}) {
         Early m(early ? "386" : "486");
