@@ -343,6 +343,41 @@ TEST_CASE("everything that is not as captured is found") {
     }
 }
 
+TEST_CASE("what the captured bus wrote is no stray") {
+    Written store; // mov [0010], ax
+    store.code = {0xA3, 0x10, 0x00, 0xF4};
+    store.initial = {{reg::eax, 0x5A5A}};
+    store.final = {{reg::eip, 0x104}};
+    constexpr u8 ale = 1, bhe = 2;
+    Stand stand("C286");
+    CHECK(stand.passes(store));
+    CHECK(stand.stray == 0x30010);
+    store.cycle(ale, 0x30010, 0, 6); // a word
+    CHECK(stand.passes(store));
+    CHECK(!stand.stray);
+    store.more.clear();
+    store.cycle(ale | bhe, 0x30010, 0, 6); // its low byte
+    CHECK(stand.passes(store));
+    CHECK(stand.stray == 0x30011);
+    store.more.clear();
+    store.cycle(ale, 0x30010, 0, 5); // a word read
+    CHECK(stand.passes(store));
+    CHECK(stand.stray == 0x30010);
+
+    Stand stand_8086("8086");
+    store.code.pop_back();
+    store.initial.emplace_back(reg::eflags, 0xF002);
+    store.final = {{reg::eip, 0x103}};
+    store.more.clear();
+    store.cycle(ale, 0x30010, 0, 4);
+    CHECK(stand_8086.passes(store));
+    CHECK(!stand_8086.stray);
+    store.more.clear();
+    store.cycle(ale, 0x30010, 1, 4); // BHE# is elsewhere
+    CHECK(stand_8086.passes(store));
+    CHECK(stand_8086.stray == 0x30011);
+}
+
 TEST_CASE("a failure in words") {
     Stand stand("C286");
     Written store;

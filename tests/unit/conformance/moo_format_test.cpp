@@ -337,6 +337,16 @@ TEST_CASE("damage is refused, with the place") {
         place = "byte " + std::to_string(place_of(data, "FINA") + 8);
         reason = "no REGS or RG32 chunk";
     }
+    SUBCASE("more bus cycles than there is room for") {
+        Written w = nop();
+        Bytes cycles;
+        put(cycles, 2, 4);
+        append(cycles, Bytes(29, 0));
+        w.more = chunk("CYCL", cycles);
+        data = file("C286", {w});
+        place = "byte " + std::to_string(place_of(data, "CYCL") + 8);
+        reason = "2 bus cycles do not fit into a chunk with 29 bytes left";
+    }
     SUBCASE("a mask that is cut off") {
         Bytes mask = chunk("RM32", {0xFF, 0, 0, 0, 1, 2});
         data = file("386E", {}, mask);

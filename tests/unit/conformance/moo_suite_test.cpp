@@ -162,6 +162,19 @@ TEST_CASE("moo: a write to memory that the case does not name fails that case, a
     CHECK(ran.result.forms[0].failures[0].difference == "[030010]: expected not written, got written");
 }
 
+TEST_CASE("moo: a file of an 8086 need not name what stayed as it was") {
+    const Folder folder;
+    Written store; // mov [0010], al
+    store.code = {0xA2, 0x10, 0x00};
+    store.initial = {{reg::eflags, 0xF002}};
+    store.final = {{reg::eip, 0x103}};
+    folder.write("A2.MOO", file("8086", {store, store}));
+    CHECK(run({folder.path()}).result.passed() == 2);
+    store.cycle(1, 0x30010, 1, 5); // but with its bus cycles it tells
+    folder.write("A2.MOO", file("8086", {store}));
+    CHECK(run({folder.path()}).result.failed() == 1);
+}
+
 TEST_CASE("moo: addresses beyond the processor's, and protected mode, end the run") {
     const Folder folder;
     Written beyond = inc(0);

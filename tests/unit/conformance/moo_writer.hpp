@@ -80,6 +80,17 @@ struct Written {
     RegisterList mask; ///< RMSK or RM32 in the final state
     Bytes more;        ///< further chunks
 
+    /// A CYCL chunk in `more` with one cycle: pins, address, bus status.
+    Written& cycle(u8 pins_0, u32 address, u8 pins_1, u8 bus_status) {
+        Bytes body;
+        put(body, 1, 4);
+        put(body, pins_0, 1);
+        put(body, address, 4);
+        append(body, {0, 0, 0, pins_1, 0, 0, bus_status, 1, 0, 0});
+        append(more, chunk("CYCL", body));
+        return *this;
+    }
+
     static constexpr u32 code_at = 0x10100, stack_at = 0x20000, data_at = 0x30000, extra_at = 0x40000;
 
     /// Puts a vector and a HLT at its handler, 0050:0010.
@@ -141,7 +152,6 @@ struct Written {
         append(body, counted("BYTS", code));
         append(body, chunk("INIT", before));
         append(body, chunk("FINA", after));
-        append(body, counted("CYCL", {}));
         if (exception) {
             Bytes taken;
             put(taken, exception->number, 1);

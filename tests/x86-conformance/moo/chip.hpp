@@ -18,6 +18,12 @@ struct Chip {
     u64 memory;        ///< all of it RAM
     u32 initial_flags; ///< those that a case can start with
     u32 flags;         ///< those that there are, or that always read the same
+    /// All memory that a case wrote is in its final state. For the 8086 what was random and stayed as it was is left
+    /// out, even where the initial state does not name it.
+    bool names_writes;
+    u8 bus_write; ///< CYCL: the bus status of a write to memory
+    u8 bhe;       ///< ... BHE#'s bit, low for a transfer that takes the odd byte; 0: the bus has eight bits
+    u8 bhe_field; ///< ... and the pin field that it is in
 };
 
 /// An error says that there is no model of this processor, or that nobody has heard of it.

@@ -171,6 +171,19 @@ void Execution::forget(const RamList& list) {
     }
 }
 
+/// What the chip wrote is no stray, whether the final state names it or not.
+void Execution::forget(const CycleList& cycles) {
+    constexpr u8 address_strobe = 1;
+    const std::array<u8, 2> fill = {background, background};
+    cycles_seen_ = cycles.size() > 0;
+    for (std::size_t i = 0; i < cycles.size(); ++i) {
+        if (cycles.bus_status(i) != chip_.bus_write || !(cycles.pins(i, 0) & address_strobe)) continue;
+        const u32 at = cycles.address(i) & static_cast<u32>(chip_.memory - 1);
+        const bool word = chip_.bhe && !(at & 1) && !(cycles.pins(i, chip_.bhe_field) & chip_.bhe);
+        if (at < background_size) machine_.memory.write_block(PhysAddress{at}, std::span(fill).first(word ? 2 : 1));
+    }
+}
+
 // --- running --------------------------------------------------------------------------------------------------------
 
 void Execution::decode_case(const Case& test) {
@@ -240,6 +253,7 @@ bool Execution::run(const Case& test, const Registers& mask, Outcome* outcome) {
     same = compare_memory(test.initial.ram, outcome) && same;
     forget(test.initial.ram);
     forget(test.final.ram);
+    forget(test.cycles);
     if (outcome) {
         for (unsigned name = 0; name < reg::count; ++name) outcome->registers[name] = result(name);
     }

@@ -36,6 +36,8 @@ class Execution {
     /// True: as captured. Else, and with `outcome`, what differs. `mask` holds for all cases of the file. Every case
     /// starts from the same state, and leaves nothing behind but strays.
     bool run(const Case& test, const Registers& mask, Outcome* outcome = nullptr);
+    /// Whether a file's cases tell all that they write, so that a stray is a failure.
+    bool judges_strays() const { return chip_.names_writes || cycles_seen_; }
     /// The first byte of the background that was written; it is put right, with all others.
     std::optional<u32> stray();
 
@@ -53,6 +55,7 @@ class Execution {
     void write(const RamList& list);
     void expect(const RamList& list);
     void forget(const RamList& list);
+    void forget(const CycleList& cycles);
     void decode_case(const Case& test);
     void execute(const Case& test);
     void run_to_halt();
@@ -80,6 +83,7 @@ class Execution {
     Undefined undefined_;
     std::array<Excuse, 8> excuses_{};
     unsigned excuse_count_ = 0;
+    bool cycles_seen_ = false; ///< the last case had some
 };
 
 } // namespace glassbox::conformance::moo

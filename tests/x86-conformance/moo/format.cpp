@@ -103,6 +103,17 @@ bool read_ram(Input& in, RamList& list) {
     return true;
 }
 
+bool read_cycles(Input& in, CycleList& list) {
+    const u64 at = in.offset();
+    const u32 count = in.number(4, "the number of bus cycles");
+    if (!in.good()) return false;
+    if (count > in.left() / CycleList::entry_size)
+        return in.fail(at, std::to_string(count) + " bus cycles do not fit into a chunk with " +
+                               std::to_string(in.left()) + " bytes left");
+    list = CycleList(in.take(count * CycleList::entry_size, "bus cycles"));
+    return true;
+}
+
 bool read_state(Input& in, State& state) {
     bool registers = false;
     const u64 start = in.offset();
@@ -185,8 +196,9 @@ bool parse_case(std::span<const u8> body, u64 offset, Case& result, Problem& pro
             result.exception = ExceptionTaken{static_cast<u8>(chunk.number(1, "the exception's number")),
                                               chunk.number(4, "the address of the flags")};
             break;
+        case tag_of("CYCL"): read_cycles(chunk, result.cycles); break;
         case tag_of("HASH"): result.hash = chunk.take(20, "the hash"); break;
-        default: break; // GMET, CYCL and what later versions may add
+        default: break; // GMET and what later versions may add
         }
     }
     if (in.good() && !initial) in.fail(offset, "a test has no INIT chunk");

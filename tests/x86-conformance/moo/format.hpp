@@ -61,6 +61,24 @@ struct ExceptionTaken {
     u32 flags_address = 0; ///< where FLAGS were pushed
 };
 
+/// CYCL: what the bus did, cycle by cycle, as far as this suite looks.
+class CycleList {
+  public:
+    static constexpr std::size_t entry_size = 15;
+    CycleList() = default;
+    explicit CycleList(std::span<const u8> entries) : data_(entries) {}
+    std::size_t size() const { return data_.size() / entry_size; }
+    u8 pins(std::size_t i, unsigned field) const { return data_[i * entry_size + (field ? 8 : 0)]; }
+    u32 address(std::size_t i) const {
+        const u8* at = data_.data() + i * entry_size + 1;
+        return u32{at[0]} | u32{at[1]} << 8 | u32{at[2]} << 16 | u32{at[3]} << 24;
+    }
+    u8 bus_status(std::size_t i) const { return data_[i * entry_size + 11]; }
+
+  private:
+    std::span<const u8> data_;
+};
+
 /// One TEST chunk. Everything points into the bytes that it was parsed from.
 struct Case {
     u64 offset = 0; ///< of the chunk in the file
@@ -69,6 +87,7 @@ struct Case {
     std::span<const u8> bytes; ///< of the instruction and, from the 286 on, the HLT after it
     State initial, final;
     std::optional<ExceptionTaken> exception;
+    CycleList cycles;
     std::span<const u8> hash; ///< 20 bytes or none
 };
 

@@ -70,12 +70,14 @@ class MooWorker final : public Worker {
             if (index >= it.cases || !sink.wanted(index)) continue;
             if (const auto ran = run_case(reader, body, offset, index, it, execution, careful, found); !ran)
                 return tl::unexpected<Error>(ran.error());
-            if (!careful && index % stretch == stretch - 1 && execution.stray()) found.stray = true;
+            if (!careful && index % stretch == stretch - 1) found.stray = wrote_stray(execution);
             if (found.stray) return found;
         }
-        if (!careful && execution.stray()) found.stray = true;
+        if (!careful) found.stray = wrote_stray(execution);
         return found;
     }
+
+    static bool wrote_stray(Execution& execution) { return execution.stray() && execution.judges_strays(); }
 
     Expected<> run_case(Reader& reader, std::span<const u8> body, u64 offset, u64 index, const FormFile& it,
                         Execution& execution, bool careful, Found& found) {
@@ -90,6 +92,7 @@ class MooWorker final : public Worker {
         bool passed = execution.run(case_, reader.mask());
         std::optional<u32> stray;
         if (careful || !passed) stray = execution.stray();
+        if (!execution.judges_strays()) stray.reset();
         passed = passed && !stray;
         if (passed) {
             ++found.passed;
@@ -107,7 +110,7 @@ class MooWorker final : public Worker {
     Failure in_words(const Reader& reader, Execution& execution, u64 index) {
         Outcome outcome;
         execution.run(case_, reader.mask(), &outcome);
-        if (const auto stray = execution.stray()) {
+        if (const auto stray = execution.stray(); stray && execution.judges_strays()) {
             char field[32];
             std::snprintf(field, sizeof field, "[%06x]", *stray);
             outcome.differences.push_back({field, "not written", "written"});
