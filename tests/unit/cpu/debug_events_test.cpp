@@ -80,6 +80,7 @@ TEST_CASE("general detection is a fault: RF is pushed") {
 TEST_CASE("a fault drops what its instruction has hit") {
     Events m{0xA5, 0xF4}; // movsd, whose destination is beyond the limit of ES
     m.cpu.seg[ES].limit = 0xFFF;
+    m.cpu.seg[ES].update(false);
     m.cpu.update_mode();
     m.cpu.gpr[RSI] = 0xE000;
     m.cpu.gpr[RDI] = 0x2000;
