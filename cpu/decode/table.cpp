@@ -12,13 +12,15 @@ namespace {
 class Table {
   public:
     Table() {
+        std::vector<std::pair<std::size_t, const Row*>> keyed; // those with equal keys stay in this order
         for (auto family : {families::alu(), families::move(), families::shift(), families::muldiv(), families::bit(),
                             families::bcd(), families::stack(), families::branch(), families::string(), families::io(),
                             families::flagops(), families::system(), families::transfer(), families::fpu(),
                             families::mmx(), families::sse()}) {
-            for (const Row& row : family) rows_.push_back(&row);
+            for (const Row& row : family) keyed.emplace_back(key(row) * most_rows + keyed.size(), &row);
         }
-        std::stable_sort(rows_.begin(), rows_.end(), [](const Row* a, const Row* b) { return key(*a) < key(*b); });
+        std::sort(keyed.begin(), keyed.end());
+        for (const auto& [place, row] : keyed) rows_.push_back(row);
         for (std::size_t i = 0; i < rows_.size(); ++i) {
             Range& range = ranges_[slot(*rows_[i])];
             if (range.count == 0) range.first = i;
@@ -35,6 +37,7 @@ class Table {
     struct Range {
         std::size_t first = 0, count = 0;
     };
+    static constexpr std::size_t most_rows = 1u << 16;
     static std::size_t slot(const Row& row) { return row.at.map * 256u + row.at.opcode; }
     /// The more a row demands, the earlier it is tried; what only one processor does comes before all.
     static std::size_t key(const Row& row) {
