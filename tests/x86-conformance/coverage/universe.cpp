@@ -14,7 +14,7 @@ namespace glassbox::conformance {
 
 namespace {
 
-/// The newest first: a row's variants are those of the first model that has it.
+/// The newest first: examples are from the first model that has the variant.
 constexpr const char* models[] = {"max", "386", "286", "8086"};
 
 /// All combinations of the mode bits that selectors look at, the commonest first, and real mode.
@@ -65,11 +65,12 @@ bool worth_trying(const Row& row, const Prefixes& prefixes) {
     return !prefixes.rep || (row.attributes & attr::string) || row.feature == Feature::only_8086;
 }
 
-Example encode(const Row& row, const Prefixes& prefixes, const ModRm& operand) {
+/// `rest` fills displacements and immediates.
+Example encode(const Row& row, const Prefixes& prefixes, const ModRm& operand, u8 rest) {
     Example e;
     std::size_t n = 0;
     const auto put = [&](u8 byte) { e.bytes[n++] = byte; };
-    e.bytes.fill(1); // displacements and immediates
+    e.bytes.fill(rest);
     if (prefixes.opsize) put(0x66);
     if (prefixes.addrsize) put(0x67);
     if (prefixes.rep) put(prefixes.rep);
@@ -80,6 +81,24 @@ Example encode(const Row& row, const Prefixes& prefixes, const ModRm& operand) {
     put(operand.modrm);
     put(operand.sib);
     return e;
+}
+
+bool has_immediate(const Row& row) {
+    return std::ranges::any_of(row.args, [](Arg a) { return a == Arg::Ib || a == Arg::Iz || a == Arg::Ibs; });
+}
+
+/// What the block builder has filled in before it asks for the handler.
+Op filled(const Insn& insn) {
+    Op op{};
+    op.imm = insn.imm;
+    op.imm2 = insn.imm2;
+    op.disp = insn.disp;
+    op.base = insn.base;
+    op.index = insn.index;
+    op.seg = insn.segment;
+    op.scale = insn.scale;
+    op.length = insn.length;
+    return op;
 }
 
 bool can_fault(const Insn& insn) { return insn.mem || (insn.row->attributes & (attr::may_fault | attr::string)); }
@@ -121,7 +140,8 @@ std::string Variant::text() const {
 
 Universe::Universe() {
     for (const Row* row : all_rows()) {
-        const bool found = std::ranges::any_of(models, [&](const char* model) { return enumerate(*row, model); });
+        bool found = false;
+        for (const char* model : models) found |= enumerate(*row, model);
         (found ? rows_ : unreachable_rows_).push_back(row);
         if (found) row_index_[row] = rows_.size() - 1;
     }
@@ -154,7 +174,7 @@ void Universe::add_selections(const Row& row, Example& example) {
             if (in_page && !branch) continue;
             example.insn.flags_dead = dead;
             example.insn.in_page = in_page;
-            Op op{};
+            Op op = filled(example.insn);
             if (const Handler handler = row.select(example.insn, op)) add({&row, handler}, example);
         }
     }
@@ -167,7 +187,7 @@ bool Universe::enumerate(const Row& row, const char* model) {
     const CpuModel& cpu = *find_cpu_model(model);
     if (!cpu.features.has(row.feature)) return false;
     const bool wide = cpu.features.has(Feature::i386);
-    const std::size_t before = variants_.size();
+    bool found = false;
     for (const u32 bits : modes) {
         if (!wide && (bits & mode::code32)) continue;
         if (!cpu.features.has(Feature::i286) && bits != 0) continue;
@@ -175,21 +195,23 @@ bool Universe::enumerate(const Row& row, const char* model) {
             constexpr u8 reps[] = {0, 0xF3, 0xF2};
             const Prefixes prefixes{(p & 1) != 0, (p & 2) != 0, reps[p >> 2]};
             if (!worth_trying(row, prefixes) || (!wide && (prefixes.opsize || prefixes.addrsize))) continue;
-            for (const ModRm& operand : operands) {
-                Example example = encode(row, prefixes, operand);
-                const DecodeStatus status = decode(example.bytes, bits, cpu.features, example.insn);
-                if (status != DecodeStatus::ok || example.insn.row != &row) {
-                    if (status == DecodeStatus::ok && !example.insn.has_modrm) break;
-                    continue;
-                }
-                example.length = example.insn.length;
-                example.model = model;
-                add_selections(row, example);
-                if (!example.insn.has_modrm) break;
-            }
+            for (const ModRm& operand : operands)
+                found |= try_operand(row, model, bits, encode(row, prefixes, operand, 1));
+            if (!has_immediate(row)) continue; // shifts by nothing are handlers of their own
+            for (const ModRm& operand : operands)
+                found |= try_operand(row, model, bits, encode(row, prefixes, operand, 0));
         }
     }
-    return variants_.size() != before;
+    return found;
+}
+
+bool Universe::try_operand(const Row& row, const char* model, u32 mode_bits, Example example) {
+    const DecodeStatus status = decode(example.bytes, mode_bits, find_cpu_model(model)->features, example.insn);
+    if (status != DecodeStatus::ok || example.insn.row != &row) return false;
+    example.length = example.insn.length;
+    example.model = model;
+    add_selections(row, example);
+    return true;
 }
 
 /// What sets flags and the conditional jump after it.

@@ -56,6 +56,7 @@ class Universe {
     };
 
     bool enumerate(const Row& row, const char* model);
+    bool try_operand(const Row& row, const char* model, u32 mode_bits, Example example);
     void add(const Key& key, const Example& first, const Example& second = {});
     void add_selections(const Row& row, Example& example);
     void add_fused();
