@@ -53,7 +53,7 @@ enum class Feature : u8 {
     fcmov,
     syscall,
     invlpg_,
-    bios486 // BSWAP and WBINVD: of the 486, but Debian's SeaBIOS executes them on any processor
+    bios486 // BSWAP and WBINVD: of the 486, but Debian's SeaBIOS executes them on any processor (see `in_machine`)
 };
 
 struct FeatureSet {
@@ -87,6 +87,8 @@ struct CpuModel {
 
 /// Null when there is none of that name.
 const CpuModel* find_cpu_model(std::string_view name);
+/// The same processor as a machine has it, whose firmware asks for more than a 386 knows.
+const CpuModel& in_machine(const CpuModel& model);
 /// The names, oldest first.
 std::string_view cpu_model_names();
 

@@ -53,12 +53,12 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       system_control(scheduler, a20,
                      {[this](bool level) { pit.set_gate2(level); }, [this] { return pit.output(2); },
                       [this] { return pit.refresh_toggle(); }, [](bool) {}, [this] { soft_reset(); }}),
-      coprocessor_error(isa_irqs.line(13)),
-      host_bridge(ports, memory), isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16, {[this](bool hard) {
-                                                 if (!hard) return soft_reset();
-                                                 reset_requested_ = true;
-                                                 cpu->leave_requested = true;
-                                             }}),
+      coprocessor_error(isa_irqs.line(13)), host_bridge(ports, memory),
+      isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16, {[this](bool hard) {
+                     if (!hard) return soft_reset();
+                     reset_requested_ = true;
+                     cpu->leave_requested = true;
+                 }}),
       ide(ports, memory, scheduler, isa_irqs.line(14), isa_irqs.line(15)),
       power(ports, memory, scheduler, isa_irqs.line(9, IsaIrqRouter::sci),
             {[this] {
@@ -279,7 +279,8 @@ Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, cons
     if (!bios) return tl::unexpected(bios.error());
     auto vga_bios = load_vga_bios(config.vgabios);
     if (!vga_bios) return tl::unexpected(vga_bios.error());
-    std::unique_ptr<Board> board(new Board(config, host, *model, {std::move(bios->bytes), std::move(vga_bios->bytes)}));
+    std::unique_ptr<Board> board(
+        new Board(config, host, in_machine(*model), {std::move(bios->bytes), std::move(vga_bios->bytes)}));
     if (auto ok = board->attach_media(); !ok) return tl::unexpected(ok.error());
     if (auto ok = board->configure_firmware(); !ok) return tl::unexpected(ok.error());
     board->reset();

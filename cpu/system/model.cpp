@@ -12,11 +12,9 @@ using enum Feature;
 
 constexpr FeatureSet features_8086{i8086, only_8086};
 constexpr FeatureSet features_286{i8086, i186, i286, only_286};
-// BSWAP and WBINVD came with the 486, but Debian's SeaBIOS executes them whatever the processor: a 386 without them
-// could not start.
-constexpr FeatureSet features_386{i8086, i186, i286, i386, only_386, fpu, ud_opcodes, bios486};
+constexpr FeatureSet features_386{i8086, i186, i286, i386, only_386, fpu, ud_opcodes};
 constexpr FeatureSet features_486 = [] {
-    FeatureSet set = features_386 | FeatureSet{i486, invlpg_, cpuid, vme};
+    FeatureSet set = features_386 | FeatureSet{i486, bios486, invlpg_, cpuid, vme};
     set.remove(only_386);
     return set;
 }();
@@ -48,6 +46,14 @@ constexpr CpuModel models[] = {
     {"max", "GenuineIntel", "GlassBox x86 processor", 0x06D8, 4, features_max, cr4_p3, 36,
      "everything implemented: SSE2, PAE, NX"},
 };
+
+// BSWAP and WBINVD came with the 486, but Debian's SeaBIOS executes them whatever the processor: a machine with a 386
+// that lacks them could not start.
+constexpr CpuModel machine_386 = [] {
+    CpuModel model = *std::ranges::find(models, "386", &CpuModel::name);
+    model.features.add(bios486);
+    return model;
+}();
 
 /// A feature's bit in CPUID.1:EDX.
 struct FeatureBit {
@@ -111,6 +117,8 @@ const CpuModel* find_cpu_model(std::string_view name) {
     const auto* found = std::ranges::find(models, name, &CpuModel::name);
     return found == std::end(models) ? nullptr : found;
 }
+
+const CpuModel& in_machine(const CpuModel& model) { return model.name == machine_386.name ? machine_386 : model; }
 
 std::string_view cpu_model_names() {
     return "8086 8088 286 386 486 pentium pentium-mmx pentium-pro pentium3 pentium4 max";
