@@ -8,14 +8,15 @@ namespace {
 
 constexpr u64 mebibyte = 1u << 20;
 // LOADALL set the flags of a case on the 286, where IOPL and NT cannot be set in real mode, whatever it says (README of
-// SingleStepTests/80286). Of the 386's EFLAGS the upper half is floating but for RF and VM.
+// SingleStepTests/80286). Of the 386's EFLAGS the upper half is floating but for RF and VM, and no
+// case begins in virtual-8086 mode.
 constexpr Chip chips[] = {
     {"8088", "8088", false, mebibyte, 0xFFFF, 0xFFFF, false, 4, 0, 0},
     {"8086", "8086", false, mebibyte, 0xFFFF, 0xFFFF, false, 4, 1, 1},
     {"C286", "286", true, 16 * mebibyte, 0x0FFF, 0xFFFF, true, 6, 2, 0},
     {"286", "286", true, 16 * mebibyte, 0x0FFF, 0xFFFF, true, 6, 2, 0},
-    {"386E", "386", true, 16 * mebibyte, 0x3'7FD7, 0x3'7FD7, true, 7, 2, 0},
-    {"386", "386", true, 16 * mebibyte, 0x3'7FD7, 0x3'7FD7, true, 7, 2, 0},
+    {"386E", "386", true, 16 * mebibyte, 0x1'7FD7, 0x3'7FD7, true, 7, 2, 0},
+    {"386", "386", true, 16 * mebibyte, 0x1'7FD7, 0x3'7FD7, true, 7, 2, 0},
 };
 
 std::string models() {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <string_view>
 
 namespace glassbox::conformance::moo {
 
@@ -31,9 +32,12 @@ std::size_t extension_of(const std::string& name) {
     return small.ends_with(".moo") ? 4 : 0;
 }
 
-/// Names of forms hold no spaces and no '#'.
+/// Names of forms hold no spaces, no '#' and nothing that is special in a --filter.
 std::string tidy(std::string name) {
-    std::ranges::replace_if(name, [](char c) { return c <= ' ' || c == '#' || c == 0x7F; }, '_');
+    std::ranges::replace_if(
+        name,
+        [](char c) { return c <= ' ' || c == 0x7F || std::string_view("#*?[]").find(c) != std::string_view::npos; },
+        '_');
     return name;
 }
 

@@ -126,6 +126,7 @@ void Execution::prepare(const Registers& initial) {
     cpu.idtr = clean_idtr_;
     cpu.cr0 = initial.has(reg::cr0) ? initial.value[reg::cr0] : clean_cr0_;
     cpu.cr2 = 0;
+    std::fill_n(cpu.dr.begin(), 4, 0);
     cpu.dr[6] = initial.has(reg::dr6) ? initial.value[reg::dr6] : 0xFFFF'0FF0;
     if (initial.has(reg::dr7) && (initial.value[reg::dr7] & dr7_bits) != 0) {
         cpu.dr[7] = (initial.value[reg::dr7] & dr7_bits) | 0x400;

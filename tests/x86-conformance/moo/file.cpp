@@ -51,8 +51,10 @@ Error Reader::error(u64 offset, const std::string& reason) const {
 }
 
 Expected<std::size_t> Reader::fill(std::size_t size) {
-    constexpr std::size_t step = 1u << 16;
+    constexpr std::size_t longest_step = 1u << 16;
     while (end_ - begin_ < size && !at_end_) {
+        const std::size_t step = step_;
+        step_ = std::min(2 * step_, longest_step); // little when only the header is asked for
         if (begin_ > 0 && end_ + step > buffer_.size()) {
             std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
             end_ -= begin_;

@@ -67,6 +67,7 @@ class Reader {
     std::size_t begin_ = 0, end_ = 0; // what of the buffer has not been used
     u64 offset_ = 0;                  // of begin_ in the data
     bool at_end_ = false;
+    std::size_t step_ = 1u << 10;
     u32 announced_ = 0, found_ = 0;
     Registers mask_;
 };
