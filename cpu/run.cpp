@@ -184,7 +184,8 @@ void step(Cpu& cpu) {
         cpu.pending_debug = held; // what a faulting instruction has hit, it hits again when it is restarted
         return take_fault(cpu);
     }
-    if (trap && !cpu.step_suppressed) cpu.pending_debug |= dr6::BS;
+    // MOV SS and POP SS hold off the trap of their own step for good (SDM 3A 6.8.3).
+    if (trap && !cpu.step_suppressed && !(cpu.shadow & Cpu::shadow_ss)) cpu.pending_debug |= dr6::BS;
 }
 
 /// Finds the block at ip and links the branch that led here to it. Null with a fault raised.

@@ -61,6 +61,11 @@ template <class Ea> bool store80(Cpu& cpu, const Op& op, F80 value) {
     return probe_write(cpu, linear, 10) && store<u64>(cpu, op, linear, value.significand) &&
            store<u16>(cpu, op, second, value.sign_exponent);
 }
+/// A store that an unmasked exception suppresses meets the faults of its operand all the same.
+template <class Ea> bool probe80(Cpu& cpu, const Op& op) {
+    u64 linear = 0;
+    return Ea::write(cpu, op, 10, linear) && probe_write(cpu, linear, 10);
+}
 
 template <class Ea> struct LoadExtended {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
@@ -130,7 +135,8 @@ template <class M, bool pop> struct Store {
             FloatEnv env = f.float_env();
             const typename M::Bits bits = image<M>(env, f.st(0));
             const bool kept = softfloat::store_suppressed(env);
-            if (!kept && !store<typename M::Bits>(cpu, op, linear, bits)) return false;
+            if (kept ? !probe_write(cpu, linear, sizeof bits) : !store<typename M::Bits>(cpu, op, linear, bits))
+                return false;
             note_with_data(cpu, op);
             settle(cpu, op, env);
             if (pop && !kept) f.pop();
@@ -138,7 +144,9 @@ template <class M, bool pop> struct Store {
         }
         static bool store_empty(Cpu& cpu, const Op& op, u64 linear) {
             const bool masked = (cpu.fpu.control & softfloat::flag::invalid) != 0;
-            if (masked && !store<typename M::Bits>(cpu, op, linear, image_of_empty<M>())) return false;
+            if (masked ? !store<typename M::Bits>(cpu, op, linear, image_of_empty<M>())
+                       : !probe_write(cpu, linear, sizeof(typename M::Bits)))
+                return false;
             note_with_data(cpu, op);
             if (stack_underflow(cpu, op) && pop) cpu.fpu.pop();
             return true;
@@ -151,7 +159,8 @@ template <class Ea> struct StoreExtended {
         if (!ready(cpu)) return false;
         FpuState& f = cpu.fpu;
         const bool empty = f.empty(0), masked = (f.control & softfloat::flag::invalid) != 0;
-        if ((!empty || masked) && !store80<Ea>(cpu, op, empty ? indefinite() : f.st(0))) return false;
+        if (empty && !masked ? !probe80<Ea>(cpu, op) : !store80<Ea>(cpu, op, empty ? indefinite() : f.st(0)))
+            return false;
         note_with_data(cpu, op);
         clear_c1(cpu);
         if (empty && !stack_underflow(cpu, op)) return true;
@@ -172,7 +181,7 @@ template <class Ea> struct StoreDecimal {
         F80 raw;
         std::memcpy(&raw.significand, digits.data(), 8);
         std::memcpy(&raw.sign_exponent, digits.data() + 8, 2);
-        if (!kept && !store80<Ea>(cpu, op, raw)) return false;
+        if (kept ? !probe80<Ea>(cpu, op) : !store80<Ea>(cpu, op, raw)) return false;
         note_with_data(cpu, op);
         if (empty)
             stack_underflow(cpu, op);

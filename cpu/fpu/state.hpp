@@ -100,7 +100,11 @@ struct FpuState {
         top = 0;
         valid = 0xff;
     }
-    void emms() { valid = 0; }
+    /// TOP becomes 0 with it, as with all others (SDM 3A, table 12-3).
+    void emms() {
+        top = 0;
+        valid = 0;
+    }
 
     // --- images -------------------------------------------------------------------------------------------------
     /// FNSTENV's image into format.environment_size() bytes; the caller then masks all exceptions (`control |= 0x3f`).

@@ -125,7 +125,8 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
         if (!AnyStack::read(cpu, at, sizeof(T), linear) || !load<T>(cpu, op, linear, values[count])) return false;
         ++count;
     }
-    if (level > 0) values[count++] = static_cast<T>(frame);
+    const u32 frame_pointer = (cpu.r32(RSP) & ~mask) | frame; // all of ESP, on a 16-bit stack too
+    if (level > 0) values[count++] = static_cast<T>(frame_pointer);
     u64 to[33];
     u32 sp = old;
     for (unsigned i = 0; i < count; ++i) {
@@ -138,7 +139,7 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
     for (unsigned i = 0; i < count; ++i) {
         if (!store<T>(cpu, op, to[i], values[i])) return false;
     }
-    cpu.set_reg<T>(8 * RBP, static_cast<T>(frame));
+    cpu.set_reg<T>(8 * RBP, static_cast<T>(frame_pointer));
     AnyStack::set(cpu, final_sp);
     return true;
 }

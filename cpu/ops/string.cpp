@@ -176,6 +176,9 @@ GLASSBOX_HANDLER void repeated(Cpu& cpu, const Op* op, u64 result, u64 carries) 
     // Iterations that the slice has room for, with what was charged for this op and those after it.
     i64 room = cpu.budget + header_of(op).count - op->pos;
     bool started = false, finished = count == 0;
+    if constexpr (kind == String::ins || kind == String::outs) { // the port's permission comes before the count
+        if (count == 0 && !check_port(cpu, cpu.r16(RDX), sizeof(T))) GLASSBOX_LEAVE(leave_fault, cpu, op, f);
+    }
     while (count != 0) {
         if (room <= 0 || cpu.leave_requested) break;
         u32 n = 0;

@@ -216,8 +216,7 @@ bool arpl_register(Cpu& cpu, const Op& op) {
 bool arpl_memory(Cpu& cpu, const Op& op) {
     u64 linear = 0;
     u16 selector = 0;
-    if (!segment_write(cpu, op.seg, offset_of(cpu, op), 2, linear) || !probe_write(cpu, linear, 2) ||
-        !read_linear<u16>(cpu, linear, selector))
+    if (!segment_write(cpu, op.seg, offset_of(cpu, op), 2, linear) || !read_linear<u16>(cpu, linear, selector))
         return false;
     const u16 rpl = cpu.reg<u16>(8u * op.reg) & 3;
     const bool raises = (selector & 3) < rpl;
