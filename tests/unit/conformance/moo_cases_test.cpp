@@ -95,6 +95,26 @@ TEST_CASE("8086: what its successors do otherwise") {
     wrap.final_memory = {{0, 0x5A}};
     CHECK_MESSAGE(stand.passes(wrap), stand.failure.difference);
 
+    Written top; // mov [000f], ax with DS = FFFF: a word over the end of memory
+    top.code = {0xA3, 0x0F, 0x00};
+    top.initial = {{reg::eax, 0x5AA5}, {reg::ds, 0xFFFF}, {reg::eflags, 0xF002}};
+    top.final = {{reg::eip, 0x103}};
+    top.final_memory = {{0xFFFFF, 0xA5}, {0, 0x5A}};
+    CHECK_MESSAGE(stand.passes(top), stand.failure.difference);
+
+    Written end; // mov [ffff], ax: a word over the end of a segment
+    end.code = {0xA3, 0xFF, 0xFF};
+    end.initial = {{reg::eax, 0x5AA5}, {reg::eflags, 0xF002}};
+    end.final = {{reg::eip, 0x103}};
+    end.final_memory = {{0x3FFFF, 0xA5}, {0x30000, 0x5A}};
+    CHECK_MESSAGE(stand.passes(end), stand.failure.difference);
+
+    Written idiv; // rep idiv bl: the quotient is negated (README of SingleStepTests/8088)
+    idiv.code = {0xF3, 0xF6, 0xFB};
+    idiv.initial = {{reg::eax, 100}, {reg::ebx, 7}, {reg::eflags, 0xF002}};
+    idiv.final = {{reg::eax, 0x02F2}, {reg::eip, 0x103}};
+    CHECK_MESSAGE(stand.passes(idiv), stand.failure.difference);
+
     Written flags; // pushf: bits 12 to 15 are ones
     flags.code = {0x9C};
     flags.initial = {{reg::eflags, 0xF003}};
