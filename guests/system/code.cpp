@@ -19,6 +19,8 @@ constexpr Form forms[] = {
     {"code/aliases", "SDM 3A 8.1.3, 8.3, 11.6", aliases},
     {"code/remapped", "SDM 3A 4.10.4.1, 8.3", remapped},
     {"code/remapped-half", "SDM 3A 4.10.4.1, 8.3", remapped_half},
+    {"code/address-spaces", "SDM 3A 4.10.4.1, 8.3", address_spaces},
+    {"code/revoked", "SDM 3A 4.10.4.1, 4.10.4.2", revoked},
     {"code/copies", "SDM 3A 8.1.3", copies},
     {"code/widths", "SDM 3A 3.4.5 (D/B)", widths},
     {"code/bases", "SDM 3A 3.4.5", bases},

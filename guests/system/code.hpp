@@ -67,6 +67,8 @@ void branches(Report& report); // code_branches.cpp
 void aliases(Report& report);  // code_mapping.cpp
 void remapped(Report& report);
 void remapped_half(Report& report);
+void address_spaces(Report& report); // code_spaces.cpp
+void revoked(Report& report);
 void copies(Report& report); // code_modes.cpp
 void widths(Report& report);
 void bases(Report& report);

@@ -57,6 +57,8 @@ constexpr Writer table[] = {
     {"ENTER 0, 0", {0xC8, 0, 0, 0}, 4, 4, false},
     {"CALL rel32", {0xE8, 0, 0, 0, 0}, 5, 4, true},
     {"POP [EDI]", {0x8F, 0x07}, 2, 0, false},
+    {"INSB", {0x6C}, 1, 0, false},
+    {"REP INSD", {0xF3, 0x6D}, 2, 0, false},
     {"SMSW [EDI]", {0x0F, 0x01, 0x27}, 3, 0, false},
     {"SLDT [EDI]", {0x0F, 0x00, 0x07}, 3, 0, false},
     {"FNSTCW [EDI]", {0xD9, 0x3F}, 2, 0, false},
@@ -125,6 +127,7 @@ void attempt(Report& report, const Writer& w, Reach reach, u32 place) {
         c.eax = 0x5A00'7700 + round;
         c.ecx = 1;
         c.ebp = 0x4321'8765 + round;
+        c.eflags |= 0x3000; // IOPL 3, for INS
         if (w.stack) c.esp = first + static_cast<u32>(w.stack);
         if (w.bytes[0] == 0x8F) { // POP: its value lies on the stack
             c.esp -= 4;

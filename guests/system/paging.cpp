@@ -156,6 +156,7 @@ constexpr Form forms[] = {
     {"paging/pointers-cached", "SDM 3A 4.4.1", pointers_cached},
     {"paging/crossing", "SDM 3A 4.7, 6.15 (#PF)", crossing},
     {"paging/fetch-crossing", "SDM 3A 4.7, 6.15 (#PF)", fetch_crossing},
+    {"paging/wide-crossing", "SDM 3A 6.5, SDM 2 FRSTOR, FXRSTOR", wide_crossing},
     {"paging/strings", "SDM 1 7.3.9.3", strings},
     {"paging/stack-crossing", "SDM 2 PUSHA, POPA, ENTER, LEAVE, CALL, RET, IRET", stack_crossing},
     {"paging/inner-stacks", "SDM 3A 5.8.5, 6.12.1", inner_stacks},

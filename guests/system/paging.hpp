@@ -108,6 +108,7 @@ void pointers(Report& report);       // paging_pointers.cpp
 void pointers_cached(Report& report);
 void crossing(Report& report); // paging_crossing.cpp
 void fetch_crossing(Report& report);
+void wide_crossing(Report& report);  // paging_wide.cpp
 void strings(Report& report);        // paging_strings.cpp
 void stack_crossing(Report& report); // paging_stack.cpp
 void inner_stacks(Report& report);

@@ -63,7 +63,7 @@ void attempt(Report& report, Space& s, const Instruction& in, const void* at, co
 
     const u32 done = p.offset / in.width; // whole elements on the near side
     const bool write = !p.source_at_edge && in.writes;
-    const bool denied = !p.read_only || write;
+    const bool denied = !p.read_only || (write && (p.cpl == 3 || features().cpuid)); // the 386 has no CR0.WP
     if (!denied || done >= elements) {
         report.expect_exit(e, end_vector, 0);
         report.expect("ECX", 0, e.ecx);
