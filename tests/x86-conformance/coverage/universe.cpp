@@ -42,7 +42,7 @@ std::vector<ModRm> all_modrm() {
         list.push_back({of(1, 3), 0});
         list.push_back({of(0, 4), 0x8B}); // [ebx+ecx*4]
         list.push_back({of(0, 5), 0});
-        for (unsigned rm = 0; rm < 8; ++rm) list.push_back({of(3, rm), 0});
+        for (const unsigned rm : {3u, 1u, 2u, 0u, 4u, 5u, 6u, 7u}) list.push_back({of(3, rm), 0});
     }
     return list;
 }
@@ -79,12 +79,13 @@ Example encode(const Row& row, const Prefixes& prefixes, const ModRm& operand, u
     if (row.at.map == 3) put(0x3A);
     put(row.at.opcode);
     put(operand.modrm);
-    put(operand.sib);
+    if (operand.sib) put(operand.sib);
     return e;
 }
 
 bool has_immediate(const Row& row) {
-    return std::ranges::any_of(row.args, [](Arg a) { return a == Arg::Ib || a == Arg::Iz || a == Arg::Ibs; });
+    return std::ranges::any_of(row.args,
+                               [](Arg a) { return a == Arg::Ib || a == Arg::Iz || a == Arg::Ibs || a == Arg::Jz; });
 }
 
 /// What the block builder has filled in before it asks for the handler.
@@ -102,6 +103,17 @@ Op filled(const Insn& insn) {
 }
 
 bool can_fault(const Insn& insn) { return insn.mem || (insn.row->attributes & (attr::may_fault | attr::string)); }
+
+/// Whether the block builder can have found these dead and those live: flags are dead when they are all overwritten
+/// before anything reads them or may fault.
+bool possible_neighbours(const Insn& first, const Insn& second) {
+    const OpInfo &a = *first.row->info, &b = *second.row->info;
+    const u32 flags = a.writes | a.undefined;
+    if (!flags) return true;
+    if (can_fault(second) || (b.reads & flags)) return !first.flags_dead;
+    const bool overwritten = (flags & ~(b.writes | b.undefined)) == 0;
+    return !overwritten || first.flags_dead;
+}
 
 std::string hex_of(const Example& e) {
     std::string text;
@@ -167,11 +179,11 @@ void Universe::add(const Key& key, const Example& first, const Example& second) 
 /// What the block builder adds to an instruction: whether its flags matter, and where its target is.
 void Universe::add_selections(const Row& row, Example& example) {
     const bool may_be_dead = (row.info->writes | row.info->undefined) != 0 && !(row.attributes & attr::ends_block);
-    const bool branch = (row.attributes & attr::branch) != 0;
+    const bool near = (row.attributes & attr::branch) && example.insn.imm < 0x80;
     for (const bool dead : {false, true}) {
         if (dead && !may_be_dead) continue;
         for (const bool in_page : {false, true}) {
-            if (in_page && !branch) continue;
+            if (in_page && !near) continue;
             example.insn.flags_dead = dead;
             example.insn.in_page = in_page;
             Op op = filled(example.insn);
@@ -197,7 +209,7 @@ bool Universe::enumerate(const Row& row, const char* model) {
             if (!worth_trying(row, prefixes) || (!wide && (prefixes.opsize || prefixes.addrsize))) continue;
             for (const ModRm& operand : operands)
                 found |= try_operand(row, model, bits, encode(row, prefixes, operand, 1));
-            if (!has_immediate(row)) continue; // shifts by nothing are handlers of their own
+            if (!has_immediate(row)) continue; // shifts by nothing, branches that stay near
             for (const ModRm& operand : operands)
                 found |= try_operand(row, model, bits, encode(row, prefixes, operand, 0));
         }
@@ -232,7 +244,7 @@ void Universe::add_fused() {
     }
 }
 
-/// Neighbours with one handler. One whose flags are dead never stands before one that may fault.
+/// Neighbours with one handler.
 void Universe::add_pairs() {
     std::vector<Example> members;
     std::vector<Handler> handlers;
@@ -243,7 +255,7 @@ void Universe::add_pairs() {
     }
     for (std::size_t a = 0; a < members.size(); ++a) {
         for (std::size_t b = 0; b < members.size(); ++b) {
-            if (members[a].insn.flags_dead && can_fault(members[b].insn)) continue;
+            if (!possible_neighbours(members[a].insn, members[b].insn)) continue;
             if (const Handler both = pair_of(handlers[a], handlers[b])) add({nullptr, both}, members[a], members[b]);
         }
     }

@@ -1,0 +1,153 @@
+// Every handler of the coverage report's universe runs, those that single instructions never get included: fused
+// neighbours, dead flags, branches within a page. The reference is the same processor with every shortcut off (no
+// fusing, no fast road to memory, all flags computed); from many states both must end in the same one. That each
+// handler was really put into the block is checked, too.
+#include "tests/x86-conformance/bare_machine.hpp"
+#include "tests/x86-conformance/coverage/universe.hpp"
+
+#include "cpu/block/cache.hpp"
+#include "cpu/decode/reference.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <map>
+
+using namespace glassbox;
+using namespace glassbox::conformance;
+
+namespace {
+
+constexpr u64 ram_bytes = 1 << 17;
+constexpr u32 code_page = 0x1000;
+constexpr unsigned trials = 4;
+
+struct Placed final : BlockObserver {
+    void built(const Insn&, Handler handler) override { handlers.push_back(handler); }
+    std::vector<Handler> handlers;
+};
+
+/// The bytes of a program and what it takes to run it.
+struct Program {
+    std::vector<u8> code;
+    u32 start = code_page;
+    u64 instructions = 1;
+};
+
+/// Targets and fall-throughs within the page, or both in the next one. Dead flags are overwritten at once.
+Program program_for(const Variant& v) {
+    Program program;
+    const auto append = [&](const Example& e) {
+        program.code.insert(program.code.end(), e.bytes.begin(), e.bytes.begin() + e.length);
+    };
+    append(v.first);
+    if (v.second.length) append(v.second);
+    const Insn& last = v.second.length ? v.second.insn : v.first.insn;
+    const bool branch = (last.row->attributes & attr::branch) != 0;
+    if (branch && !last.in_page) program.start = code_page + static_cast<u32>(page_size - program.code.size());
+    program.instructions = v.second.length ? 2 : 1;
+    const bool last_writes = v.second.length && (last.row->info->writes | last.row->info->undefined) != 0;
+    if (last.flags_dead || (v.first.insn.flags_dead && !last_writes)) {
+        program.code.insert(program.code.end(), {0x84, 0xC0}); // test al, al
+        ++program.instructions;
+    }
+    program.code.insert(program.code.end(), 4, 0xF4);
+    return program;
+}
+
+class Processor {
+  public:
+    Processor(const char* model, bool fuse) : machine_(ram_bytes, model) {
+        EngineOptions options;
+        options.fuse = fuse;
+        machine_.cpu.set_engine(options);
+        machine_.cpu.blocks->observe(&placed);
+    }
+
+    void load(const Program& program, Random random) {
+        for (u64 at = 0; at < ram_bytes; at += 8) machine_.put<u64>(at, random.next());
+        for (std::size_t i = 0; i < program.code.size(); ++i) machine_.put<u8>(program.start + i, program.code[i]);
+        machine_.cpu.forget_blocks();
+        placed.handlers.clear();
+    }
+    void run(const Program& program, u32 mode_bits, Random random) {
+        Cpu& cpu = machine_.cpu;
+        reset_state(cpu);
+        if (mode_bits & mode::protected_mode) cpu.cr0 = (cpu.cr0 & ~(cr0::EM | cr0::TS)) | cr0::PE;
+        cpu.cr4 = cpu.model->cr4_bits & (cr4::OSFXSR | cr4::OSXMMEXCPT);
+        set_segments(cpu, mode_bits);
+        for (unsigned i = 0; i < 8; ++i) cpu.gpr[i] = static_cast<u32>(random.next() >> random.below(32));
+        // Pointers, for most of the time.
+        for (const Gpr pointer : {RBX, RSP, RBP, RSI, RDI}) cpu.gpr[pointer] = 0x4000 + random.below(0x8000);
+        cpu.gpr[RCX] = random.below(0x1000);
+        cpu.set_full_eflags(static_cast<u32>(random.next()) & eflags::OSZAPC);
+        cpu.flush_tlb(false);
+        cpu.update_mode();
+        cpu.ip = program.start;
+        cpu.run(program.instructions);
+    }
+    std::vector<u8> state() {
+        Archive archive = Archive::saver();
+        machine_.cpu.persist(archive);
+        return std::move(archive.bytes());
+    }
+    std::span<u8> ram() { return machine_.ram(); }
+
+    Placed placed;
+
+  private:
+    static void set_segments(Cpu& cpu, u32 mode_bits) {
+        const bool real = !(mode_bits & mode::protected_mode);
+        constexpr u32 flat = mode::flat_ds;
+        for (unsigned i = 0; i < cpu.seg.size(); ++i) {
+            Segment& s = cpu.seg[i];
+            s.selector = 0;
+            s.base = 0;
+            const bool whole = i == CS ? (mode_bits & mode::big_cs) != 0 : (mode_bits & flat) != 0;
+            s.limit = whole ? 0xFFFF'FFFF : real ? 0xFFFF : 0x1'FFFF;
+            s.access = Segment::P | Segment::S | Segment::writable | Segment::accessed;
+            if (i == CS) s.access |= Segment::code;
+            const u32 wide = i == CS ? mode::code32 : mode::stack32;
+            if (mode_bits & wide) s.access |= Segment::DB;
+            s.update(real);
+        }
+    }
+    Machine machine_;
+};
+
+/// The processors of one model: with all shortcuts, and with none.
+struct Both {
+    explicit Both(const char* model) : fast(model, true), plain(model, false) {}
+    Processor fast, plain;
+};
+
+bool same_memory(Processor& a, Processor& b) { return std::ranges::equal(a.ram(), b.ram()); }
+
+} // namespace
+
+TEST_CASE("coverage: every handler runs, and does what the separate slow ones do") {
+    const Universe universe;
+    std::map<std::string, Both> processors;
+    unsigned not_placed = 0;
+    for (std::size_t n = 0; n < universe.variants().size(); ++n) {
+        const Variant& v = universe.variants()[n];
+        Both& both = processors.try_emplace(v.first.model, v.first.model).first->second;
+        const Program program = program_for(v);
+        INFO(encoding_of(*v.row), " ", v.row->info->mnemonic, ": ", v.text());
+        both.fast.load(program, Random(n));
+        both.plain.load(program, Random(n));
+        for (unsigned trial = 0; trial < trials; ++trial) {
+            const Random random = Random::of_case(1, "handlers", n * trials + trial);
+            both.fast.run(program, v.first.insn.mode, random);
+            both.plain.run(program, v.first.insn.mode, random);
+            REQUIRE((both.fast.state() == both.plain.state()));
+        }
+        REQUIRE(same_memory(both.fast, both.plain));
+        const bool placed = std::ranges::count(both.fast.placed.handlers, v.handler) != 0;
+        if (!placed) {
+            ++not_placed;
+            MESSAGE("not placed: " << encoding_of(*v.row) << " " << v.row->info->mnemonic << ": " << v.text());
+        }
+    }
+    CHECK(not_placed == 0);
+}
