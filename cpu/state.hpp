@@ -246,8 +246,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     void set_engine(const EngineOptions& options);
 
     void bump_epoch();
-    /// Drops every decoded block and every reference to one.
-    void forget_blocks();
+    /// Drops every decoded block and every reference to one; with `marks` also the knowledge which memory held them.
+    void forget_blocks(bool marks = true);
     void request_leave(const Op* op);
 
     /// The faults that led to a shutdown, oldest first, for the autopsy.

@@ -31,7 +31,7 @@ BlockHeader* BlockCache::allocate(Cpu& cpu, unsigned ops, bool scratch) {
         return reinterpret_cast<BlockHeader*>(at);
     }
     if (used_ + bytes > arena_bytes) {
-        cpu.forget_blocks();
+        cpu.forget_blocks(false);
         cpu.bump_epoch();
     }
     auto* block = reinterpret_cast<BlockHeader*>(arena_ + used_);
@@ -39,9 +39,9 @@ BlockHeader* BlockCache::allocate(Cpu& cpu, unsigned ops, bool scratch) {
     return block;
 }
 
-void BlockCache::forget_all() {
+void BlockCache::forget_all(bool marks) {
     std::fill(buckets_.begin(), buckets_.end(), nullptr);
-    for (PageCode& page : page_store_) page = PageCode{};
+    for (PageCode& page : page_store_) page = PageCode{marks ? 0 : page.granules, nullptr};
     used_ = 0;
     ++statistics_.flushes;
 }

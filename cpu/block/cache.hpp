@@ -43,7 +43,9 @@ class BlockCache {
     }
     /// Memory was written. True when decoded code was hit: the page's blocks are gone and the epoch has moved on.
     bool written(Cpu& cpu, u64 phys, u64 size);
-    void forget_all();
+    /// `marks`: also which memory holds code. When only room is wanted they stay, so that the same writes take the slow
+    /// road as without a cache.
+    void forget_all(bool marks);
 
     struct Statistics {
         u64 built = 0, dropped_pages = 0, flushes = 0;

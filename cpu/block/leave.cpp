@@ -150,7 +150,7 @@ void Cpu::sync_time(const Op* op) {
 void Cpu::bump_epoch() {
     if (++epoch == 0) { // once in 2^32: no stale entry may come to life again
         epoch = 1;
-        forget_blocks();
+        forget_blocks(false);
     }
 }
 
@@ -160,8 +160,8 @@ void Cpu::set_engine(const EngineOptions& options) {
     update_mode(); // picks the tables of first tries
 }
 
-void Cpu::forget_blocks() {
-    blocks->forget_all();
+void Cpu::forget_blocks(bool marks) {
+    blocks->forget_all(marks);
     jump_cache.fill(JumpEntry{});
 }
 

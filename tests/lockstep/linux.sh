@@ -6,9 +6,8 @@ need xorriso xorriso
 package amd64 isolinux syslinux-common
 linux_job <<'J'
 echo "@@arrived $(uname -m)"
-sha256sum /proc/kallsyms >/dev/null
 i=0
-while [ $i -lt 200 ]; do echo $i >/tmp/$i; i=$((i + 1)); done
+while [ $i -lt 50 ]; do echo $i >/tmp/$i; i=$((i + 1)); done
 cat /tmp/* | sort -n | tail -n 1
 J
 mkdir -p "$work/iso/isolinux"
