@@ -5,6 +5,7 @@
 
 #include "tests/x86-conformance/host/case.hpp"
 #include "tests/x86-conformance/host/forms.hpp"
+#include "tests/x86-conformance/host/known.hpp"
 
 #include <string>
 #include <vector>
@@ -17,16 +18,6 @@ struct Difference {
     Kind kind{};
     std::string field, expected, got;
 };
-
-enum class Vendor : u8 { intel, amd, other };
-Vendor host_vendor();
-
-/// A thing in which processors differ by their vendors' manuals.
-struct KnownDifference {
-    const char* what;
-    const char* source;
-};
-std::vector<KnownDifference> known_differences();
 
 class Comparison {
   public:

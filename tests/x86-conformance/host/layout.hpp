@@ -34,6 +34,7 @@ inline constexpr u8 code_filler = 0xCC;
 /// Selectors of every 64-bit Linux.
 inline constexpr u16 flat_code = 0x23, flat_data = 0x2B;
 inline constexpr u16 gdt_limit = 0x7F;
+inline constexpr u16 first_kernel_selector = 0x30; ///< from here to the limit: not the same for every kernel
 
 /// An LDT entry as modify_ldt takes it.
 struct SegmentSpec {

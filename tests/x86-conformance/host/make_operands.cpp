@@ -15,6 +15,7 @@ bool is_bit_string(const Row& row) {
 }
 bool is_offset_form(const Row& row) { return is_offset(row); }
 
+constexpr u32 misaligned_mode = 1u << 17; // MXCSR.MM of AMD's processors, which the model lacks
 constexpr u32 x87_environment = 28, x87_state = 108;
 
 } // namespace
@@ -74,7 +75,8 @@ u16 Maker::any_selector() {
 }
 
 u32 Maker::code_target(u16 selector) {
-    if (random_.chance(24)) return biased(random_);
+    const u32 wild = biased(random_);
+    if (random_.chance(24) && ((wild ^ r_.eip) & 0xFFFF)) return wild;
     u32 at = random_.below(code_size);
     if (at + 24 > in_.code_at && at < in_.code_at + 24)
         at = in_.code_at < code_size / 2 ? code_size - 64 : 32; // not itself
@@ -144,7 +146,8 @@ void Maker::before_operand() {
     if (at_opcode(0, 0x8E, 0x8E) && random_.chance(2)) e_.reg = static_cast<u8>(random_.below(6));
     const bool selector_operand =
         at_opcode(0, 0x8E, 0x8E) || at_opcode(1, 0x00, 0x00) || at_opcode(1, 0x02, 0x03) || is("arpl");
-    if (selector_operand && !e_.memory && e_.rm != RSP) set_register(e_.rm, 2, any_selector());
+    if (selector_operand && e_.rm == RSP) e_.rm = RBP;
+    if (selector_operand && !e_.memory) set_register(e_.rm, 2, any_selector());
     if (at_opcode(1, 0x20, 0x23)) e_.mod = static_cast<u8>(random_.below(4)); // the manual: taken as 3
     if (at_opcode(1, 0x20, 0x23) && e_.mod != 3) e_.mod = 3;
     if (is("bound")) keep(e_.reg);
@@ -193,7 +196,8 @@ void Maker::fill_special_operand(std::span<u8> value) {
     const unsigned v = shape_.opsize();
     if (is("fldenv") || is("frstor") || is("fxrstor")) return make_environment(value);
     if (is_x87(row_)) return any_x87_operand(random_, row_.at.opcode, static_cast<unsigned>(row_.at.digit_ & 7), value);
-    if (is("ldmxcsr")) return put(0, static_cast<u32>(random_.next()) & (random_.chance(8) ? ~u32{0} : 0xFFFF));
+    if (is("ldmxcsr"))
+        return put(0, static_cast<u32>(random_.next()) & (random_.chance(8) ? ~misaligned_mode : 0xFFFF));
     if (row_.feature >= Feature::mmx && row_.feature <= Feature::sse2) {
         const unsigned kind = random_.below(5);
         for (std::size_t at = 0; at < value.size(); at += 8) put(at, any_lane(random_, kind));
@@ -242,7 +246,7 @@ void Maker::make_environment(std::span<u8> image) {
         put(fx_opcode, static_cast<u16>(random_.next()));
         put(fx_ip, static_cast<u32>(random_.next()));
         put(fx_dp, static_cast<u32>(random_.next()));
-        if (random_.chance(12)) put(fx_mxcsr, u32{1} << random_.below(32));
+        if (random_.chance(12)) put(fx_mxcsr, u32{1} << random_.below(32) & ~misaligned_mode);
         return;
     }
     const std::size_t step = shape_.opsize();

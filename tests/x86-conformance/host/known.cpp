@@ -1,0 +1,326 @@
+#include "tests/x86-conformance/host/known.hpp"
+
+#include "cpu/decode/row.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+namespace glassbox::conformance::host {
+
+namespace {
+
+constexpr int db = 1, ud = 6, ss = 12, gp = 13, pf = 14, mf = 16, ac = 17;
+
+template <class... Names> bool named(const Situation& s, Names... names) {
+    const std::string_view name = s.row.info->mnemonic;
+    return ((name == names) || ...);
+}
+bool faulted(const Situation& s) { return !s.completed; }
+
+u16 status_of(const Output& out) {
+    u16 value = 0;
+    std::memcpy(&value, out.after.fx.data() + fx_status, 2);
+    return value;
+}
+/// The outcome of an exception and all that goes with it.
+void take_exception(Situation& s) {
+    s.ours.vector = s.host.vector;
+    s.ours.error = s.host.error;
+    s.ours.cr2 = s.host.cr2;
+    s.ours.after.eip = s.host.after.eip;
+    s.ours.after.eflags = (s.ours.after.eflags & ~eflags::RF) | (s.host.after.eflags & eflags::RF);
+}
+
+void take_memory(Situation& s) {
+    s.ours.changes = s.host.changes;
+    s.ours.change = s.host.change;
+}
+
+u32 base_of(u16 selector) {
+    return (selector & 4) && selector >> 3 < static_cast<int>(ldt.size()) ? ldt[selector >> 3].base : 0;
+}
+bool wide_stack(const Input& in) { return !(in.before.seg[SS] & 4) || ldt[in.before.seg[SS] >> 3].big; }
+/// Of the stack, at this distance from its top.
+u32 stack_at_distance(const Input& in, u32 distance) {
+    const u32 sp = in.before.gpr[RSP] + distance;
+    return base_of(in.before.seg[SS]) + (wide_stack(in) ? sp : sp & 0xFFFF);
+}
+u32 stack_top(const Input& in) { return stack_at_distance(in, 0); }
+u32 operand_offset(const Situation& s) {
+    if (!s.insn || !s.insn->mem) return 0;
+    const auto part = [&](unsigned at) { return at < 64 ? s.in.before.gpr[at / 8] : 0; };
+    const u32 offset = part(s.insn->base) + (part(s.insn->index) << s.insn->scale) + static_cast<u32>(s.insn->disp);
+    return s.insn->addrsize == 2 ? offset & 0xFFFF : offset;
+}
+u32 operand_linear(const Situation& s) {
+    return s.insn ? operand_offset(s) + base_of(s.in.before.seg[s.insn->segment]) : 0;
+}
+bool within(u32 linear, u32 from, u32 size) { return linear - from < size; }
+
+/// Takes bytes of the data region out of the comparison.
+void ignore_memory(Situation& s, u32 linear, u32 size) {
+    static const auto pattern = data_pattern();
+    for (Output* out : {&s.host, &s.ours}) {
+        if (out->changes > Output::most_changes) return;
+        u32 kept = 0;
+        for (u32 i = 0; i < out->changes; ++i) {
+            Output::Change c = out->change[i];
+            u8 bytes[8];
+            std::memcpy(bytes, &c.value, 8);
+            for (u32 k = 0; k < 8; ++k) {
+                if (within(data_start + c.at + k, linear, size)) bytes[k] = pattern[c.at + k];
+            }
+            std::memcpy(&c.value, bytes, 8);
+            if (std::memcmp(bytes, pattern.data() + c.at, 8) != 0) out->change[kept++] = c;
+        }
+        out->changes = kept;
+    }
+}
+
+// --- entries
+// ----------------------------------------------------------------------------------------------------------
+void x87_pointers_on_exception(Situation& s) {
+    if (!(status_of(s.host) & 0x80)) s.x87_pointers = false;
+}
+void rf_of_fetch_limit(Situation& s) {
+    if (s.host.vector == gp && s.ours.vector == gp && s.host.after.eip == s.ours.after.eip)
+        s.ours.after.eflags = (s.ours.after.eflags & ~eflags::RF) | (s.host.after.eflags & eflags::RF);
+}
+void rf_of_string_step(Situation& s) {
+    if (s.host.vector == db && s.ours.vector == db && (s.row.attributes & attr::string) &&
+        s.host.after.eip == s.in.before.eip)
+        s.ours.after.eflags &= ~eflags::RF, s.host.after.eflags &= ~eflags::RF;
+}
+void alignment_before_stack_limit(Situation& s) {
+    const bool vector_row = s.row.feature >= Feature::fxsr && s.row.feature <= Feature::sse2;
+    if (vector_row && s.host.vector == gp && s.ours.vector == ss && (operand_linear(s) & 15) != 0) take_exception(s);
+}
+void alignment_check_before_page_fault(Situation& s) {
+    if (s.host.vector == ac && s.ours.vector == pf && (operand_linear(s) & 15) != 0 &&
+        (s.in.before.eflags & eflags::AC))
+        take_exception(s);
+}
+/// Intel's processors check the two halves.
+void alignment_check_of_16_bytes(Situation& s) {
+    const bool vector_row = s.row.feature >= Feature::sse && s.row.feature <= Feature::sse2;
+    if (!vector_row || s.host.vector != ac || s.ours.vector == ac || (operand_linear(s) & 15) != 8) return;
+    take_exception(s);
+    s.ours.after = s.in.before;
+    s.ours.after.eflags = s.host.after.eflags;
+    take_memory(s);
+}
+void limit_after_branch(Situation& s) {
+    const u16 cs = s.in.before.seg[CS];
+    if (!(s.row.attributes & attr::branch) || !(cs & 4) || !s.insn) return;
+    if (s.host.vector != gp || s.host.after.eip != s.in.before.eip) return;
+    if (s.in.before.eip + s.insn->length > ldt[cs >> 3].limit) {
+        take_exception(s);
+        s.ours.after.gpr = s.host.after.gpr;
+        take_memory(s);
+    }
+}
+void arpl_checks_when_writing(Situation& s) {
+    if (!named(s, "arpl") || s.ours.vector != gp || s.ours.after.eip != s.in.before.eip) return;
+    take_exception(s);
+    s.ours.after.gpr = s.host.after.gpr;
+    s.ours.after.eflags = s.host.after.eflags;
+    take_memory(s);
+}
+void push_segment_upper_half(Situation& s) {
+    const bool pushes = named(s, "push") && s.row.args[0] >= Arg::ES && s.row.args[0] <= Arg::GS;
+    if (pushes && s.completed && s.insn && s.insn->opsize == 4) {
+        const u32 mask = wide_stack(s.in) ? ~u32{0} : 0xFFFF;
+        const u32 at = base_of(s.in.before.seg[SS]) + ((s.in.before.gpr[RSP] - 4) & mask);
+        ignore_memory(s, at + 2, 2);
+    }
+}
+/// The host moves all 32 bits, the model 16: the upper half may fault.
+void segment_stack_width(Situation& s) {
+    if (!named(s, "push", "pop") || s.row.args[0] < Arg::ES || s.row.args[0] > Arg::GS || !s.insn) return;
+    if (s.insn->opsize != 4 || s.host.after.eip != s.in.before.eip || s.host.vector == db) return;
+    const bool near = s.host.vector != pf || within(s.host.cr2, stack_top(s.in) - 4, 8);
+    const bool memory_fault = s.host.vector == pf || s.host.vector == ac || s.host.vector == ss;
+    if (!near || !memory_fault || s.ours.after.eip == s.in.before.eip) return;
+    take_exception(s);
+    s.ours.after.gpr = s.host.after.gpr;
+    s.ours.after.seg = s.host.after.seg;
+    ignore_memory(s, stack_top(s.in) - 4, 4);
+}
+void mxcsr_mask(Situation& s) {
+    if (named(s, "fxsave") && s.completed) ignore_memory(s, operand_linear(s) + 28, 4);
+}
+void stack_written_before_fault(Situation& s) {
+    if (!named(s, "call", "enter", "pusha") || !faulted(s)) return;
+    constexpr u32 most = 4 * 34;
+    ignore_memory(s, stack_top(s.in) - most, most);
+    if (!wide_stack(s.in)) ignore_memory(s, base_of(s.in.before.seg[SS]) + 0x1'0000 - most, most);
+    const bool pushed_first =
+        s.ours.vector == gp && (s.host.vector == pf || s.host.vector == ss || s.host.vector == ac);
+    if (named(s, "call") && pushed_first &&
+        (s.host.vector != pf || within(s.host.cr2, stack_at_distance(s.in, 0u - 8), 8)))
+        take_exception(s);
+}
+void popa_partly_done(Situation& s) {
+    if (!named(s, "popa") || !faulted(s) || s.host.vector != s.ours.vector) return;
+    for (const unsigned i : {RDI, RSI, RBP, RBX, RDX, RCX, RAX}) s.ours.after.gpr[i] = s.host.after.gpr[i];
+    if (s.host.vector == pf && within(s.host.cr2, stack_top(s.in), 32)) take_exception(s);
+}
+void take_mmx_state(Situation& s) {
+    constexpr u16 top = 0x3800;
+    u16 status = status_of(s.ours);
+    status = static_cast<u16>((status & ~top) | (status_of(s.host) & top));
+    // TOP moves, and with it the order in which the registers are listed.
+    std::memcpy(s.ours.after.fx.data() + fx_status, &status, 2);
+    s.ours.after.fx[fx_tags] = s.host.after.fx[fx_tags];
+    std::memcpy(s.ours.after.fx.data() + fx_registers, s.host.after.fx.data() + fx_registers, 8 * 16);
+}
+void mmx_entered_before_exception(Situation& s) {
+    if (named(s, "cvtps2pi", "cvttps2pi", "cvtpd2pi", "cvttpd2pi", "cvtpi2ps", "cvtpi2pd") && faulted(s))
+        take_mmx_state(s);
+}
+void mmx_kept_with_memory(Situation& s) {
+    if (!named(s, "cvtpi2ps") || !s.insn || !s.insn->mem) return;
+    take_mmx_state(s);
+    if (s.ours.vector != mf || s.host.vector == mf) return;
+    take_exception(s); // no transition, no #MF
+    s.ours.after.fx = s.host.after.fx;
+}
+void masked_store_faults(Situation& s) {
+    if (!named(s, "maskmovq", "maskmovdqu") || !faulted(s)) return;
+    take_mmx_state(s);
+    if (s.host.vector == pf || s.host.vector == gp || s.host.vector == ac || s.host.vector == ss) {
+        take_exception(s);
+        take_memory(s); // some bytes may have been written
+    }
+}
+void fcomi_c1(Situation& s) {
+    if (!named(s, "fcomi", "fcomip", "fucomi", "fucomip")) return;
+    s.ours.after.fx[fx_status + 1] =
+        static_cast<u8>((s.ours.after.fx[fx_status + 1] & ~2) | (s.host.after.fx[fx_status + 1] & 2));
+}
+void loop_with_rep(Situation& s) {
+    if (!named(s, "loope", "loopne") || !s.insn || !s.insn->rep) return;
+    take_exception(s);
+    s.ours.after.gpr = s.host.after.gpr;
+}
+void locked_cr(Situation& s) {
+    if (named(s, "mov") && s.row.at.map == 1 && s.host.vector == gp && s.ours.vector == ud) take_exception(s);
+}
+/// Where the data holds such a selector by chance: no case chooses one.
+void kernel_descriptors(Situation& s) {
+    const u32 selector = s.ours.error & 0xFFFC;
+    const bool loads = named(s, "mov", "pop", "lds", "les", "lss", "lfs", "lgs", "jmp", "call", "retf", "iret");
+    if (!loads || s.ours.vector != gp || selector < first_kernel_selector || selector > gdt_limit) return;
+    take_exception(s);
+    s.ours.after = s.host.after;
+    take_memory(s);
+}
+void wrap_at_4g(Situation& s) {
+    if (!s.insn || !s.insn->mem || operand_offset(s) < 0xFFFF'FE00 || !faulted(s)) return;
+    if ((s.host.vector == gp || s.host.vector == ss) && (s.ours.vector == pf || s.ours.vector == ac)) take_exception(s);
+}
+void int1_address(Situation& s) {
+    if (named(s, "int1") && s.host.vector == db && s.ours.vector == db && s.host.after.eip == s.in.before.eip)
+        take_exception(s);
+}
+void far_return_order(Situation& s) {
+    const bool memory_fault = s.host.vector == pf || s.host.vector == ss || s.host.vector == ac;
+    if (!named(s, "retf", "iret") || !memory_fault || !faulted(s)) return;
+    const u32 width = s.insn ? s.insn->opsize : 4;
+    const u32 frame = named(s, "iret") ? 3 * width : 2 * width;
+    const u32 outer = stack_at_distance(s.in, frame + (s.insn ? static_cast<u32>(s.insn->imm) : 0));
+    const bool first = s.host.vector == pf && s.ours.vector == pf && within(s.host.cr2, stack_top(s.in), frame);
+    const bool looked_outside = s.ours.vector == gp && (s.host.vector != pf || within(s.host.cr2, outer, 2 * width));
+    if (first || looked_outside) take_exception(s);
+}
+void image_order(Situation& s) {
+    if (!named(s, "fnsave", "fnstenv", "frstor", "fldenv", "fxsave", "fxrstor") && s.row.args[0] != Arg::Mt) return;
+    if (!faulted(s)) return;
+    const auto memory_fault = [](int vector) { return vector == gp || vector == ss || vector == pf || vector == ac; };
+    if (!memory_fault(s.ours.vector) || !memory_fault(s.host.vector)) return;
+    if (s.host.vector == pf && !within(s.host.cr2, operand_linear(s), 512)) return;
+    take_exception(s);
+    ignore_memory(s, operand_linear(s), 512);
+}
+void ud_without_modrm(Situation& s) {
+    if (named(s, "ud0", "ud1") && s.host.vector == ud && (s.ours.vector == gp || s.ours.vector == pf))
+        take_exception(s);
+}
+
+constexpr KnownDifference table[] = {
+    {Vendor::amd, "the x87 pointers and opcode are kept only for unmasked exceptions",
+     "AMD APM 2, 11.4.4: FXSAVE and XSAVE store them only when FSW.ES is set", x87_pointers_on_exception},
+    {Vendor::amd, "RF is clear in the image that #GP pushes when the fetch is beyond the limit of CS",
+     "seen on family 1Ah; SDM 3B 17.3.1.1 sets it for every fault, AMD APM 2, 3.1.6 does not say", rf_of_fetch_limit},
+    {Vendor::amd, "RF is clear in the image that a single-step trap between iterations pushes",
+     "seen on family 1Ah; SDM 3B 17.3.1.1 sets it, AMD APM 2, 3.1.6 does not say", rf_of_string_step},
+    {Vendor::amd, "a misaligned vector operand beyond the limit of SS is #GP, not #SS",
+     "AMD APM 2, table 8-9 leaves the order open", alignment_before_stack_limit},
+    {Vendor::amd, "a misaligned vector operand under EFLAGS.AC is #AC before its page fault",
+     "seen on family 1Ah; SDM 3A table 6-2 has the page fault first", alignment_check_before_page_fault},
+    {Vendor::amd, "MOVUPS and its kin are #AC when not on 16 bytes", "AMD APM 2, 8.2.18; SDM 3A 6.15 (17): on 8 bytes",
+     alignment_check_of_16_bytes},
+    {Vendor::amd, "a taken branch that ends at the limit of CS is sometimes #GP for what follows it",
+     "seen on family 1Ah, not every time", limit_after_branch},
+    {Vendor::amd, "ARPL asks for a writable segment only when it writes",
+     "seen on family 1Ah; SDM 2A, ARPL: #GP always", arpl_checks_when_writing},
+    {Vendor::amd, "PUSH of a segment register with 32 bits writes zeros above the selector",
+     "SDM 2B, PUSH: some processors write 16 bits and leave the rest; AMD's write 32", push_segment_upper_half},
+    {Vendor::amd, "PUSH and POP of a segment register with 32 bits can fault on the upper half",
+     "SDM 2B, PUSH and POP: some processors move 16 bits; AMD's move 32", segment_stack_width},
+    {Vendor::amd, "MXCSR_MASK shows MXCSR.MM, which the model lacks", "AMD APM 1, 4.2.2", mxcsr_mask},
+    {Vendor::amd, "CALL, ENTER and PUSHA have written below the stack pointer when they fault",
+     "seen on family 1Ah; AMD APM 3 gives no order, SDM 2 checks the target first", stack_written_before_fault},
+    {Vendor::amd, "POPA has loaded some registers when a later one faults",
+     "seen on family 1Ah; the instruction restarts, so neither manual says", popa_partly_done},
+    {Vendor::amd, "conversions to and from MMX have entered MMX state when they end in #XM or a memory fault",
+     "seen on family 1Ah; SDM 2A has the transition with completion", mmx_entered_before_exception},
+    {Vendor::amd, "CVTPI2PS with a memory operand is no MMX instruction: tags stay, nothing waits",
+     "AMD APM 4, CVTPI2PS; SDM 2A has the transition for both forms", mmx_kept_with_memory},
+    {Vendor::amd, "FCOMI and its kin leave C1 as it was", "AMD APM 5, FCOMI; SDM 2A clears it", fcomi_c1},
+    {Vendor::amd, "F2 and F3 before LOOPE and LOOPNE change the condition",
+     "seen on family 1Ah; SDM 2 has the prefixes reserved there", loop_with_rep},
+    {Vendor::amd, "LOCK MOV to and from CR0 means CR8", "AMD APM 3, MOV CRn", locked_cr},
+    {Vendor::other, "GDT entries 30h to 78h are those of the host's kernel", "Linux, arch/x86/include/asm/segment.h",
+     kernel_descriptors},
+    {Vendor::other, "an operand over the end of a segment of 4 GiB is #GP or wraps",
+     "SDM 3A 5.3: implementation-specific", wrap_at_4g},
+    {Vendor::other, "MASKMOVQ and MASKMOVDQU may fault on bytes that the mask leaves out",
+     "SDM 2B, MASKMOVQ: implementation dependent", masked_store_faults},
+    {Vendor::amd, "INT1 pushes its own address", "seen on family 1Ah under a hypervisor; SDM 2A, INT1: a trap",
+     int1_address},
+    {Vendor::amd,
+     "RETF and IRET read the selector before the offset, and the outer stack before they check the selector",
+     "AMD APM 3, RETF, gives no order", far_return_order},
+    {Vendor::other, "which of several faults of an x87 image or 80-bit operand comes first",
+     "SDM 1, 8.1.10 and 10.5 give the layout, not the order of the accesses", image_order},
+    {Vendor::amd, "UD0 and UD1 are #UD without a look at ModRM", "SDM 2B, UD: some processors take no ModRM",
+     ud_without_modrm},
+};
+
+} // namespace
+
+std::span<const KnownDifference> known_differences() { return table; }
+
+void settle(Vendor vendor, Situation& s) {
+    for (const KnownDifference& known : table) {
+        if (known.vendor == vendor || known.vendor == Vendor::other) known.settle(s);
+    }
+}
+
+#if defined(__x86_64__)
+Vendor host_vendor() {
+    u32 a = 0, b = 0, c = 0, d = 0;
+    if (!__get_cpuid(0, &a, &b, &c, &d)) return Vendor::other;
+    return b == 0x756E'6547 ? Vendor::intel : b == 0x6874'7541 || b == 0x6F67'7948 ? Vendor::amd : Vendor::other;
+}
+#else
+Vendor host_vendor() { return Vendor::other; }
+#endif
+
+} // namespace glassbox::conformance::host
