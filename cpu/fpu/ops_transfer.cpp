@@ -64,7 +64,8 @@ template <class Ea> bool store80(Cpu& cpu, const Op& op, F80 value) {
 /// A store that an unmasked exception suppresses meets the faults of its operand all the same.
 template <class Ea> bool probe80(Cpu& cpu, const Op& op) {
     u64 linear = 0;
-    return Ea::write(cpu, op, 10, linear) && probe_write(cpu, linear, 10);
+    return Ea::write(cpu, op, 10, linear) && probe_write(cpu, linear, 8) &&
+           probe_write(cpu, static_cast<u32>(linear + 8), 2);
 }
 
 template <class Ea> struct LoadExtended {

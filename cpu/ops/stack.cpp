@@ -115,18 +115,14 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
     const unsigned level = op.imm2 & 31;
     const u32 old = AnyStack::pointer(cpu);
     const u32 mask = AnyStack::mask(cpu);
-    T values[33];
-    unsigned count = 0;
-    values[count++] = cpu.reg<T>(8 * RBP);
     const u32 frame = AnyStack::moved(cpu, old, static_cast<u32>(0 - sizeof(T)));
-    u64 linear = 0;
+    u64 from[32];
     for (unsigned i = 1; i < level; ++i) {
         const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & mask;
-        if (!AnyStack::read(cpu, at, sizeof(T), linear) || !load<T>(cpu, op, linear, values[count])) return false;
-        ++count;
+        if (!AnyStack::read(cpu, at, sizeof(T), from[i]) || !probe_read(cpu, from[i], sizeof(T))) return false;
     }
     const u32 frame_pointer = (cpu.r32(RSP) & ~mask) | frame; // all of ESP, on a 16-bit stack too
-    if (level > 0) values[count++] = static_cast<T>(frame_pointer);
+    const unsigned count = level + 1;
     u64 to[33];
     u32 sp = old;
     for (unsigned i = 0; i < count; ++i) {
@@ -136,8 +132,10 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
     const u32 final_sp = AnyStack::moved(cpu, sp, 0u - static_cast<u32>(op.imm));
     u64 last = 0; // the new top must be writable too
     if (!AnyStack::write(cpu, final_sp, sizeof(T), last) || !probe_write(cpu, last, sizeof(T))) return false;
-    for (unsigned i = 0; i < count; ++i) {
-        if (!store<T>(cpu, op, to[i], values[i])) return false;
+    for (unsigned i = 0; i < count; ++i) { // one after the other: the frames may overlap
+        T value = i == 0 ? cpu.reg<T>(8 * RBP) : static_cast<T>(frame_pointer);
+        if (i > 0 && i < level && !load<T>(cpu, op, from[i], value)) return false;
+        if (!store<T>(cpu, op, to[i], value)) return false;
     }
     cpu.set_reg<T>(8 * RBP, static_cast<T>(frame_pointer));
     AnyStack::set(cpu, final_sp);

@@ -65,7 +65,7 @@ bool fxsave(Cpu& cpu, const Op& op) {
 bool fxrstor(Cpu& cpu, const Op& op) {
     u64 linear = 0;
     if (!image_available(cpu) || !segment_read(cpu, op.seg, offset_of(cpu, op), image_size, linear) ||
-        !aligned(cpu, linear))
+        !aligned(cpu, linear) || !probe_read(cpu, linear, image_size))
         return false;
     std::array<u8, xmm_at + 16 * xmm_count> image{};
     for (unsigned at = 0; at < image.size(); at += 8) {
