@@ -2,7 +2,7 @@
 // 20h-21h, the slave on its input 2 at A0h-A1h, with the edge/level control registers 4D0h-4D1h of the PIIX3 (82371SB).
 //
 // Deviations: MCS-80/85 mode (ICW4 bit 0 clear) answers with the 8086's vectors; the buffered-mode bits have no pins to
-// drive. ICW1's LTIM works beside the ELCR, as on a board with discrete 8259As.
+// drive. ICW1's LTIM has no function: the ELCR replaces it (82371SB 2.5.1).
 #pragma once
 
 #include "bus/archive.hpp"
@@ -44,7 +44,6 @@ class Pic8259 {
 
   private:
     bool initializing() const { return next_icw_ != 0; }
-    u8 level_sensed() const { return static_cast<u8>(elcr_ | (ltim_ ? 0xFF : 0)); }
     unsigned rank(unsigned level) const { return (level - lowest_ - 1) & 7; } // 0 is the highest priority
     std::optional<unsigned> first_of(u8 mask) const;
     std::optional<unsigned> highest() const;
@@ -61,7 +60,7 @@ class Pic8259 {
     u8 icw3_ = 0;
     u8 next_icw_ = 0; // 2, 3 or 4 during initialization
     u8 lowest_ = 7;   // the level of lowest priority
-    bool ltim_ = false, single_ = false, needs_icw4_ = false;
+    bool single_ = false, needs_icw4_ = false;
     bool automatic_eoi_ = false, special_fully_nested_ = false, rotate_on_automatic_eoi_ = false;
     bool special_mask_ = false, read_isr_ = false, poll_ = false;
 };

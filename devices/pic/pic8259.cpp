@@ -26,10 +26,7 @@ void Pic8259::set_input(unsigned input, bool level) {
     }
 }
 
-u8 Pic8259::irr() const {
-    const u8 sensed = level_sensed();
-    return static_cast<u8>((lines_ & sensed) | (edges_ & ~sensed));
-}
+u8 Pic8259::irr() const { return static_cast<u8>((lines_ & elcr_) | (edges_ & ~elcr_)); }
 
 std::optional<unsigned> Pic8259::first_of(u8 mask) const {
     for (unsigned i = 1; i <= 8; ++i) {
@@ -85,7 +82,6 @@ void Pic8259::write_icw1(u8 value) {
     lowest_ = 7;
     special_mask_ = read_isr_ = poll_ = false;
     automatic_eoi_ = special_fully_nested_ = rotate_on_automatic_eoi_ = false;
-    ltim_ = (value & 8) != 0;
     single_ = (value & 2) != 0;
     needs_icw4_ = (value & 1) != 0;
     icw3_ = 7; // "slave mode address is set to 7"
@@ -139,7 +135,7 @@ void Pic8259::write_ocw3(u8 value) {
 }
 
 void Pic8259::persist(Archive& archive) {
-    archive(lines_, edges_, isr_, imr_, elcr_, vector_base_, icw3_, next_icw_, lowest_, ltim_, single_, needs_icw4_,
+    archive(lines_, edges_, isr_, imr_, elcr_, vector_base_, icw3_, next_icw_, lowest_, single_, needs_icw4_,
             automatic_eoi_, special_fully_nested_, rotate_on_automatic_eoi_, special_mask_, read_isr_, poll_);
     archive.require(lowest_ <= 7 && next_icw_ <= 4 && next_icw_ != 1, "a PIC's state is impossible");
     archive.require((edges_ & ~lines_) == 0 && (vector_base_ & 7) == 0, "a PIC's registers contradict each other");

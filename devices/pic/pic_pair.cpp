@@ -80,7 +80,7 @@ void PicPair::write(u64 offset, unsigned width, u64 value) {
 }
 
 void PicPair::persist(Archive& archive) {
-    archive.chunk("pic", 1, [&](u32) { archive(chips_, intr_level_); });
+    archive.chunk("pic", 2, [&](u32) { archive(chips_, intr_level_); });
 }
 
 } // namespace glassbox

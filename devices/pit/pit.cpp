@@ -54,26 +54,28 @@ void Pit::set_gate2(bool level) {
     counters_[2].set_gate(level);
 }
 
-bool Pit::output(unsigned channel) const {
-    if (channel > 2) return false;
+/// The counter as it is by now.
+PitCounter Pit::current(unsigned channel) const {
     PitCounter counter = counters_[channel];
     const u64 now = ticks_in(scheduler_.now(), frequency);
     if (now > ticks_[channel]) counter.clock(now - ticks_[channel], ignore_edge);
-    return counter.out();
+    return counter;
 }
+
+bool Pit::output(unsigned channel) const { return channel <= 2 && current(channel).out(); }
 
 bool Pit::refresh_toggle() const {
     // The refresh request is counter 1 as every BIOS programs it; one stopped or in a one-shot mode refreshes as if it
     // were.
     constexpr u64 usual_divisor = 18;
-    const PitCounter& counter = counters_[1];
+    const PitCounter counter = current(1);
     const bool periodic = counter.running() && (counter.mode() == 2 || counter.mode() == 3);
     const u64 divisor = periodic ? counter.divisor() : usual_divisor;
     return (ticks_in(scheduler_.now(), frequency) / divisor & 1) != 0;
 }
 
 u64 Pit::speaker_frequency() const {
-    const PitCounter& counter = counters_[2];
+    const PitCounter counter = current(2);
     const bool tone = counter.gate() && counter.mode() == 3 && counter.running();
     return tone ? (frequency + counter.divisor() / 2) / counter.divisor() : 0;
 }

@@ -100,6 +100,7 @@ class Pit : public IoDevice {
     void persist(Archive& archive);
 
   private:
+    PitCounter current(unsigned channel) const;
     void synchronize(unsigned channel);
     void reschedule();
     void write_control(u8 value);

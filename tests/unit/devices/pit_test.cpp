@@ -255,6 +255,22 @@ TEST_CASE("pit: a one-shot on counter 0 interrupts once") {
     CHECK(b.scheduler.next_event() == never);
 }
 
+TEST_CASE("pit: the refresh toggle follows a counter 1 that nobody has read") {
+    Bench b;
+    b.out(0x43, 0x74);
+    b.out(0x41, 100);
+    b.out(0x41, 0);
+    unsigned toggles = 0;
+    bool last = b.pit.refresh_toggle();
+    for (u64 tick = 1; tick <= 2000; ++tick) {
+        b.to(tick);
+        if (b.pit.refresh_toggle() != last) ++toggles;
+        last = b.pit.refresh_toggle();
+    }
+    CHECK(toggles >= 19);
+    CHECK(toggles <= 21);
+}
+
 TEST_CASE("pit: refresh and speaker") {
     Bench b;
     b.program(1, 2, 18);
