@@ -69,7 +69,8 @@ void remapped(Report& report);
 void remapped_half(Report& report);
 void address_spaces(Report& report); // code_spaces.cpp
 void revoked(Report& report);
-void copies(Report& report); // code_modes.cpp
+void random_programs(Report& report); // code_random.cpp
+void copies(Report& report);          // code_modes.cpp
 void widths(Report& report);
 void bases(Report& report);
 void rings(Report& report);

@@ -68,6 +68,7 @@ constexpr Form forms[] = {
     {"tlb/aliases", "SDM 3A 4.2", alias_pages},
     {"tlb/many", "SDM 3A 4.10.4.1", many},
     {"tlb/own-table", "SDM 3A 4.10.4.2", own_table},
+    {"tlb/random", "SDM 3A 4.6-4.8, 4.10.4.1", random_walk},
     {"tlb/invlpg", "SDM 2 INVLPG", invlpg_operands},
 };
 

@@ -42,5 +42,6 @@ void alias_pages(Report& report);
 void many(Report& report);
 void own_table(Report& report);
 void invlpg_operands(Report& report);
+void random_walk(Report& report); // tlb_random.cpp
 
 } // namespace tlb
