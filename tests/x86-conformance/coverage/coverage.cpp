@@ -26,7 +26,7 @@ struct Coverage::Record final : BlockObserver {
         unlisted.insert(insn.row);
     }
 
-    const Universe universe;
+    const Universe& universe = Universe::instance();
     std::vector<std::atomic<bool>> rows = std::vector<std::atomic<bool>>(universe.rows().size());
     std::vector<std::atomic<bool>> variants = std::vector<std::atomic<bool>>(universe.variants().size());
     std::mutex mutex;

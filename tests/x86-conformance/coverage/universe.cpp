@@ -150,6 +150,11 @@ std::string Variant::text() const {
            (second.insn.flags_dead ? " (flags dead)" : "");
 }
 
+const Universe& Universe::instance() {
+    static const Universe universe;
+    return universe;
+}
+
 Universe::Universe() {
     for (const Row* row : all_rows()) {
         bool found = false;

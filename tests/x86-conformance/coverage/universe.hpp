@@ -31,7 +31,8 @@ struct Variant {
 
 class Universe {
   public:
-    Universe();
+    /// The only one: it takes part of a second to find, and nothing in it changes.
+    static const Universe& instance();
 
     const std::vector<Variant>& variants() const { return variants_; }
     /// Rows that some model has, in the order of the table, and those that none has.
@@ -55,6 +56,7 @@ class Universe {
         }
     };
 
+    Universe();
     bool enumerate(const Row& row, const char* model);
     bool try_operand(const Row& row, const char* model, u32 mode_bits, Example example);
     void add(const Key& key, const Example& first, const Example& second = {});
