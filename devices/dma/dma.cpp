@@ -23,14 +23,18 @@ void DmaControllers::reset() {
     pages_.fill(0);
 }
 
-bool DmaControllers::ready(unsigned channel) const {
-    if (channel > 7 || channel == cascade_channel) return false;
+/// Whether a request of the channel would be answered, masks of its own apart.
+bool DmaControllers::has_bus(unsigned channel) const {
+    const Controller& lower = controllers_[0];
     const Controller& upper = controllers_[1];
-    if ((upper.command & disabled) != 0) return false;
-    const Controller& own = controllers_[channel / 4];
+    if (channel == cascade_channel || (upper.command & disabled) != 0) return false;
     // The first controller's requests pass through channel 4.
-    if (channel < 4 && ((own.command & disabled) != 0 || (upper.mask & 1) != 0)) return false;
-    return (own.mask >> (channel % 4) & 1) == 0;
+    return channel > 4 || ((lower.command & disabled) == 0 && (upper.mask & 1) == 0);
+}
+
+bool DmaControllers::ready(unsigned channel) const {
+    if (channel > 7 || !has_bus(channel)) return false;
+    return (controllers_[channel / 4].mask >> (channel % 4) & 1) == 0;
 }
 
 bool DmaControllers::accepts(unsigned channel, Transfer direction) const {
@@ -109,17 +113,22 @@ void DmaControllers::write_request(unsigned which, u8 value) {
         return;
     }
     controller.request |= bit;
-    // "Software requests will be serviced only if the channel is in Block mode", and whatever the mask says.
-    const unsigned channel = which * 4 + (value & 3);
-    const Channel& c = at(channel);
-    const bool enabled = ((controllers_[1].command | controller.command) & disabled) == 0;
-    if (!enabled || channel == cascade_channel || c.service() != block_service) return;
-    const std::size_t bytes = (std::size_t{c.current_count} + 1) * element_size(channel);
-    if (c.transfer() == Transfer::write) {
-        const std::vector<u8> floating(bytes, 0xFF);
-        move(channel, bytes, {floating.data(), nullptr});
-    } else {
-        move(channel, bytes, {});
+}
+
+/// "Software requests will be serviced only if the channel is in Block mode", and whatever its mask says. They wait for
+/// the controllers to be enabled and for channel 4 to be open.
+void DmaControllers::serve_requests() {
+    for (unsigned channel = 0; channel < 8; ++channel) {
+        const Channel& c = at(channel);
+        const bool requested = (controllers_[channel / 4].request >> channel % 4 & 1) != 0;
+        if (!requested || !has_bus(channel) || c.service() != block_service) continue;
+        const std::size_t bytes = (std::size_t{c.current_count} + 1) * element_size(channel);
+        if (c.transfer() == Transfer::write) {
+            const std::vector<u8> floating(bytes, 0xFF);
+            move(channel, bytes, {floating.data(), nullptr});
+        } else {
+            move(channel, bytes, {});
+        }
     }
 }
 

@@ -55,7 +55,9 @@ class DmaControllers : public IoDevice, public DmaPort {
 
     u8 read_register(Controller& controller, unsigned index);
     void write_register(unsigned which, unsigned index, u8 value);
+    bool has_bus(unsigned channel) const;
     void write_request(unsigned which, u8 value);
+    void serve_requests();
     DmaResult move(unsigned channel, std::size_t bytes, Source source);
     void move_run(unsigned channel, u16 address, std::size_t elements, Source source);
     void finish(unsigned channel);

@@ -85,6 +85,7 @@ void DmaControllers::write_register(unsigned which, unsigned index, u8 value) {
     case clear_mask: controller.mask = 0; break;
     default: controller.mask = value & 0x0F;
     }
+    serve_requests();
 }
 
 } // namespace glassbox

@@ -199,6 +199,25 @@ TEST_CASE("dma: the flip-flop, base and current registers, page registers") {
     for (unsigned port = 0x81; port <= 0x8F; ++port) CHECK(b.in(static_cast<u16>(port)) == (port ^ 0x55));
 }
 
+TEST_CASE("dma: a software request waits for its controller and for channel 4") {
+    Bench b;
+    b.program(1, 0x80, 0, 0x100, 9); // block, verify
+    b.out(0x08, 4);                  // disabled
+    b.out(0x09, 5);
+    CHECK(b.in(0x08) == 0x20);
+    b.out(0x08, 0);
+    CHECK(b.in(0x08) == 0x02);
+    CHECK(b.word(0x02) == 0x10A);
+
+    b.program(1, 0x80, 0, 0x100, 9);
+    b.out(0xD4, 0x04); // channel 4 masked
+    b.out(0x09, 5);
+    CHECK(b.word(0x02) == 0x100);
+    b.out(0xD4, 0x00);
+    CHECK(b.word(0x02) == 0x10A);
+    CHECK(b.in(0x08) == 0x02);
+}
+
 TEST_CASE("dma: software requests") {
     Bench b;
     b.program(1, verify_mode, 0, 0x100, 9);
