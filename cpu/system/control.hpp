@@ -15,6 +15,7 @@ bool lmsw_memory(Cpu& cpu, const Op& op);
 template <unsigned width> bool smsw_register(Cpu& cpu, const Op& op);
 bool smsw_memory(Cpu& cpu, const Op& op);
 bool clts(Cpu& cpu, const Op& op);
+bool loadall_286(Cpu& cpu, const Op& op);
 bool invlpg(Cpu& cpu, const Op& op);
 bool cache_control(Cpu& cpu, const Op& op); ///< INVD, WBINVD
 bool hlt(Cpu& cpu, const Op& op);

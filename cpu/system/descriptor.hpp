@@ -77,6 +77,8 @@ inline bool is_null(u16 selector) { return (selector & 0xFFFC) == 0; }
 
 /// The linear address of a selector's descriptor; false when it lies outside its table (nothing raised).
 bool descriptor_address(const Cpu& cpu, u16 selector, u32& linear);
+/// Reads the descriptor at `linear` as this processor sees it.
+bool read_descriptor(Cpu& cpu, u32 linear, Descriptor& out);
 /// Reads a descriptor; outside the table is `blame`'s exception. Null selectors are the caller's business.
 bool fetch_descriptor(Cpu& cpu, u16 selector, Blame blame, Descriptor& out);
 /// Sets the accessed bit in memory and in `d` when it is not set yet (SDM 3A 3.4.5.1).

@@ -107,7 +107,7 @@ bool deliver_to_program(Cpu& cpu, const Event& e) {
 
 bool read_gate(Cpu& cpu, const Event& e, Descriptor& gate) {
     if (e.vector * 8u + 7 > cpu.idtr.limit) return cpu.gp(e.idt_error(), "vector beyond the IDT");
-    if (!read_system<u64>(cpu, static_cast<u32>(cpu.idtr.base) + e.vector * 8u, gate.raw)) return false;
+    if (!read_descriptor(cpu, static_cast<u32>(cpu.idtr.base) + e.vector * 8u, gate)) return false;
     const auto type = gate.system_type();
     const bool valid = gate.is_system() && (type == SystemType::task_gate || type == SystemType::interrupt_gate16 ||
                                             type == SystemType::trap_gate16 || type == SystemType::interrupt_gate32 ||

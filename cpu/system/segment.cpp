@@ -54,11 +54,22 @@ bool descriptor_address(const Cpu& cpu, u16 selector, u32& linear) {
     return true;
 }
 
+/// The 80286 ignores the last two bytes and knows none of the 386's system types (80286 Programmer's Reference, 7.4,
+/// 8.5; SDM 3B 22.27).
+bool read_descriptor(Cpu& cpu, u32 linear, Descriptor& out) {
+    if (!read_system<u64>(cpu, linear, out.raw)) return false;
+    if (cpu.has(Feature::only_286)) {
+        out.raw &= 0x0000'FFFF'FFFF'FFFF;
+        if (out.is_system() && (out.type() & 8) != 0) out.raw &= ~(u64{0xF} << 40);
+    }
+    return true;
+}
+
 bool fetch_descriptor(Cpu& cpu, u16 selector, Blame blame, Descriptor& out) {
     u32 linear = 0;
     if (!descriptor_address(cpu, selector, linear))
         return blame.raise(cpu, selector, "selector outside its descriptor table");
-    return read_system<u64>(cpu, linear, out.raw);
+    return read_descriptor(cpu, linear, out);
 }
 
 bool set_accessed(Cpu& cpu, u16 selector, Descriptor& d) {

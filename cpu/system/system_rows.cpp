@@ -15,7 +15,8 @@ using eflags::OSZAPC;
 using eflags::ZF;
 
 constexpr OpInfo mov{"mov"}, lgdt_info{"lgdt"}, lidt_info{"lidt"}, sgdt_info{"sgdt"}, sidt_info{"sidt"};
-constexpr OpInfo smsw_info{"smsw"}, lmsw_info{"lmsw"}, clts_info{"clts"}, invlpg_info{"invlpg"};
+constexpr OpInfo loadall_info{"loadall", OSZAPC}, smsw_info{"smsw"}, lmsw_info{"lmsw"}, clts_info{"clts"},
+    invlpg_info{"invlpg"};
 constexpr OpInfo sldt_info{"sldt"}, str_info{"str"}, lldt_info{"lldt"}, ltr_info{"ltr"};
 constexpr OpInfo lar_info{"lar", ZF}, lsl_info{"lsl", ZF}, verr_info{"verr", ZF}, verw_info{"verw", ZF};
 constexpr OpInfo arpl_info{"arpl", ZF}, invd_info{"invd"}, wbinvd_info{"wbinvd"}, hlt_info{"hlt"};
@@ -76,6 +77,7 @@ constexpr Row rows[] = {
     cold_row<arpl_register>(arpl_info, at(0x63).reg(), {Ew, Gw}, pm | attr::not_in_64, i286),
     cold_row<arpl_memory>(arpl_info, at(0x63).mem(), {Mw, Gw}, pm | attr::not_in_64, i286),
 
+    cold_end_row<loadall_286>(loadall_info, at(0x0F05), {}, attr::undocumented, only_286),
     cold_end_row<clts>(clts_info, at(0x0F06), {}, 0, i286),
     cold_row<cache_control>(invd_info, at(0x0F08), {}, 0, i486),
     cold_row<cache_control>(wbinvd_info, at(0x0F09), {}, 0, bios486),

@@ -43,7 +43,9 @@ bool store_table(Cpu& cpu, const Op& op, const TableRegister& table) {
     if (!segment_write(cpu, op.seg, at, 2, linear) || !segment_write(cpu, op.seg, offset_after(op, at, 2), 4, second) ||
         !probe_write(cpu, linear, 2) || !probe_write(cpu, second, 4))
         return false;
-    return write_linear<u16>(cpu, linear, table.limit) && write_linear<u32>(cpu, second, static_cast<u32>(table.base));
+    const u32 unused = cpu.has(Feature::i386) ? 0 : 0xFF00'0000; // of a base of 24 bits: ones (SDM 2B, SGDT)
+    return write_linear<u16>(cpu, linear, table.limit) &&
+           write_linear<u32>(cpu, second, static_cast<u32>(table.base) | unused);
 }
 
 bool lldt(Cpu& cpu, u16 selector) {
@@ -84,7 +86,7 @@ void set_zf(Cpu& cpu, bool zf) { cpu.flags.replace(eflags::ZF, zf ? eflags::ZF :
 bool look(Cpu& cpu, u16 selector, Descriptor& d, bool& found) {
     u32 linear = 0;
     found = !is_null(selector) && descriptor_address(cpu, selector, linear);
-    return !found || read_system<u64>(cpu, linear, d.raw);
+    return !found || read_descriptor(cpu, linear, d);
 }
 
 bool visible(const Cpu& cpu, u16 selector, const Descriptor& d) {

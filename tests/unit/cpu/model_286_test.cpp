@@ -251,3 +251,59 @@ TEST_CASE("286: 24 address lines") {
     m.run({0xA1, 0x10, 0x01});
     CHECK(m.ax() == 0xBEEF);
 }
+
+TEST_CASE("286: the last two bytes of a descriptor and the 386's types do not count (Programmer's Reference, 7.4)") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "286" : "386");
+        m.put<u64>(0x8008, 0x12CF'9312'3456'0FFF); // writable data; above: G, D, limit and base of the 386
+        m.put<u64>(0x8010, 0x0000'8912'3456'002B); // TSS of the 386
+        m.cpu.gdtr = {0x8000, 0xFF};
+        m.cpu.cr0 |= cr0::PE;
+        m.cpu.update_mode();
+        m.cpu.set_r16(RAX, 8);
+        m.run({0x8E, 0xD8}); // MOV DS,AX
+        const Segment& ds = m.cpu.seg[SegmentName::DS];
+        CHECK(ds.base == (early ? 0x12'3456 : 0x1212'3456));
+        CHECK(ds.limit == (early ? 0x0FFF : 0xF0FF'FFFF));
+        m.cpu.set_r16(RAX, 16);
+        m.run({0x0F, 0x02, 0xD8}); // LAR BX,AX
+        CHECK(((m.flags() & eflags::ZF) != 0) == !early);
+    }
+}
+
+TEST_CASE("286: SGDT stores ones above the base of 24 bits (SDM 2B, SGDT)") {
+    for (const bool early : {true, false}) {
+        Early m(early ? "286" : "386");
+        m.cpu.gdtr = {0x12'3456, 0x789A};
+        m.run({0x0F, 0x01, 0x06, 0x10, 0x00});
+        CHECK(m.get<u16>(Early::data, 0x10) == 0x789A);
+        CHECK(m.get<u32>(Early::data, 0x12) == (early ? 0xFF12'3456 : 0x0012'3456));
+    }
+}
+
+TEST_CASE("286: LOADALL (Intel, Undocumented iAPX 286 Test Instruction)") {
+    Early m("286");
+    for (u32 at = 0; at < 0x66; at += 2) m.put<u16>(0x800 + at, u16{0});
+    m.put<u16>(0x818, u16{0x0043});      // FLAGS
+    m.put<u16>(0x81A, u16{0x0200});      // IP
+    m.put<u16>(0x81E, u16{0xDDDD});      // DS
+    m.put<u16>(0x822, Early::code);      // CS
+    m.put<u16>(0x826, u16{0x0D1D});      // DI
+    m.put<u16>(0x834, u16{0xA1A1});      // AX
+    m.put<u64>(0x83C, 0xFFFF'9301'0000); // CS: base 010000
+    m.put<u64>(0x842, 0x0FFF'9304'0000); // SS
+    m.put<u64>(0x848, 0x00FF'9312'3456); // DS: base 123456
+    m.put<u64>(0x84E, 0x0123'0012'0000); // GDTR
+    m.run({0x0F, 0x05});
+    CHECK(m.ip() == 0x0200);
+    CHECK(m.flags() == 0x0043);
+    CHECK(m.ax() == 0xA1A1);
+    CHECK(m.cpu.r16(RDI) == 0x0D1D);
+    CHECK(m.cpu.gdtr.base == 0x12'0000);
+    CHECK(m.cpu.gdtr.limit == 0x0123);
+    CHECK(m.cpu.seg[SegmentName::DS].selector == 0xDDDD);
+    m.put<u16>(0x12'3460, u16{0xBEEF});
+    m.put<u32>(Early::code, 0x200, 0x9000'0AA1u); // MOV AX,[000A]
+    m.cpu.run(1);
+    CHECK(m.ax() == 0xBEEF);
+}
