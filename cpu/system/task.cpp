@@ -91,8 +91,8 @@ bool probe_switch(Cpu& cpu, const TssLayout& old_layout, u32 old_base, u16 selec
            probe_read(cpu, new_base, l.minimum_limit + 1, Privilege::supervisor);
 }
 
-bool load_ldt(Cpu& cpu, u16 selector) {
-    const Blame blame{Exception::TS, 0};
+bool load_ldt(Cpu& cpu, u16 selector, u32 ext) {
+    const Blame blame{Exception::TS, ext};
     cpu.ldtr.selector = selector;
     cpu.ldtr.access |= Segment::unusable;
     if (is_null(selector)) return true;
@@ -105,8 +105,8 @@ bool load_ldt(Cpu& cpu, u16 selector) {
     return true;
 }
 
-bool load_protected_segments(Cpu& cpu, const TaskImage& t) {
-    const Blame blame{Exception::TS, 0};
+bool load_protected_segments(Cpu& cpu, const TaskImage& t, u32 ext) {
+    const Blame blame{Exception::TS, ext};
     Descriptor code;
     if (!check_return_code(cpu, t.segment[CS], blame, code)) return false;
     if (!set_accessed(cpu, t.segment[CS], code)) return false;
@@ -119,12 +119,13 @@ bool load_protected_segments(Cpu& cpu, const TaskImage& t) {
     return true;
 }
 
-/// What follows the commit point: false with a fault of the new task.
+/// What follows the commit point: false with a fault of the new task. Its error code has EXT set when an exception or
+/// interrupt started the switch (SDM 3A 6.13; 2A, INT n: #GP(EXT) for the new EIP).
 bool begin_task(Cpu& cpu, const TssLayout& l, const TaskImage& t, const TaskRequest& request) {
-    if (!load_ldt(cpu, t.ldt)) return false;
+    if (!load_ldt(cpu, t.ldt, request.ext)) return false;
     if (cpu.v86()) {
         for (unsigned i = 0; i < 6; ++i) cpu.seg[i] = v86_segment(t.segment[i]);
-    } else if (!load_protected_segments(cpu, t)) {
+    } else if (!load_protected_segments(cpu, t, request.ext)) {
         return false;
     }
     cpu.update_mode();
@@ -134,7 +135,7 @@ bool begin_task(Cpu& cpu, const TssLayout& l, const TaskImage& t, const TaskRequ
         if (!stack.push(cpu, l.value_width(), std::span(&request.error, 1))) return false;
         stack.commit_pointer(cpu);
     }
-    if (t.eip > cpu.seg[CS].limit) return cpu.gp(0, "new task's EIP is beyond its code segment");
+    if (t.eip > cpu.seg[CS].limit) return cpu.gp(request.ext, "new task's EIP is beyond its code segment");
     return true;
 }
 

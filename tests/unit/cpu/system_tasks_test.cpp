@@ -198,6 +198,21 @@ TEST_CASE("faults of the new task are delivered in it") {
     }
 }
 
+TEST_CASE("a fault of a task that an exception started has EXT in its error code") {
+    Machine m;
+    for (const bool software : {false, true}) {
+        m.protect();
+        fill_task(m, true);
+        m.set_entry(0x88, descriptor(0, 0xFFFFF, access(0x12, 0, false), 0xC));
+        m.put<u16>(tss_b + 0x58, 0x88); // FS: not present
+        m.put<u64>(idt + 8 * 6, gate(sel_tss_b, 0, access(5, 0)));
+        m.put<u64>(idt + 8 * 11, gate(code0, 0x9999, access(14, 0)));
+        REQUIRE(deliver_interrupt(m.cpu, 6, software ? InterruptKind::software : InterruptKind::exception));
+        CHECK(m.cpu.ip == 0x9999);
+        CHECK(m.get<u32>(m.cpu.r32(RSP)) == (software ? 0x88 : 0x89));
+    }
+}
+
 TEST_CASE("task gates in the IDT push error codes on the new stack") {
     Machine m;
     fill_task(m, true);
