@@ -32,8 +32,10 @@ constexpr LeftOut left_out[] = {
 std::vector<Shape> shapes_of(const Row& row) {
     std::vector<Shape> shapes;
     const bool modrm = has_modrm(row);
+    const bool register_only = std::ranges::find(row.args, Arg::Rd) != row.args.end() ||
+                               std::ranges::find(row.args, Arg::Rv) != row.args.end();
     for (const bool memory : {false, true}) {
-        if (memory && (!modrm || row.at.mod == Mod::reg || row.at.rm_ >= 0)) continue;
+        if (memory && (!modrm || register_only || row.at.mod == Mod::reg || row.at.rm_ >= 0)) continue;
         if (!memory && row.at.mod == Mod::memory) continue;
         for (const bool code32 : {true, false}) {
             for (const bool op_prefix : {false, true}) {

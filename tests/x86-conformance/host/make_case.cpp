@@ -19,6 +19,16 @@ template <std::size_t N, class T> T weighted(Random& random, const std::pair<u32
     return choices[0].second;
 }
 
+/// Whether a row that demands this ModRM.reg comes before the row that takes any.
+bool taken_by_another(const Row& row, unsigned reg, bool memory) {
+    for (const Row* other : rows_at(row.at.map, row.at.opcode)) {
+        const bool fits = other->at.mod == Mod::any || (other->at.mod == Mod::memory) == memory;
+        const bool selected = other->at.mandatory == Mandatory::any || other->at.mandatory == row.at.mandatory;
+        if (other != &row && fits && selected && other->at.digit_ == static_cast<int>(reg)) return true;
+    }
+    return false;
+}
+
 const SegmentSpec* spec_of(u16 selector) { return (selector & 4) ? &ldt[selector >> 3] : nullptr; }
 
 } // namespace
@@ -72,6 +82,7 @@ void Maker::choose_prefixes() {
     e_.reg = static_cast<u8>(random_.below(8));
     e_.mod = 3;
     e_.rm = static_cast<u8>(random_.below(8));
+    while (row_.at.digit_ < 0 && taken_by_another(row_, e_.reg, shape_.memory)) e_.reg = (e_.reg + 1) & 7;
     e_.memory = shape_.memory;
     e_.opsize_prefix = shape_.op_prefix;
     e_.addrsize_prefix = shape_.addr_prefix;

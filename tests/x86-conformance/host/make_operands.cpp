@@ -148,8 +148,6 @@ void Maker::before_operand() {
         at_opcode(0, 0x8E, 0x8E) || at_opcode(1, 0x00, 0x00) || at_opcode(1, 0x02, 0x03) || is("arpl");
     if (selector_operand && e_.rm == RSP) e_.rm = RBP;
     if (selector_operand && !e_.memory) set_register(e_.rm, 2, any_selector());
-    if (at_opcode(1, 0x20, 0x23)) e_.mod = static_cast<u8>(random_.below(4)); // the manual: taken as 3
-    if (at_opcode(1, 0x20, 0x23) && e_.mod != 3) e_.mod = 3;
     if (is("bound")) keep(e_.reg);
 }
 

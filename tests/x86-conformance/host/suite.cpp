@@ -31,18 +31,18 @@ class HostWorker final : public Worker {
 
     Expected<> run(std::size_t number, Sink& sink) override {
         const RowForm& form = forms_[number];
-        const u64 cases = listed_[number].cases;
-        const char* lacks = host_lacks(*form.row);
+        // A case that is asked for by its number runs however many the form has by default.
+        const bool whole = plan_.filter.matches_whole_form(form.name);
+        const std::vector<u64> named = whole ? std::vector<u64>{} : plan_.filter.indexes(form.name);
+        const u64 cases = whole ? listed_[number].cases : named.size();
+        if (const char* lacks = host_lacks(*form.row); lacks || !native_) {
+            if (cases) sink.skipped(lacks ? lacks : unavailable_, cases);
+            return {};
+        }
         for (u64 next = 0; next < cases && !sink.stop();) {
-            if (lacks || !native_) {
-                if (sink.wanted(next)) sink.skipped(lacks ? lacks : unavailable_);
-                ++next;
-                continue;
-            }
             indexes_.clear();
-            for (; next < cases && indexes_.size() < Native::most_cases; ++next) {
-                if (sink.wanted(next)) indexes_.push_back(next);
-            }
+            for (; next < cases && indexes_.size() < Native::most_cases; ++next)
+                indexes_.push_back(whole ? next : named[next]);
             if (auto ok = run_batch(form, sink); !ok) return ok;
         }
         return {};

@@ -75,6 +75,16 @@ bool Filter::matches_whole_form(std::string_view form) const {
            std::ranges::any_of(patterns_, [&](const Pattern& p) { return !p.index && glob_matches(p.form, form); });
 }
 
+std::vector<u64> Filter::indexes(std::string_view form) const {
+    std::vector<u64> list;
+    for (const Pattern& p : patterns_) {
+        if (p.index && glob_matches(p.form, form)) list.push_back(*p.index);
+    }
+    std::ranges::sort(list);
+    list.erase(std::unique(list.begin(), list.end()), list.end());
+    return list;
+}
+
 bool Filter::matches_case(std::string_view form, u64 index) const {
     return patterns_.empty() || std::ranges::any_of(patterns_, [&](const Pattern& p) {
                return (!p.index || *p.index == index) && glob_matches(p.form, form);

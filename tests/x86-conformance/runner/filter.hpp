@@ -22,6 +22,8 @@ class Filter {
     /// Whether every case of it does.
     bool matches_whole_form(std::string_view form) const;
     bool matches_case(std::string_view form, u64 index) const;
+    /// The cases of it that patterns name by number, in order.
+    std::vector<u64> indexes(std::string_view form) const;
 
   private:
     struct Pattern {
