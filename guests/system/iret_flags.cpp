@@ -188,7 +188,7 @@ void from_virtual(Report& report) {
     const u32 existing = existing_flags();
     for (u32 i = 0; i < 2 * 2 * 4; ++i) {
         const bool wide = i & 1, vme = i >> 1 & 1;
-        for (const u32 current : currents) {
+        for (const u32 current : {currents[0], currents[1], currents[2], currents[3], currents[4], flag_nt | 2}) {
             for (const u32 image : images) {
                 for (const u32 ip : {0x10u, 0x1'0010u}) {
                     if ((!wide && ip > 0xFFFF) || !report.next()) continue;

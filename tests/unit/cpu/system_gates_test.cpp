@@ -180,6 +180,30 @@ TEST_CASE("interrupt gates x privilege") {
     CHECK(wrong == 0);
 }
 
+TEST_CASE("a stack without room is noticed before a bad EIP") {
+    Machine m;
+    for (const u32 esp : {4u, 0x8000u}) {
+        const Exception expected = esp == 4 ? Exception::SS : Exception::GP;
+        const auto prepare = [&] {
+            m.level(3);
+            m.cpu.seg[SS].limit = 0xFFFF;
+            m.cpu.seg[SS].update(false);
+            m.cpu.set_r32(RSP, esp);
+            m.set_entry(probe, descriptor(0, 0xFF, access(0x1B, 3), 4));
+            m.put<u64>(idt + 8 * 0x90, gate(probe, handler_at, access(14, 3)));
+        };
+        prepare();
+        CHECK_FALSE(transfer::call_far_immediate<4>(m.cpu, Machine::op(handler_at, probe | 3)));
+        CHECK(m.faulted(expected, 0));
+        prepare();
+        CHECK_FALSE(deliver_interrupt(m.cpu, 0x90, InterruptKind::software));
+        CHECK(m.faulted(expected, 0));
+        prepare();
+        CHECK_FALSE(deliver_interrupt(m.cpu, 0x90, InterruptKind::hardware));
+        CHECK(m.faulted(expected, 1));
+    }
+}
+
 TEST_CASE("IDT entries that are no gates, and the IDT's limit") {
     Machine m;
     for (unsigned type = 0; type < 32; ++type) {
