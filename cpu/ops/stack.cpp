@@ -64,7 +64,7 @@ consteval Row push_row(At at, Arg a, Feature f = Feature::i8086) {
 }
 consteval Row pop_row(At at, Arg a) { return {at, {a}, &pop_info, &select_pop, attr::may_fault}; }
 
-/// The 8086 pushes the SP that the push has made (SDM 3B 22.17).
+/// The 8086 pushes the SP that the push has made (SDM 3B 22.17.1).
 struct PushSp8086 {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
         return push<u16, AnyStack>(cpu, op, static_cast<u16>(cpu.r16(RSP) - 2));

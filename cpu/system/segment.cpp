@@ -55,7 +55,7 @@ bool descriptor_address(const Cpu& cpu, u16 selector, u32& linear) {
 }
 
 /// The 80286 ignores the last two bytes and knows none of the 386's system types (80286 Programmer's Reference, 7.4,
-/// 8.5; SDM 3B 22.27).
+/// 8.5; SDM 3B 22.32).
 bool read_descriptor(Cpu& cpu, u32 linear, Descriptor& out) {
     if (!read_system<u64>(cpu, linear, out.raw)) return false;
     if (cpu.has(Feature::only_286)) {

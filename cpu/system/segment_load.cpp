@@ -156,13 +156,16 @@ bool mov_from_segment_memory(Cpu& cpu, const Op& op) {
     return can_store(cpu, name) && write_segment<u16>(cpu, op.seg, offset_of(cpu, op), cpu.seg[name].selector);
 }
 
-/// With a 32-bit operand size ESP moves by four and only the low half of the slot is written (SDM 2B, PUSH).
+/// With a 32-bit operand size ESP moves by four and only the low half of the slot is written (SDM 2B, PUSH); the
+/// Pentium writes zeros into the other (SDM 3B 22.31.1).
 template <unsigned name, unsigned width> bool push_segment(Cpu& cpu, const Op&) {
     Stack stack = Stack::current(cpu);
     const u32 offset = (stack.sp - width) & stack.mask();
     u64 linear = 0;
     if (!stack.place(cpu, offset, width, linear)) return false;
-    if (!write_linear<u16>(cpu, linear, cpu.seg[name].selector)) return false;
+    const u16 selector = cpu.seg[name].selector;
+    const bool whole = width == 4 && cpu.has(Feature::i586) && !cpu.has(Feature::i686);
+    if (!(whole ? write_linear<u32>(cpu, linear, selector) : write_linear<u16>(cpu, linear, selector))) return false;
     stack.sp = offset;
     stack.commit_pointer(cpu);
     return true;

@@ -15,7 +15,7 @@ bool Cpu::raise(Exception e, u32 error, const char* why) {
 }
 
 /// Bits 12-15 read as ones on the 8086; on the 80286 IOPL and NT cannot be set in real mode (80286 Programmer's
-/// Reference, 2.3.4; SDM 3B 22.7).
+/// Reference, 2.3.4; SDM 3B 22.17.2).
 void Cpu::set_full_eflags(u32 value) {
     u32 present = 0x7FD7 | eflags::RF | eflags::VM;
     if (!has(Feature::i386)) {

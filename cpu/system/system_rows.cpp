@@ -34,14 +34,19 @@ consteval Row hint(const OpInfo& info, At place, Arg arg, Feature feature) {
     return {place, {arg}, &info, &select_nop, 0, feature};
 }
 
-/// CR1 and CR5 to CR7 are no registers: #UD (SDM 2B, MOV to and from control registers).
-template <Select select> Handler select_control(const Insn& insn, Op& op) {
-    const unsigned number = insn.reg_field();
-    return number == 1 || number > 4 ? nullptr : select(insn, op);
+/// CR1 and CR5 to CR7 are no registers: #UD (SDM 2B, MOV to and from control registers). CR4 came with the 486.
+constexpr u16 control_attributes = attr::may_fault | attr::opsize_fixed;
+template <int n> consteval Row from_control(Feature feature = i386) {
+    return {at(0x0F20).digit(n), {Rd, Cd}, &mov, &select_cold<mov_from_cr, mov_from_cr, false>,
+            control_attributes,  feature};
 }
-template <Select select> consteval Row control_move(At place, std::array<Arg, 4> args, u16 attributes = 0) {
-    const auto all = static_cast<u16>(attributes | attr::may_fault | attr::opsize_fixed);
-    return {place, args, &mov, &select_control<select>, all, i386};
+template <int n> consteval Row to_control(Feature feature = i386) {
+    return {at(0x0F22).digit(n),
+            {Cd, Rd},
+            &mov,
+            &select_cold<mov_to_cr, mov_to_cr, true>,
+            control_attributes | attr::ends_block,
+            feature};
 }
 
 constexpr u16 pm = attr::protected_only;
@@ -86,9 +91,15 @@ constexpr Row rows[] = {
     cold_row<undefined>(ud0_info, at(0x0FFF), {Gd, Ed}, 0, ud_opcodes),
     cold_row<undefined>(rsm_info, at(0x0FAA), {}, 0, i586),
 
-    control_move<select_cold<mov_from_cr, mov_from_cr, false>>(at(0x0F20), {Rd, Cd}),
+    from_control<0>(),
+    from_control<2>(),
+    from_control<3>(),
+    from_control<4>(i486),
     cold_row<mov_from_dr>(mov, at(0x0F21), {Rd, Dd}, attr::opsize_fixed, i386),
-    control_move<select_cold<mov_to_cr, mov_to_cr, true>>(at(0x0F22), {Cd, Rd}, attr::ends_block),
+    to_control<0>(),
+    to_control<2>(),
+    to_control<3>(),
+    to_control<4>(i486),
     cold_end_row<mov_to_dr>(mov, at(0x0F23), {Dd, Rd}, attr::opsize_fixed, i386),
 
     cold_end_row<wrmsr>(wrmsr_info, at(0x0F30), {}, 0, msr),

@@ -16,7 +16,7 @@ TEST_CASE("286: RESET (Programmer's Reference, 10.1)") {
     CHECK(m.ax() == 0xFFF0);
 }
 
-TEST_CASE("286: IOPL and NT cannot be set in real mode, bit 15 never (SDM 3B 22.29)") {
+TEST_CASE("286: IOPL and NT cannot be set in real mode, bit 15 never (SDM 3B 22.17.2)") {
     Early m("286");
     m.put<u16>(Early::stack, 0x1000, u16{0xFFFF});
     m.run({0x9D});

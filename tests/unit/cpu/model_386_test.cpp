@@ -75,3 +75,25 @@ TEST_CASE("386: BSWAP and WBINVD only in a machine, whose firmware executes them
     m.run({0x0F, 0xC8});
     CHECK(m.entered(6, Early::after(0)));
 }
+
+TEST_CASE("PUSH of a segment register with operand size 32: only the Pentium writes the upper half (SDM 3B 22.31.1)") {
+    for (const char* model : {"386", "486", "pentium", "pentium-mmx", "pentium-pro", "max"}) {
+        Early m(model);
+        m.put<u32>(Early::stack, 0xFFC, 0xFFFF'FFFFu);
+        m.run({0x66, 0x1E}); // PUSH DS
+        CHECK(m.sp() == 0xFFC);
+        const bool pentium = std::string_view(model).starts_with("pentium") && m.cpu.model->signature < 0x600;
+        CHECK(m.get<u32>(Early::stack, 0xFFC) == (pentium ? 0u : 0xFFFF'0000u) + Early::data);
+    }
+}
+
+TEST_CASE("386: CR4 does not exist (SDM 3B 22.21)") {
+    Early m("386");
+    m.run({0x0F, 0x20, 0xE0});
+    CHECK(m.entered(6, Early::after(0)));
+    m.run({0x0F, 0x22, 0xE0});
+    CHECK(m.entered(6, Early::after(0)));
+    Early later("486");
+    later.run({0x0F, 0x20, 0xE0});
+    CHECK(later.ip() == Early::after(3));
+}

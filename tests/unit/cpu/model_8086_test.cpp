@@ -1,5 +1,6 @@
-// What the 8086 and 8088 do and their successors do not. Sources: 8086 Family User's Manual (9800722), SDM 3B 22.17 and
-// 22.29, and the facts that come with the captures of SingleStepTests/8086 and /8088 (README, metadata.json).
+// What the 8086 and 8088 do and their successors do not. Sources: 8086 Family User's Manual (9800722), SDM 3B 22.17,
+// 386 Programmer's Reference 14.7, and the facts that come with the captures of SingleStepTests/8086 and /8088 (README,
+// metadata.json).
 #include "model_fixture.hpp"
 
 using namespace glassbox;
@@ -17,7 +18,7 @@ TEST_CASE("8086 and 8088 are the same execution") {
     CHECK(find_cpu_model("8088")->features.words == find_cpu_model("8086")->features.words);
 }
 
-TEST_CASE("8086: bits 12-15 of FLAGS are ones (SDM 3B 22.29)") {
+TEST_CASE("8086: bits 12-15 of FLAGS are ones (SDM 3B 22.17.2)") {
     Early m("8086");
     m.set_flags(0);
     CHECK(m.flags() == 0xF002);
@@ -31,7 +32,7 @@ TEST_CASE("8086: bits 12-15 of FLAGS are ones (SDM 3B 22.29)") {
     CHECK(m.flags() == 0xFFD7);
 }
 
-TEST_CASE("8086: PUSH SP pushes the new SP (SDM 3B 22.17), FF /6 and FF /7 too") {
+TEST_CASE("8086: PUSH SP pushes the new SP (SDM 3B 22.17.1), FF /6 and FF /7 too") {
     for (auto form : {std::initializer_list<u8>{0x54}, {0xFF, 0xF4}, {0xFF, 0xFC}}) {
         Early m("8086");
         m.run(form);
