@@ -107,4 +107,8 @@ void virtual_int3(Report& report);
 void virtual_exception(Report& report);
 void virtual_vme(Report& report);
 
+// gates_sysenter.cpp
+void sysenter(Report& report);
+void sysexit(Report& report);
+
 } // namespace gates

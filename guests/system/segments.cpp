@@ -227,6 +227,7 @@ constexpr Form forms[] = {
     {"segments/selectors", "SDM 3A 3.4.2, 3.5.1", selectors},
     {"segments/no-register", "SDM 2B MOV", no_register},
     {"segments/virtual-8086", "SDM 3A 21.2.1", virtual_loads},
+    {"segments/operand-sizes", "SDM 2B MOV, PUSH, POP", segments::operand_sizes},
     {"segments/lldt", "SDM 2A LLDT", segments::lldt},
     {"segments/ltr", "SDM 2A LTR", segments::ltr},
     {"segments/table-selectors", "SDM 2A LLDT, LTR", segments::table_selectors},

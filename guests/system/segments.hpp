@@ -30,4 +30,7 @@ void stack_limits(Report& report);
 void fetch_limit(Report& report);
 void jump_limit(Report& report);
 
+// segments_sizes.cpp
+void operand_sizes(Report& report);
+
 } // namespace segments

@@ -8,6 +8,7 @@ constexpr Form forms[] = {
     {"tasks/nested", "SDM 3A 7.4", tasks::nested},
     {"tasks/trap-bit", "SDM 3A 7.2.1; 3B 17.3.1.5", tasks::trap_bit},
     {"tasks/virtual-8086", "SDM 3A 21.2.5", tasks::virtual_task},
+    {"tasks/from-virtual-8086", "SDM 3A 21.3.1, 7.4", tasks::from_virtual},
     {"tasks/cr3", "SDM 3A 7.3, 7.5", tasks::page_directory},
     {"tasks/tss-descriptor", "SDM 3A 7.2.2, 7.3", tasks::tss_descriptors},
     {"tasks/task-gate", "SDM 3A 7.2.5, 7.3", tasks::task_gates},

@@ -75,8 +75,11 @@ Context prepare(Source s, u32 cpl, const View& a);
 void switches(Report& report);
 void nested(Report& report);
 void trap_bit(Report& report);
-void virtual_task(Report& report);
 void page_directory(Report& report);
+
+// tasks_virtual.cpp
+void virtual_task(Report& report);
+void from_virtual(Report& report);
 
 // tasks_checks.cpp
 void tss_descriptors(Report& report);

@@ -205,43 +205,6 @@ void trap_bit(Report& report) {
     reset_tables();
 }
 
-/// A new EFLAGS with VM set: segments are loaded as virtual-8086 mode has them, no descriptor is looked at.
-void virtual_task(Report& report) {
-    constexpr u32 code_at = 0x7000;
-    for (u32 i = 0; i < source_count * 4; ++i) {
-        const Source s = static_cast<Source>(i >> 2);
-        const u32 iopl = i & 3;
-        if (s == by_ud || !report.next()) continue; // #UD ends the case
-        report.describe("%s to a virtual-8086 task, IOPL %u", source_names[s], iopl);
-        const View a{a_at, true}, b{b_at, true};
-        build_current(a);
-        build(b, 3);
-        word(code_at) = 0x0B0F; // UD2
-        b.set(eip, 0);
-        b.set(eflags, flag_vm | iopl << 12 | 2 | flag_cf);
-        b.set(esp, 0x100);
-        constexpr u32 selectors[] = {0x1111, code_at >> 4, 0x800, 0x2222, 0x3333, 0x4444};
-        for (u32 k = 0; k < 6; ++k) b.set(static_cast<Field>(es + k), selectors[k]);
-        put_descriptor(a_selector, a);
-        put_descriptor(b_selector, b, 3, s == by_iret);
-        load_task(a_selector);
-        const Exit e = run(prepare(s, 0, a));
-        report.expect_exit(e, ud_vector, 0);
-        report.expect("CS", selectors[1], e.cs);
-        report.expect("EIP", 0, e.eip);
-        report.expect("SS", selectors[2], e.ss & 0xFFFF);
-        report.expect("SP", 0x100 - (s == by_gp ? 4 : 0), e.esp);
-        report.expect("ES", selectors[0], e.es & 0xFFFF);
-        report.expect("DS", selectors[3], e.ds & 0xFFFF);
-        report.expect("FS", selectors[4], e.fs & 0xFFFF);
-        report.expect("GS", selectors[5], e.gs & 0xFFFF);
-        const u32 nt = nests(s) ? flag_nt : 0;
-        report.expect("EFLAGS", flag_vm | iopl << 12 | 2 | flag_cf | nt, e.eflags & ~flag_rf);
-        restore();
-    }
-    reset_tables();
-}
-
 // --- CR3
 // ------------------------------------------------------------------------------------------------
 
