@@ -145,7 +145,8 @@ void segment_stack_width(Situation& s) {
     if (s.insn->opsize != 4 || s.host.after.eip != s.in.before.eip || s.host.vector == db) return;
     const bool near = s.host.vector != pf || within(s.host.cr2, stack_top(s.in) - 4, 8);
     const bool memory_fault = s.host.vector == pf || s.host.vector == ac || s.host.vector == ss;
-    if (!near || !memory_fault || s.ours.after.eip == s.in.before.eip) return;
+    const bool same = s.ours.vector == s.host.vector && s.ours.after.eip == s.host.after.eip;
+    if (!near || !memory_fault || same) return;
     take_exception(s);
     s.ours.after.gpr = s.host.after.gpr;
     s.ours.after.seg = s.host.after.seg;
@@ -211,11 +212,33 @@ void loop_with_rep(Situation& s) {
 void locked_cr(Situation& s) {
     if (named(s, "mov") && s.row.at.map == 1 && s.host.vector == gp && s.ours.vector == ud) take_exception(s);
 }
+bool is_kernel_selector(u32 selector) {
+    return (selector & 0xFFFC) >= first_kernel_selector && (selector & 0xFFFC) <= gdt_limit;
+}
+/// What the data region holds there before the instruction.
+u16 data_word(const Input& in, u32 linear) {
+    static const auto pattern = data_pattern();
+    const auto byte = [&](u32 at) {
+        u8 value = at < data_size ? pattern[at] : u8{0};
+        const u8* bytes = in.bytes.data();
+        for (unsigned i = 0; i < in.fills; ++i) {
+            if (within(at, in.fill[i].at, in.fill[i].size)) value = bytes[at - in.fill[i].at];
+            bytes += in.fill[i].size;
+        }
+        return value;
+    };
+    return static_cast<u16>(byte(linear - data_start) | byte(linear - data_start + 1) << 8);
+}
 /// Where the data holds such a selector by chance: no case chooses one.
 void kernel_descriptors(Situation& s) {
+    const bool looks = named(s, "lar", "lsl", "verr", "verw") && s.insn && s.insn->mem && s.completed;
+    if (looks && is_kernel_selector(data_word(s.in, operand_linear(s)))) {
+        s.ours.after = s.host.after;
+        return;
+    }
     const u32 selector = s.ours.error & 0xFFFC;
     const bool loads = named(s, "mov", "pop", "lds", "les", "lss", "lfs", "lgs", "jmp", "call", "retf", "iret");
-    if (!loads || s.ours.vector != gp || selector < first_kernel_selector || selector > gdt_limit) return;
+    if (!loads || s.ours.vector != gp || !is_kernel_selector(selector)) return;
     take_exception(s);
     s.ours.after = s.host.after;
     take_memory(s);

@@ -62,8 +62,18 @@ bool Maker::wants_alignment() const {
     return false;
 }
 
+bool Maker::loads_stack() const {
+    return is("lss") || (is("pop") && row_.args[0] == Arg::SS) || (at_opcode(0, 0x8E, 0x8E) && row_.at.digit_ == SS);
+}
+
 u16 Maker::any_selector() {
     constexpr u16 global[] = {flat_code, flat_data, 0x08, 0x10, 0x18, 0x80, 0x1000, 0xFFF8};
+    if (loads_stack() && random_.chance(2)) {
+        constexpr u16 stacks[] = {
+            flat_data,           selector_of(data16),     selector_of(data32),   selector_of(down16),
+            selector_of(down32), selector_of(small_data), selector_of(odd_base), selector_of(flat_pages)};
+        return stacks[random_.below(8)];
+    }
     switch (random_.below(10)) {
     case 0: return static_cast<u16>(random_.below(4)); // null
     case 1: return static_cast<u16>((global[random_.below(8)] & ~3u) | random_.below(4));
@@ -76,7 +86,8 @@ u16 Maker::any_selector() {
 
 u32 Maker::code_target(u16 selector) {
     const u32 wild = biased(random_);
-    if (random_.chance(24) && ((wild ^ r_.eip) & 0xFFFF)) return wild;
+    const u32 itself = code_start + in_.code_at - base_of(selector); // a jump there does not end
+    if (random_.chance(24) && ((wild ^ itself) & 0xFFFF)) return wild;
     u32 at = random_.below(code_size);
     if (at + 24 > in_.code_at && at < in_.code_at + 24)
         at = in_.code_at < code_size / 2 ? code_size - 64 : 32; // not itself

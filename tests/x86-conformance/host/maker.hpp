@@ -4,6 +4,7 @@
 #include "tests/x86-conformance/host/encoding.hpp"
 #include "tests/x86-conformance/host/make_case.hpp"
 
+#include <concepts>
 #include <string_view>
 
 namespace glassbox::conformance::host {
@@ -38,7 +39,7 @@ class Maker {
     u32 stack_linear() const;
     bool wide_stack() const;
     void set_memory(u32 linear, std::span<const u8> bytes) { in_.set_memory(linear - data_start, bytes); }
-    template <class T> void set_memory(u32 linear, T value) {
+    template <std::unsigned_integral T> void set_memory(u32 linear, T value) {
         u8 bytes[sizeof value];
         std::memcpy(bytes, &value, sizeof value);
         set_memory(linear, std::span<const u8>(bytes));
@@ -64,6 +65,7 @@ class Maker {
     void make_stack_contents();
     void make_environment(std::span<u8> image);
     u16 any_selector();
+    bool loads_stack() const;
     /// An address to go to in the segment `selector`, as an offset there.
     u32 code_target(u16 selector);
     void far_pointer(u32& offset, u16& selector);

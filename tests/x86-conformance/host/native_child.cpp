@@ -17,7 +17,7 @@
 #if defined(__clang__)
 #define GLASSBOX_BARE __attribute__((no_sanitize("address", "undefined", "memory", "thread"), no_stack_protector))
 #else
-#define GLASSBOX_BARE __attribute__((no_sanitize("address,undefined,thread"), optimize("no-stack-protector")))
+#define GLASSBOX_BARE __attribute__((no_sanitize("address,undefined,thread"), no_stack_protector))
 #endif
 
 namespace glassbox::conformance::host {
@@ -193,7 +193,7 @@ bool fill_ldt() {
         d.base_addr = s.base;
         d.limit = s.limit;
         d.seg_32bit = s.big;
-        d.contents = s.contents;
+        d.contents = s.contents & 3u;
         d.read_exec_only = s.read_exec_only;
         d.limit_in_pages = s.pages;
         d.seg_not_present = s.not_present;

@@ -6,6 +6,7 @@
 #include "tests/x86-conformance/host/native.hpp"
 #include "tests/x86-conformance/host/shrink.hpp"
 
+#include <mpfr.h>
 #include <vector>
 
 namespace glassbox::conformance {
@@ -28,6 +29,11 @@ class HostWorker final : public Worker {
             unavailable_ = native.error().message;
         outputs_.resize(Native::most_cases);
     }
+
+    /// The x87's transcendentals leave caches of their thread behind.
+    ~HostWorker() override { mpfr_free_cache(); }
+    HostWorker(const HostWorker&) = delete;
+    HostWorker& operator=(const HostWorker&) = delete;
 
     Expected<> run(std::size_t number, Sink& sink) override {
         const RowForm& form = forms_[number];
