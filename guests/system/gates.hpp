@@ -107,6 +107,10 @@ void virtual_int3(Report& report);
 void virtual_exception(Report& report);
 void virtual_vme(Report& report);
 
+// gates_modes.cpp
+void virtual_far(Report& report);
+void small_stacks(Report& report);
+
 // gates_sysenter.cpp
 void sysenter(Report& report);
 void sysexit(Report& report);

@@ -228,6 +228,8 @@ constexpr Form forms[] = {
     {"segments/no-register", "SDM 2B MOV", no_register},
     {"segments/virtual-8086", "SDM 3A 21.2.1", virtual_loads},
     {"segments/operand-sizes", "SDM 2B MOV, PUSH, POP", segments::operand_sizes},
+    {"segments/cached", "SDM 3A 3.4.3", segments::cached},
+    {"segments/conforming-level", "SDM 3A 5.8.1.2", segments::conforming_level},
     {"segments/lldt", "SDM 2A LLDT", segments::lldt},
     {"segments/ltr", "SDM 2A LTR", segments::ltr},
     {"segments/table-selectors", "SDM 2A LLDT, LTR", segments::table_selectors},

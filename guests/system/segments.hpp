@@ -30,6 +30,10 @@ void stack_limits(Report& report);
 void fetch_limit(Report& report);
 void jump_limit(Report& report);
 
+// segments_cached.cpp
+void cached(Report& report);
+void conforming_level(Report& report);
+
 // segments_sizes.cpp
 void operand_sizes(Report& report);
 
