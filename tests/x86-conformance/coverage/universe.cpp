@@ -206,7 +206,7 @@ bool Universe::enumerate(const Row& row, const char* model) {
     const bool wide = cpu.features.has(Feature::i386);
     bool found = false;
     for (const u32 bits : modes) {
-        if (!wide && (bits & mode::code32)) continue;
+        if (!wide && (bits & ~mode::protected_mode)) continue; // no limit beyond 64 KiB, no D bit
         if (!cpu.features.has(Feature::i286) && bits != 0) continue;
         for (unsigned p = 0; p < 12; ++p) {
             constexpr u8 reps[] = {0, 0xF3, 0xF2};
