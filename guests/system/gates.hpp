@@ -17,6 +17,17 @@ struct Fault {
 };
 constexpr Fault none{end_vector, 0};
 
+/// What a selector may lead to. The caller puts the descriptor into the last entry of the GDT and the first of the LDT.
+struct Place {
+    const char* what;
+    u32 selector;
+    bool found;
+};
+constexpr Place places[] = {
+    {"null", 0, false},           {"last GDT entry", gdt_size - 8, true}, {"beyond the GDT", gdt_size, false},
+    {"first LDT entry", 4, true}, {"beyond the LDT", 0x104, false},       {"top selector", 0xFFF8, false}};
+inline void put_in_places(u64 d) { gdt[gdt_size / 8 - 1] = ldt[0] = d; }
+
 /// INT 80h at the target's offset, and 64 KiB above, where a gate of 32 bits leads.
 inline void put_target() {
     word(target_base + target_offset) = 0x80CD;
@@ -45,6 +56,12 @@ constexpr u32 far_length(Way way) { return way & 2 ? 3 : 2; }
 
 /// One slot of a stack frame of 16 or 32 bits.
 inline u32 slot(u32 esp, u32 index, bool wide) { return wide ? dword(esp + 4 * index) : word(esp + 2 * index); }
+inline void put_slot(u32 esp, u32 index, bool wide, u32 value) {
+    if (wide)
+        dword(esp + 4 * index) = value;
+    else
+        word(esp + 2 * index) = static_cast<u16>(value);
+}
 inline void expect_slot(Report& report, const char* what, u32 expected, u32 esp, u32 index, bool wide,
                         bool half = false) {
     const u32 mask = wide && !half ? ~0u : 0xFFFF;

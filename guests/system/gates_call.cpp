@@ -111,22 +111,15 @@ void call_gate_targets(Report& report) {
 /// The selector in the gate. Its RPL plays no part: it is replaced by the new CPL.
 void call_gate_selectors(Report& report) {
     put_target();
-    const struct {
-        const char* what;
-        u32 selector;
-        bool found;
-    } places[] = {
-        {"null", 0, false},           {"last GDT entry", gdt_size - 8, true}, {"beyond the GDT", gdt_size, false},
-        {"first LDT entry", 4, true}, {"beyond the LDT", 0x104, false},       {"top selector", 0xFFF8, false}};
     for (const Way way : {jump, call}) {
         const void* at = far_code(way);
-        for (const auto& p : places) {
+        for (const Place& p : places) {
             for (u32 i = 0; i < 16; ++i) {
                 if (!report.next()) continue;
                 const u32 cpl = i & 3, rpl = i >> 2;
                 report.describe("%s through a gate whose selector is %s, RPL %u, CPL %u", way_names[way], p.what, rpl,
                                 cpl);
-                gdt[gdt_size / 8 - 1] = ldt[0] = target_descriptor(code_type, cpl);
+                put_in_places(target_descriptor(code_type, cpl));
                 gdt[gate_selector / 8] = gate(p.selector | rpl, gate_offset, call_gate32, 3);
                 put_pointer(way, gate_selector, 0);
                 Context c = ring(cpl, at);

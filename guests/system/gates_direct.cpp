@@ -55,21 +55,6 @@ void direct(Report& report, Way way) {
     }
 }
 
-struct Place {
-    const char* what;
-    u32 selector;
-    bool found;
-};
-constexpr Place places[] = {
-    {"null", 0, false},
-    {"last GDT entry", gdt_size - 8, true},
-    {"beyond the GDT", gdt_size, false},
-    {"top selector", 0xFFF8, false},
-    {"first LDT entry", 4, true},
-    {"last LDT entry", 0xFC, true},
-    {"beyond the LDT", 0x104, false},
-};
-
 } // namespace
 
 void jump_direct(Report& report) { direct(report, jump); }
@@ -86,7 +71,7 @@ void direct_selectors(Report& report) {
                 if (!report.next()) continue;
                 const u32 cpl = i & 3, rpl = i >> 2;
                 report.describe("%s, %s, RPL %u CPL %u", way_names[way], p.what, rpl, cpl);
-                gdt[gdt_size / 8 - 1] = ldt[0] = ldt[31] = target_descriptor(code_type, cpl);
+                put_in_places(target_descriptor(code_type, cpl));
                 put_pointer(way, p.selector | rpl, target_offset);
                 Context c = ring(cpl, at);
                 c.ebx = pointer_at;

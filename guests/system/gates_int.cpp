@@ -128,19 +128,12 @@ void targets(Report& report, const Source& s) {
         describe(report, s, g, t, cpl);
         check(report, s, at, g, t, cpl, usual_flags);
     }
-    const struct {
-        const char* what;
-        u32 selector;
-        bool found;
-    } places[] = {
-        {"null", 0, false},           {"last GDT entry", gdt_size - 8, true}, {"beyond the GDT", gdt_size, false},
-        {"first LDT entry", 4, true}, {"beyond the LDT", 0x104, false},       {"top selector", 0xFFF8, false}};
-    for (const auto& p : places) {
+    for (const Place& p : places) {
         for (u32 i = 0; i < 16; ++i) {
             if (!report.next()) continue;
             const u32 cpl = i & 3, rpl = i >> 2;
             report.describe("%s through a gate whose selector is %s, RPL %u, CPL %u", s.name, p.what, rpl, cpl);
-            gdt[gdt_size / 8 - 1] = ldt[0] = target_descriptor(code_type, cpl);
+            put_in_places(target_descriptor(code_type, cpl));
             const u64 standard = idt[s.vector];
             idt[s.vector] = gate(p.selector | rpl, gate_offset, interrupt_gate32, 3);
             const Context c = ring(cpl, at);

@@ -14,13 +14,6 @@ const void* return_code(bool wide, u32 release = 0) {
     return wide ? code(plain + 1, 1) : code(plain, 2);
 }
 
-void put_slot(u32 esp, u32 index, bool wide, u32 value) {
-    if (wide)
-        dword(esp + 4 * index) = value;
-    else
-        word(esp + 2 * index) = static_cast<u16>(value);
-}
-
 struct Return {
     bool wide;
     const void* at;
@@ -115,17 +108,10 @@ void far_return_stack(Report& report) {
 }
 
 void far_return_selectors(Report& report) {
-    const struct {
-        const char* what;
-        u32 selector;
-        bool found;
-    } places[] = {
-        {"null", 0, false},           {"last GDT entry", gdt_size - 8, true}, {"beyond the GDT", gdt_size, false},
-        {"first LDT entry", 4, true}, {"beyond the LDT", 0x104, false},       {"top selector", 0xFFF8, false}};
     put_target();
     for (const bool wide : {false, true}) {
         const void* at = return_code(wide);
-        for (const auto& p : places) {
+        for (const Place& p : places) {
             for (const bool stack : {false, true}) {
                 for (u32 i = 0; i < 16; ++i) {
                     if (!report.next()) continue;
@@ -133,7 +119,7 @@ void far_return_selectors(Report& report) {
                     report.describe("RETF of %u bits from %u to %u, %s: %s", wide ? 32u : 16u, cpl, rpl,
                                     stack ? "SS" : "CS", p.what);
                     gdt[target_selector / 8] = target_descriptor(code_type, rpl);
-                    gdt[gdt_size / 8 - 1] = ldt[0] = stack ? whole(data_type, rpl) : gdt[target_selector / 8];
+                    put_in_places(stack ? whole(data_type, rpl) : gdt[target_selector / 8]);
                     const u32 cs = stack ? target_selector : p.selector;
                     Return r{wide, at, cpl, cs | rpl, stack ? p.selector | rpl : flat_data(rpl)};
                     Fault fault = none;

@@ -94,24 +94,17 @@ void inner_stack_int(Report& report) { matrix(report, int_32); }
 void inner_stack_exception(Report& report) { matrix(report, exception_32); }
 
 void inner_stack_selectors(Report& report) {
-    const struct {
-        const char* what;
-        u32 selector;
-        bool found;
-    } places[] = {
-        {"null", 0, false},           {"last GDT entry", gdt_size - 8, true}, {"beyond the GDT", gdt_size, false},
-        {"first LDT entry", 4, true}, {"beyond the LDT", 0x104, false},       {"top selector", 0xFFF8, false}};
     const Tss saved = tss;
     put_target();
     for (const Entry entry : all_entries) {
         open_gate(entry);
         const void* at = code_of(entry);
-        for (const auto& p : places) {
+        for (const Place& p : places) {
             for (u32 i = 0; i < 8; ++i) {
                 if (!report.next()) continue;
                 const u32 level = 1 + (i & 1), rpl = i >> 1;
                 report.describe("%s to level %u, stack: %s, RPL %u", entry_names[entry], level, p.what, rpl);
-                gdt[gdt_size / 8 - 1] = ldt[0] = whole(data_type, level);
+                put_in_places(whole(data_type, level));
                 gdt[target_selector / 8] = target_descriptor(code_type, level);
                 const Fault fault = p.found && rpl == level ? none : Fault{ts_vector, p.selector | ext_of(entry)};
                 check(report, {entry, at, level, p.selector | rpl, inner_esp(level)}, fault);

@@ -5,17 +5,12 @@
 
 namespace iret {
 
+using gates::put_slot;
+
 /// IRETD, or IRET of 16 bits; then what no return should reach.
 inline const void* iret_code(bool wide) {
     const u8 bytes[] = {0x66, 0xCF, 0x0F, 0x0B};
     return wide ? code(bytes + 1, 3) : code(bytes, 4);
-}
-
-inline void put_slot(u32 esp, u32 index, bool wide, u32 value) {
-    if (wide)
-        dword(esp + 4 * index) = value;
-    else
-        word(esp + 2 * index) = static_cast<u16>(value);
 }
 
 /// Bits of EFLAGS that this processor has: AC and ID come with the 486, VIF and VIP with VME.

@@ -4,11 +4,11 @@
 
 #include "guests/system/privilege.hpp"
 
+using namespace segments;
+
 namespace {
 
-enum Register : u32 { ES, CS, SS, DS, FS, GS };
 enum Via : u32 { mov, pop, far_pointer };
-constexpr const char* register_names[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
 constexpr const char* via_names[] = {"MOV", "POP", "far pointer to"};
 constexpr u32 pointer_offset = 0x12345678, pointer_at = arena_begin;
 
@@ -30,17 +30,6 @@ const void* loader(Register reg, Via via) {
     bytes[n++] = 0xCD;
     bytes[n++] = end_vector;
     return code(bytes, n);
-}
-
-u32 value_of(const Context& c, Register reg) {
-    switch (reg) {
-    case ES: return c.es;
-    case CS: return c.cs;
-    case SS: return c.ss;
-    case DS: return c.ds;
-    case FS: return c.fs;
-    default: return c.gs;
-    }
 }
 
 struct Fault {
@@ -70,7 +59,7 @@ void check_load(Report& report, const void* at, Register reg, Via via, u32 selec
     const Exit e = run(c);
     report.expect_exit(e, fault.vector, fault.error);
     const bool ok = fault.vector == end_vector;
-    report.expect(register_names[reg], ok ? selector : value_of(c, reg), value_of(e, reg));
+    report.expect(register_names[reg], ok ? selector : register_of(c, reg), register_of(e, reg));
     const bool popped = via == pop && ok;
     // At level 0 without a stack switch ESP is only comparable when the stack is the same one.
     report.expect("ESP", popped ? c.esp + 4 : c.esp, e.esp);
@@ -173,9 +162,9 @@ void no_register(Report& report) {
 }
 
 /// Virtual-8086 mode looks at no descriptor (SDM 3A, 21.2.1): every selector loads and is a base.
-template <Register reg> void check_virtual(Report& report, u32 selector, u32 code_at) {
-    constexpr u8 prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
-    const u8 bytes[] = {0x8E, static_cast<u8>(0xC0 | reg << 3), prefixes[reg], 0x8A, 0x1F, 0xCD, 0x80}; // MOV BL, [BX]
+void check_virtual(Report& report, Register reg, u32 selector, u32 code_at) {
+    const u8 bytes[] = {0x8E, static_cast<u8>(0xC0 | reg << 3), override_prefixes[reg], 0x8A, 0x1F, 0xCD,
+                        0x80}; // MOV BL, [BX]
     memcpy(reinterpret_cast<void*>(code_at), bytes, sizeof bytes);
     Context c = virtual_8086(code_at, 0x8000);
     c.eax = selector;
@@ -187,7 +176,7 @@ template <Register reg> void check_virtual(Report& report, u32 selector, u32 cod
     const Exit e = run(c);
     byte(target) = before;
     report.expect_exit(e, end_vector, 0);
-    report.expect(register_names[reg], selector, value_of(e, reg));
+    report.expect(register_names[reg], selector, register_of(e, reg));
     report.expect("BL", 0xA5, e.ebx);
 }
 
@@ -197,13 +186,7 @@ void virtual_loads(Report& report) {
         for (const Register reg : {ES, SS, DS, FS, GS}) {
             if (!report.next()) continue;
             report.describe("virtual-8086: MOV %s, selector %x", register_names[reg], selector);
-            switch (reg) {
-            case ES: check_virtual<ES>(report, selector, code_at); break;
-            case SS: check_virtual<SS>(report, selector, code_at); break;
-            case DS: check_virtual<DS>(report, selector, code_at); break;
-            case FS: check_virtual<FS>(report, selector, code_at); break;
-            default: check_virtual<GS>(report, selector, code_at); break;
-            }
+            check_virtual(report, reg, selector, code_at);
         }
     }
 }

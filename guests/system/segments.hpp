@@ -5,6 +5,26 @@
 
 namespace segments {
 
+enum Register : u32 { ES, CS, SS, DS, FS, GS };
+constexpr const char* register_names[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
+constexpr u8 override_prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
+template <class C> auto& register_of(C& context, u32 reg) {
+    switch (reg) {
+    case ES: return context.es;
+    case CS: return context.cs;
+    case SS: return context.ss;
+    case DS: return context.ds;
+    case FS: return context.fs;
+    default: return context.gs;
+    }
+}
+
+struct Limit {
+    u32 raw;
+    bool granular;
+    u32 bytes() const { return granular ? raw << 12 | 0xFFF : raw; }
+};
+
 // segments_system.cpp
 void lldt(Report& report);
 void ltr(Report& report);

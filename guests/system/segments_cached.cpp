@@ -8,7 +8,6 @@ namespace segments {
 namespace {
 
 constexpr u32 base = arena_begin + 0x20'0000, offset = 0x34;
-constexpr u32 prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
 
 /// MOV Sreg, AX; the entry of the GDT is cleared; MOV CL, Sreg:[EBX]; MOV Sreg, AX again, which finds nothing.
 const void* reloading_code(u32 reg) {
@@ -27,7 +26,7 @@ const void* reloading_code(u32 reg) {
         memset(bytes + n, 0, 4);
         n += 4;
     }
-    bytes[n++] = static_cast<u8>(prefixes[reg]);
+    bytes[n++] = override_prefixes[reg];
     bytes[n++] = 0x8A;
     bytes[n++] = 0x0B;
     bytes[n++] = 0x8E;

@@ -8,17 +8,9 @@ namespace segments {
 
 namespace {
 
-enum Register : u32 { ES, CS, SS, DS, FS, GS };
-constexpr const char* register_names[] = {"ES", "CS", "SS", "DS", "FS", "GS"};
-constexpr u8 prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65};
 constexpr u32 base = arena_begin + 0x40'0000; // memory on both sides, for offsets just below 4 GiB too
 constexpr u16 selector = first_free | 3;
 
-struct Limit {
-    u32 raw;
-    bool granular;
-    u32 bytes() const { return granular ? raw << 12 | 0xFFF : raw; }
-};
 constexpr Limit limits[] = {{0x7F, false},   {0xFFFF, false},  {0xFFFFF, true},  {0, true},
                             {0xFFFE, false}, {0x10000, false}, {0xFFFFF, false}, {1, true}};
 constexpr u32 few_limits = 3;
@@ -31,7 +23,7 @@ u32 put_access(u8* out, Register reg, Access access, u32 size) {
     constexpr u8 opcodes[] = {0x8A, 0x88, 0x00};
     u32 n = 0;
     if (size == 2) out[n++] = 0x66;
-    out[n++] = prefixes[reg];
+    out[n++] = override_prefixes[reg];
     out[n++] = static_cast<u8>(opcodes[access] | (size > 1 ? 1 : 0));
     out[n++] = 0x03;
     out[n++] = 0xCD;
@@ -44,17 +36,6 @@ bool inside(u32 type, bool big, u32 limit, u32 offset, u32 size) {
     const u32 last = offset + size - 1;
     if (!is_expand_down(type)) return last <= limit;
     return offset > limit && last <= (big ? 0xFFFF'FFFF : 0xFFFF);
-}
-
-u32& register_of(Context& c, Register reg) {
-    switch (reg) {
-    case ES: return c.es;
-    case CS: return c.cs;
-    case SS: return c.ss;
-    case DS: return c.ds;
-    case FS: return c.fs;
-    default: return c.gs;
-    }
 }
 
 struct Place {
@@ -148,7 +129,7 @@ void null_access(Report& report) {
                     const Exit e = run(c);
                     report.expect_exit(e, gp_vector, 0);
                     report.expect("EIP", c.eip, e.eip);
-                    report.expect(register_names[reg], rpl, register_of(const_cast<Exit&>(e), reg));
+                    report.expect(register_names[reg], rpl, register_of(e, reg));
                 }
             }
         }

@@ -110,11 +110,6 @@ constexpr bool lsl_accepts(u32 type) {
 constexpr bool verr_accepts(u32 type) { return is_readable(type); }
 constexpr bool verw_accepts(u32 type) { return is_writable_data(type); }
 
-struct Limit {
-    u32 raw;
-    bool granular;
-    u32 bytes() const { return granular ? raw << 12 | 0xFFF : raw; }
-};
 constexpr Limit limits[] = {{0, false}, {0xFFFFF, false}, {0x12345, false},
                             {0, true},  {0xFFFFF, true},  {0x54321, true}};
 
