@@ -57,7 +57,7 @@ void raise(unsigned irq) {
         }
         break;
     case 1: // "write keyboard output buffer"
-        keyboard(0x60, 0x31);
+        keyboard(0x60, 0x21);
         keyboard(0xD2, 0x55);
         wait_for(keyboard_command, 1, 1);
         break;
@@ -72,7 +72,7 @@ void raise(unsigned irq) {
         }
         break;
     case 12: // "write auxiliary device output buffer"
-        keyboard(0x60, 0x32);
+        keyboard(0x60, 0x12);
         keyboard(0xD3, 0xAA);
         wait_for(keyboard_command, 0x21, 0x21);
         break;
