@@ -120,9 +120,7 @@ void check_vme(Report& report, bool redirected, u32 iopl, u32 flags) {
     put_task(redirected);
     put_code(by_int);
     word(code_at + handler_ip) = 0x0B0F; // UD2: an end that no IOPL forbids
-    u32 vector_at = vector_in_use * 4;
-    asm("" : "+r"(vector_at)); // compilers hold that nothing lies there
-    const u32 standard = dword(vector_at);
+    const u32 vector_at = vector_in_use * 4, standard = dword(vector_at);
     dword(vector_at) = code_at >> 4 << 16 | handler_ip;
     idt[vector_in_use] = gate(kernel_code, stub(vector_in_use), interrupt_gate32, 3);
     Context c = start(iopl);

@@ -25,9 +25,14 @@ constexpr u32 flag_cf = 1, flag_zf = 0x40, flag_tf = 0x100, flag_if = 0x200, fla
               flag_vif = 0x80000, flag_vip = 0x100000, flag_id = 0x200000;
 
 inline u32 address(const void* p) { return reinterpret_cast<u32>(p); }
-inline u32& dword(u32 at) { return *reinterpret_cast<u32*>(at); }
-inline u16& word(u32 at) { return *reinterpret_cast<u16*>(at); }
-inline u8& byte(u32 at) { return *reinterpret_cast<u8*>(at); }
+/// Memory at an address that the compiler must not reason about: it holds that nothing lies in the first page.
+template <class T> T& memory_at(u32 at) {
+    asm("" : "+r"(at));
+    return *reinterpret_cast<T*>(at);
+}
+inline u32& dword(u32 at) { return memory_at<u32>(at); }
+inline u16& word(u32 at) { return memory_at<u16>(at); }
+inline u8& byte(u32 at) { return memory_at<u8>(at); }
 
 constexpr u32 high(u64 d) { return static_cast<u32>(d >> 32); }
 constexpr u32 low(u64 d) { return static_cast<u32>(d); }

@@ -7,7 +7,7 @@ namespace segments {
 
 namespace {
 
-constexpr u32 memory_at = arena_begin + 0x100, filler = 0xA5A5'5A5A;
+constexpr u32 operand_at = arena_begin + 0x100, filler = 0xA5A5'5A5A;
 
 struct Instruction {
     const char* name;
@@ -65,16 +65,16 @@ void store_case(Report& report, u32 reg, u32 form, u32 cpl) {
     const bool narrow = form == 1 || form == 2;
     Context c = ring(cpl, narrow ? code(bytes, 5) : code(bytes + 1, 4));
     c.eax = filler;
-    c.ebx = memory_at;
+    c.ebx = operand_at;
     c.es = flat_data(3);
     c.gs = 2;
-    dword(memory_at) = filler;
+    dword(operand_at) = filler;
     const Exit e = run(c);
     const u32 values[] = {c.es, c.cs, c.ss, c.ds, c.fs, c.gs};
     const u32 low = (filler & 0xFFFF'0000) | values[reg];
     report.expect_exit(e, end_vector, 0);
     if (form < 2)
-        report.expect("memory", low, dword(memory_at));
+        report.expect("memory", low, dword(operand_at));
     else if (form == 2)
         report.expect("EAX", low, e.eax);
     else
@@ -93,13 +93,13 @@ void load_case(Report& report, u32 form, u32 cpl) {
                                {0xC5, 0x0B, 0xCD, end_vector}};
     gdt[first_free / 8] = whole(data_type, 3);
     Context c = ring(cpl, code(bytes[form]));
-    c.ebx = memory_at;
+    c.ebx = operand_at;
     c.ecx = filler;
     const u32 selector = first_free | 3;
-    word(memory_at) = static_cast<u16>(form < 2 ? selector : 0x1234);
-    word(memory_at + 2) = static_cast<u16>(selector);
+    word(operand_at) = static_cast<u16>(form < 2 ? selector : 0x1234);
+    word(operand_at + 2) = static_cast<u16>(selector);
     if (form == 4) { // the offset is inside, the selector is not: #GP, and nothing is loaded
-        gdt[first_free / 8 + 1] = descriptor(memory_at, 5, data_type, 3);
+        gdt[first_free / 8 + 1] = descriptor(operand_at, 5, data_type, 3);
         c.ds = (first_free + 8) | 3;
         c.ebx = 1;
     }
