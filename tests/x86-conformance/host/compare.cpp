@@ -50,7 +50,7 @@ struct Masks {
     u32 flags = compared_flags;
     u8 gpr = 0xFF; ///< bit n: compared
     std::array<u32, 8> gpr_bits;
-    bool memory = true, x87_values = true, x87_pointers = true;
+    bool memory = true, x87_values = true, x87_ip = true, x87_dp = true, x87_opcode = true;
     u16 status = 0xFFFF;
     unsigned ulps = 0;          ///< tolerated in x87 registers
     bool approximation = false; ///< RCPPS and the like
@@ -118,7 +118,9 @@ class Detail {
         if (decoded_) set_masks();
         Situation s{row, in, decoded_ ? &insn_ : nullptr, host_, ours_, completed_};
         settle(vendor, s);
-        masks_.x87_pointers = s.x87_pointers;
+        masks_.x87_ip = s.x87_ip;
+        masks_.x87_dp = s.x87_dp;
+        masks_.x87_opcode = s.x87_opcode;
     }
     std::vector<Difference> list() {
         exceptions();
@@ -231,13 +233,12 @@ void Detail::x87() {
     if (!masks_.x87_values) return;
     word("status", fx_status, masks_.status);
     word("tags", fx_tags, 0xFF);
-    if (masks_.x87_pointers) {
-        word("opcode", fx_opcode, 0x7FF);
-        for (const auto& [name, at] : {std::pair{"fip", fx_ip}, {"fdp", fx_dp}}) {
-            if (get<u32>(h, at) != get<u32>(o, at))
-                add(Kind::x87, name, hex(get<u32>(h, at), 8), hex(get<u32>(o, at), 8));
-        }
-    }
+    const auto pointer = [&](const char* name, std::size_t at) {
+        if (get<u32>(h, at) != get<u32>(o, at)) add(Kind::x87, name, hex(get<u32>(h, at), 8), hex(get<u32>(o, at), 8));
+    };
+    if (masks_.x87_opcode) word("opcode", fx_opcode, 0x7FF);
+    if (masks_.x87_ip) pointer("fip", fx_ip);
+    if (masks_.x87_dp) pointer("fdp", fx_dp);
     for (unsigned i = 0; i < 8; ++i) {
         const std::size_t at = fx_registers + 16 * i;
         const u64 a = get<u64>(h, at), b = get<u64>(o, at);

@@ -176,8 +176,9 @@ void Guest::store(const Input& in, Output& out) {
 void Guest::run(const Input& in, Output& out) {
     Cpu& cpu = machine_->cpu;
     load(in);
-    constexpr u64 enough = 4096; // iterations of a repeated instruction count too
-    for (unsigned i = 0; i < 8 && !cpu.halted && !cpu.shutdown; ++i) cpu.run(enough);
+    constexpr u64 enough = 4096;                   // iterations of a repeated instruction count too
+    const u64 slice = in.code_at & 1 ? 1 : enough; // whole blocks, or one instruction at a time
+    for (u64 i = 0; i < enough && !cpu.halted && !cpu.shutdown; i += slice) cpu.run(slice);
     store(in, out);
 }
 

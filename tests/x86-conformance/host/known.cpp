@@ -85,10 +85,17 @@ void ignore_memory(Situation& s, u32 linear, u32 size) {
 // --- entries
 // ----------------------------------------------------------------------------------------------------------
 void x87_pointers_on_exception(Situation& s) {
-    if (!(status_of(s.host) & 0x80)) s.x87_pointers = false;
+    if (!(status_of(s.host) & 0x80)) s.x87_ip = s.x87_dp = s.x87_opcode = false;
+}
+void x87_opcode_on_exception(Situation& s) {
+    if (!(status_of(s.host) & 0x80)) s.x87_dp = s.x87_opcode = false;
 }
 void rf_of_fetch_limit(Situation& s) {
-    if (s.host.vector == gp && s.ours.vector == gp && s.host.after.eip == s.ours.after.eip)
+    const u16 cs = s.host.after.seg[CS];
+    if (s.host.vector != gp || s.ours.vector != gp || s.host.after.eip != s.ours.after.eip || !(cs & 4)) return;
+    const bool first = s.host.after.eip == s.in.before.eip;
+    const u64 last = u64{s.host.after.eip} + (first ? s.in.code_size : 1u) - 1;
+    if (cs >> 3 < static_cast<int>(ldt.size()) && last > ldt[cs >> 3].limit)
         s.ours.after.eflags = (s.ours.after.eflags & ~eflags::RF) | (s.host.after.eflags & eflags::RF);
 }
 void rf_of_string_step(Situation& s) {
@@ -278,6 +285,8 @@ void ud_without_modrm(Situation& s) {
 constexpr KnownDifference table[] = {
     {Vendor::amd, "the x87 pointers and opcode are kept only for unmasked exceptions",
      "AMD APM 2, 11.4.4: FXSAVE and XSAVE store them only when FSW.ES is set", x87_pointers_on_exception},
+    {Vendor::intel, "the x87 opcode and, on most, the data pointer are kept only for unmasked exceptions",
+     "SDM 1, 8.1.9.1 and 8.1.8 (CPUID.7:EBX bit 6)", x87_opcode_on_exception},
     {Vendor::amd, "RF is clear in the image that #GP pushes when the fetch is beyond the limit of CS",
      "seen on family 1Ah; SDM 3B 17.3.1.1 sets it for every fault, AMD APM 2, 3.1.6 does not say", rf_of_fetch_limit},
     {Vendor::amd, "RF is clear in the image that a single-step trap between iterations pushes",

@@ -19,8 +19,8 @@ struct Situation {
     const Insn* insn; ///< null: the bytes are no whole instruction
     Output& host;
     Output& ours;
-    bool completed = false; ///< the instruction was not the one that faulted
-    bool x87_pointers = true;
+    bool completed = false;                               ///< the instruction was not the one that faulted
+    bool x87_ip = true, x87_dp = true, x87_opcode = true; ///< compared
 };
 
 struct KnownDifference {

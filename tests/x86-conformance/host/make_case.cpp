@@ -98,7 +98,8 @@ void Maker::choose_prefixes() {
     if (idle_rep && random_.chance(40)) e_.rep = random_.chance(2) ? 0xF3 : 0xF2;
     if (random_.chance(60)) more_prefixes_.assign(1 + random_.below(3), segments[random_.below(6)]);
     if (random_.chance(300)) more_prefixes_.assign(9 + random_.below(6), segments[random_.below(6)]); // to 15 and over
-    if (shape_.op_prefix && random_.chance(60)) more_prefixes_.push_back(0x66);
+    const bool scalar = row_.at.mandatory == Mandatory::pF2 || row_.at.mandatory == Mandatory::pF3; // they win over 66h
+    if ((shape_.op_prefix || scalar) && random_.chance(60)) more_prefixes_.push_back(0x66);
     if (shape_.addr_prefix && random_.chance(60)) more_prefixes_.push_back(0x67);
 }
 
@@ -305,7 +306,7 @@ void Maker::choose_operand() {
     bool aligned = wants_alignment() ? !random_.chance(8) : random_.chance(2);
     if (r_.eflags & eflags::AC) aligned = aligned || random_.chance(2);
     linear_ = choose_linear(segment, std::max(memory_size(), 1u), aligned || locked);
-    if (locked && !random_.chance(100)) linear_ &= ~15u; // over a cache line they are very slow on hosts
+    if (locked) linear_ = (linear_ & ~63u) + random_.below(48); // over a cache line they are very slow on hosts, or #AC
     narrow ? aim16(linear_) : aim32(linear_);
 }
 

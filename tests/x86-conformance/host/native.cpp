@@ -122,6 +122,9 @@ Expected<> Native::run(unsigned count) {
     shared_->progress = 0;
     shared_->count = count;
     while (shared_->progress < count) {
+        if (child_ < 0) {
+            if (auto ok = launch(); !ok) return ok;
+        }
         shared_->turn.store(turn_child, std::memory_order_release);
         futex_wake(shared_->turn);
         int reason = 0;
