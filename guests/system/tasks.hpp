@@ -81,6 +81,11 @@ void page_directory(Report& report);
 void virtual_task(Report& report);
 void from_virtual(Report& report);
 
+// tasks_io.cpp
+void io_map(Report& report);
+void io_map_limit(Report& report);
+void debug_enables(Report& report);
+
 // tasks_checks.cpp
 void tss_descriptors(Report& report);
 void task_gates(Report& report);
