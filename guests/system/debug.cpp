@@ -53,6 +53,8 @@ constexpr Form forms[] = {
     {"debug/combined", "SDM 3A 6.9, table 6-2", debug::combined},
     {"debug/priorities", "SDM 3A 6.9, table 6-2", debug::priorities},
     {"debug/task-trap", "SDM 3B 17.3.1.5", debug::task_trap},
+    {"debug/virtual-8086", "SDM 3B 17.3; SDM 3A 20.1", debug::virtual_8086_mode},
+    {"debug/linear-addresses", "SDM 3B 17.2.1", debug::linear_addresses},
 };
 
 } // namespace

@@ -46,5 +46,7 @@ void halts(Report& report);
 void combined(Report& report);
 void priorities(Report& report);
 void task_trap(Report& report);
+void virtual_8086_mode(Report& report);
+void linear_addresses(Report& report);
 
 } // namespace debug

@@ -37,6 +37,11 @@ void page(u32 linear, bool present) {
     write_cr3(directory);
 }
 
+void map(u32 linear, u32 physical) {
+    entry(linear) = physical | page_flags;
+    write_cr3(directory);
+}
+
 void load_gdt(u32 base, u32 limit) {
     const TableRegister r{static_cast<u16>(limit), base};
     asm volatile("lgdt %0" ::"m"(r));
@@ -75,6 +80,7 @@ constexpr Form forms[] = {
     {"faults/alignment", "SDM 3A 6.15, table 6-7", faults::alignment},
     {"faults/alignment-priority", "SDM 3A 6.9, table 6-2", faults::alignment_priority},
     {"faults/nmi-blocking", "SDM 3A 6.7.1", faults::nmi_blocking},
+    {"faults/fetch", "SDM 3A 5.3, 6.9; SDM 2, JMP", faults::fetches},
 };
 
 } // namespace

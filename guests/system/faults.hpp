@@ -15,6 +15,8 @@ void paging_on();
 void paging_off();
 /// Takes the page away or brings it back.
 void page(u32 linear, bool present);
+/// Lets the page at `linear` be the one at `physical`, until paging_on is called again.
+void map(u32 linear, u32 physical);
 /// A page that paging_on leaves out; the one before and the one after are there.
 constexpr u32 absent_page = 0x70'1000;
 
@@ -39,5 +41,6 @@ void fpu_errors_irq13(Report& report);
 void alignment(Report& report);
 void alignment_priority(Report& report);
 void nmi_blocking(Report& report);
+void fetches(Report& report);
 
 } // namespace faults

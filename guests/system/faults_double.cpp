@@ -1,6 +1,7 @@
 // The double-fault matrix (SDM 3A, table 6-5): each kind of first event, and while it is delivered each kind of second
 // fault. Benign: the second is delivered. Contributory and contributory, page fault and any: #DF with error code 0.
 #include "guests/system/faults.hpp"
+#include "guests/system/pic.hpp"
 
 namespace faults {
 
@@ -80,6 +81,7 @@ const First firsts[] = {
     {"#NM", first_nm, first_nm, 7, Kind::benign, false, 0, 0, cr0_em},
     {"#MF", first_mf, first_mf_at, 16, Kind::benign, false, 0, 0, cr0_ne},
     {"#AC", first_ac, first_ac, 17, Kind::benign, false, 0, ac, cr0_am, 0, true},
+    {"IRQ 0", first_int, first_int, chips::master_base, Kind::benign, false, 0, interrupts},
     {"#DE", first_de, first_de, 0, Kind::contributory, false},
     {"#TS", first_iret, first_iret, 10, Kind::contributory, false, 0, nt},
     {"#NP", first_ds, first_ds, 11, Kind::contributory, false, 0, 0, 0, spare2},
@@ -182,6 +184,12 @@ bool applies(const First& first, const Second& second, unsigned cpl) {
 
 void one(Report& report, const First& first, const Second& second, unsigned cpl) {
     reset_tables();
+    const bool interrupt = first.vector == chips::master_base;
+    if (interrupt) {
+        chips::start_pics();
+        chips::raise(0);
+        chips::unmask(0);
+    }
     idt[first.vector] |= 3ull << 45; // DPL 3: only the way to spoil it is to matter
     gdt[spare2 / 8] = descriptor(0, 0xFFFFF, 0x13, cpl, false);
     paging_on();
@@ -195,6 +203,10 @@ void one(Report& report, const First& first, const Second& second, unsigned cpl)
     write_cr0(cr0);
     paging_off();
     reset_tables();
+    if (interrupt) {
+        out8(chips::commands[0], 0x20);
+        chips::stop_pics();
+    }
 
     const Kind kind = second.vector == 14 ? Kind::page_fault : Kind::contributory;
     const bool doubles =

@@ -73,6 +73,7 @@ constexpr Form forms[] = {
     {"rtc/registers", "MC146818A, Registers", rtc::registers},
     {"rtc/periodic", "MC146818A, Periodic Interrupt Selection", rtc::periodic},
     {"rtc/update", "MC146818A, Update Cycle; Alarm", rtc::update},
+    {"rtc/calendar", "MC146818A, Time, Calendar and Alarm", rtc::calendar},
 };
 
 } // namespace

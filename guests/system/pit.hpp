@@ -51,4 +51,5 @@ void flags(Report& report);
 void registers(Report& report);
 void periodic(Report& report);
 void update(Report& report);
+void calendar(Report& report);
 } // namespace rtc

@@ -192,4 +192,84 @@ void update(Report& report) {
     }
 }
 
+// --- the calendar
+// ----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+struct Time {
+    u8 year, month, day, weekday, hour, minute, second;
+};
+struct Tick {
+    const char* name;
+    Time before, after;
+};
+constexpr Tick ticks[] = {
+    {"a second", {26, 5, 12, 3, 10, 20, 30}, {26, 5, 12, 3, 10, 20, 31}},
+    {"a minute", {26, 5, 12, 3, 10, 20, 59}, {26, 5, 12, 3, 10, 21, 0}},
+    {"an hour", {26, 5, 12, 3, 9, 59, 59}, {26, 5, 12, 3, 10, 0, 0}},
+    {"noon", {26, 5, 12, 3, 11, 59, 59}, {26, 5, 12, 3, 12, 0, 0}},
+    {"one o'clock", {26, 5, 12, 3, 12, 59, 59}, {26, 5, 12, 3, 13, 0, 0}},
+    {"midnight", {26, 5, 12, 3, 23, 59, 59}, {26, 5, 13, 4, 0, 0, 0}},
+    {"one in the morning", {26, 5, 12, 3, 0, 59, 59}, {26, 5, 12, 3, 1, 0, 0}},
+    {"the end of a week", {26, 5, 16, 7, 23, 59, 59}, {26, 5, 17, 1, 0, 0, 0}},
+    {"the end of January", {26, 1, 31, 7, 23, 59, 59}, {26, 2, 1, 1, 0, 0, 0}},
+    {"the end of February", {26, 2, 28, 7, 23, 59, 59}, {26, 3, 1, 1, 0, 0, 0}},
+    {"28 February of a leap year", {28, 2, 28, 2, 23, 59, 59}, {28, 2, 29, 3, 0, 0, 0}},
+    {"29 February", {28, 2, 29, 3, 23, 59, 59}, {28, 3, 1, 4, 0, 0, 0}},
+    {"the end of April", {26, 4, 30, 5, 23, 59, 59}, {26, 5, 1, 6, 0, 0, 0}},
+    {"30 May", {26, 5, 30, 7, 23, 59, 59}, {26, 5, 31, 1, 0, 0, 0}},
+    {"the end of June", {26, 6, 30, 3, 23, 59, 59}, {26, 7, 1, 4, 0, 0, 0}},
+    {"the end of July", {26, 7, 31, 6, 23, 59, 59}, {26, 8, 1, 7, 0, 0, 0}},
+    {"the end of August", {26, 8, 31, 2, 23, 59, 59}, {26, 9, 1, 3, 0, 0, 0}},
+    {"the end of September", {26, 9, 30, 4, 23, 59, 59}, {26, 10, 1, 5, 0, 0, 0}},
+    {"the end of November", {26, 11, 30, 2, 23, 59, 59}, {26, 12, 1, 3, 0, 0, 0}},
+    {"the end of a year", {26, 12, 31, 5, 23, 59, 59}, {27, 1, 1, 6, 0, 0, 0}},
+};
+constexpr u8 binary_mode = 4, hours_24 = 2;
+
+u8 coded(u8 value, u8 mode) { return mode & binary_mode ? value : static_cast<u8>(value / 10 << 4 | value % 10); }
+u8 coded_hour(u8 hour, u8 mode) {
+    if (mode & hours_24) return coded(hour, mode);
+    const u8 twelve = static_cast<u8>(hour % 12 ? hour % 12 : 12);
+    return static_cast<u8>(coded(twelve, mode) | (hour >= 12 ? 0x80 : 0));
+}
+constexpr u8 year_at = 9, month_at = 8, day_at = 7, weekday_at = 6, hour_at = 4, minute_at = 2, second_at = 0;
+
+} // namespace
+
+void calendar(Report& report) {
+    for (const Tick& t : ticks) {
+        for (const u8 mode : {u8{0}, hours_24, binary_mode, u8{hours_24 | binary_mode}}) {
+            if (!report.next()) continue;
+            report.describe("%s, %s, %u hours", t.name, mode & binary_mode ? "binary" : "BCD",
+                            mode & hours_24 ? 24u : 12u);
+            begin();
+            set(b, 0x80 | mode);
+            set(a, 0x76);
+            set(year_at, coded(t.before.year, mode)), set(month_at, coded(t.before.month, mode));
+            set(day_at, coded(t.before.day, mode)), set(weekday_at, coded(t.before.weekday, mode));
+            set(hour_at, coded_hour(t.before.hour, mode)), set(minute_at, coded(t.before.minute, mode));
+            set(second_at, coded(t.before.second, mode));
+            set(a, 0x26);
+            set(b, mode | 0x10);
+            get(c);
+            unmask(8);
+            unmask(2);
+            static constexpr u8 wait_for_it[] = {0xFB, 0xF4, 0xCD, 0x80};
+            report.expect_exit(run(ring(0, code(wait_for_it))), slave_base, 0);
+            out8(commands[1], 0x20);
+            out8(commands[0], 0x20);
+            report.expect("second", coded(t.after.second, mode), get(second_at));
+            report.expect("minute", coded(t.after.minute, mode), get(minute_at));
+            report.expect("hour", coded_hour(t.after.hour, mode), get(hour_at));
+            report.expect("weekday", coded(t.after.weekday, mode), get(weekday_at));
+            report.expect("day", coded(t.after.day, mode), get(day_at));
+            report.expect("month", coded(t.after.month, mode), get(month_at));
+            report.expect("year", coded(t.after.year, mode), get(year_at));
+            finish();
+        }
+    }
+}
+
 } // namespace rtc
