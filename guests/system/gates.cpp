@@ -40,6 +40,7 @@ constexpr Form forms[] = {
     {"gates/int-flags", "SDM 3A 6.12.1.3", gates::int_flags},
     {"gates/small-stacks", "SDM 3A 5.8.5; 1 6.2.3", gates::small_stacks},
     {"gates/virtual-far", "SDM 2A JMP, CALL; 2B RET", gates::virtual_far},
+    {"gates/paged", "SDM 3A 4.6.1, 6.15 #PF", gates::paged},
     {"gates/sysenter", "SDM 2B SYSENTER; 3A 5.8.7", gates::sysenter},
     {"gates/sysexit", "SDM 2B SYSEXIT; 3A 5.8.7", gates::sysexit},
     {"gates/virtual-int", "SDM 3A 21.3.1, 21.3.2", gates::virtual_int},

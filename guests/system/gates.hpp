@@ -128,6 +128,9 @@ void virtual_vme(Report& report);
 void virtual_far(Report& report);
 void small_stacks(Report& report);
 
+// gates_paged.cpp
+void paged(Report& report);
+
 // gates_sysenter.cpp
 void sysenter(Report& report);
 void sysexit(Report& report);
