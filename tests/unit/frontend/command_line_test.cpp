@@ -150,6 +150,17 @@ TEST_CASE("every option of the front end") {
     CHECK(o.screenshot == "d.png");
 }
 
+TEST_CASE("the engine's switches") {
+    const Options o =
+        good({"--demo", "--engine", "no-fuse", "--lockstep", "no-cache,no-chain", "--lockstep-every", "2K"});
+    CHECK(o.machine.engine == EngineOptions{.fuse = false});
+    REQUIRE(o.lockstep);
+    CHECK(*o.lockstep == EngineOptions{.cache = false, .chain = false});
+    CHECK(o.lockstep_every == 2000);
+    CHECK(good({"--demo", "--lockstep", ""}).lockstep == EngineOptions{});
+    CHECK_FALSE(good({"--demo"}).lockstep);
+}
+
 TEST_CASE("a repeated option does not eat what follows") {
     const std::string message = bad({"--disk", "a.img", "machine.iso"});
     CHECK(mentions(message, "machine.iso"));
@@ -176,6 +187,9 @@ TEST_CASE("mistakes are named") {
     CHECK(mentions(bad({"--demo", "--ips", "0"}), "range"));
     CHECK(mentions(bad({"--demo", "--exit-port", "65536"}), "65535"));
     CHECK(mentions(bad({"--demo", "--on-triple-fault", "halt"}), "reset"));
+    CHECK(mentions(bad({"--demo", "--engine", "slow"}), "no-cache"));
+    CHECK(mentions(bad({"--demo", "--lockstep", "no-cache,fast"}), "'fast'"));
+    CHECK(mentions(bad({"--demo", "--lockstep", "no-cache", "--lockstep-every", "0"}), "at least 1"));
     CHECK(mentions(bad({"--demo", "--parallel", "pty"}), "file:PATH"));
     CHECK(mentions(bad({"--demo", "--debugcon", "pty"}), "stdio"));
     CHECK(mentions(bad({"--demo", "--max-seconds", "soon"}), "duration"));
@@ -187,6 +201,8 @@ TEST_CASE("bad combinations") {
     CHECK(mentions(bad({"--demo", "--initrd", "x"}), "--kernel"));
     CHECK(mentions(bad({"--demo", "--append", "x"}), "--kernel"));
     CHECK(mentions(bad({"--demo", "--kernel", "x"}), "exclude"));
+    CHECK(mentions(bad({"--demo", "--lockstep", "no-cache", "--trace", "x"}), "exclude"));
+    CHECK(mentions(bad({"--demo", "--lockstep-every", "1000"}), "--lockstep LIST"));
     CHECK(mentions(bad({"--demo", "--trace-filter", "user"}), "--trace FILE"));
     CHECK(mentions(bad({"--disk", "a", "--disk", "b", "--disk", "c", "--disk", "d", "--cdrom", "e"}), "four"));
     CHECK(mentions(bad({"--floppy", "a", "--floppy", "b", "--floppy", "c"}), "two"));

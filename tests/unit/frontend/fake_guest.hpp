@@ -90,6 +90,8 @@ class FakeGuest final : public Guest {
     u64 state_hash() override { return 0x0123456789ABCDEF; }
     std::string autopsy() const override { return "EIP=00001234\n"; }
     void trace(Tracer&) override {}
+    std::optional<Verdict> told;
+    std::optional<Verdict> verdict() override { return told; }
 
     std::string typed() const {
         std::string out;

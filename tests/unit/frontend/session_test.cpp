@@ -100,6 +100,25 @@ TEST_CASE("exit statuses") {
     CHECK(halted.complaints.find("interrupts off") != std::string::npos);
 }
 
+TEST_CASE("a run that checks something ends with what it has come to") {
+    Run differs;
+    differs.guest.plan[second] = stops_with(StopReason::diverged);
+    differs.guest.told = Guest::Verdict{"EAX differs\n", true};
+    CHECK(differs.run() == 6);
+    CHECK(differs.complaints.find("EAX differs") != std::string::npos);
+
+    Run at_the_end; // seen only when all is compared
+    at_the_end.guest.plan[second] = stops_with(StopReason::power_off);
+    at_the_end.guest.told = Guest::Verdict{"memory differs\n", true};
+    CHECK(at_the_end.run() == 6);
+
+    Run same;
+    same.guest.plan[second] = stops_with(StopReason::power_off);
+    same.guest.told = Guest::Verdict{"no difference\n", false};
+    CHECK(same.run() == 0);
+    CHECK(same.complaints.find("no difference") != std::string::npos);
+}
+
 TEST_CASE("limits") {
     Run seconds;
     seconds.options.max_time = 1'234'567 * microsecond;
