@@ -115,7 +115,8 @@ void BlockCache::add(Cpu& cpu, BlockHeader* block) {
     if (!page) return;
     block->next_in_page = page->first;
     page->first = block;
-    if (!(block->flags & BlockHeader::split)) return;
+    // The instruction may run from a frame's end into its own beginning: two linear pages, one list.
+    if (!(block->flags & BlockHeader::split) || find_page(block->phys2 >> 12) == page) return;
     if (PageCode* other = page_for(block->phys2 >> 12)) {
         block->next_in_page2 = other->first;
         other->first = block;
@@ -132,7 +133,7 @@ void BlockCache::drop_page(PageCode& page) {
     ++statistics_.dropped_pages;
     for (BlockHeader* b = page.first; b;) {
         // A split block is in two lists; in the other one it stays behind, dead, until that page is dropped too.
-        const bool as_second = (b->flags & BlockHeader::split) && find_page(b->phys2 >> 12) == &page;
+        const bool as_second = (b->flags & BlockHeader::split) && find_page(b->phys >> 12) != &page;
         BlockHeader* next = as_second ? b->next_in_page2 : b->next_in_page;
         if (b->live) unlink_from_bucket(b);
         b->live = false;

@@ -75,6 +75,26 @@ TEST_CASE("code written through another linear address, by REP MOVS and by DMA i
     CHECK(m.cpu.reg<u8>(0) == 3);
 }
 
+TEST_CASE("an instruction that runs from a frame's end into the same frame's beginning can change") {
+    constexpr u32 directory = 0x20000, table = 0x21000, frame = 0x30000, twice = 0x100000;
+    Running m;
+    m.put<u32>(directory, table | 7);
+    for (u32 i = 0; i < 256; ++i) m.put<u32>(table + 4 * i, i << 12 | 7);
+    for (u32 i = 256; i < 258; ++i) m.put<u32>(table + 4 * i, frame | 7);
+    m.cpu.cr3 = directory;
+    REQUIRE(write_cr0(m.cpu, static_cast<u32>(m.cpu.cr0 | cr0::PG)));
+    for (u8 value = 1; value < 4; ++value) {
+        // mov ebx, value in both halves; hlt
+        m.put<u8>(frame + 0xFFD, 0xBB), m.put<u8>(frame + 0xFFE, value), m.put<u8>(frame + 0xFFF, 0);
+        m.put<u8>(frame, value), m.put<u8>(frame + 1, 0), m.put<u8>(frame + 2, 0xF4);
+        m.cpu.memory_written(PhysAddress{frame + (value & 1 ? 0xFFE : 0)}, 1);
+        m.cpu.ip = twice + 0xFFD;
+        m.cpu.halted = false;
+        m.run();
+        CHECK(m.cpu.r32(RBX) == value * 0x10001u);
+    }
+}
+
 TEST_CASE("a slice ends at its instruction, whatever the blocks are like") {
     for (u64 length = 1; length < 40; ++length) {
         Running m;
