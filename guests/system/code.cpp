@@ -22,6 +22,7 @@ constexpr Form forms[] = {
     {"code/address-spaces", "SDM 3A 4.10.4.1, 8.3", address_spaces},
     {"code/revoked", "SDM 3A 4.10.4.1, 4.10.4.2", revoked},
     {"code/random", "SDM 3A 8.1.3, 11.6", random_programs},
+    {"code/maze", "SDM 3A 4.10.4.1, 8.3, 11.6", maze},
     {"code/copies", "SDM 3A 8.1.3", copies},
     {"code/widths", "SDM 3A 3.4.5 (D/B)", widths},
     {"code/bases", "SDM 3A 3.4.5", bases},

@@ -70,6 +70,7 @@ void remapped_half(Report& report);
 void address_spaces(Report& report); // code_spaces.cpp
 void revoked(Report& report);
 void random_programs(Report& report); // code_random.cpp
+void maze(Report& report);            // code_maze.cpp
 void copies(Report& report);          // code_modes.cpp
 void widths(Report& report);
 void bases(Report& report);
