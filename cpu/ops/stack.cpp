@@ -116,16 +116,15 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
     const u32 old = AnyStack::pointer(cpu);
     const u32 mask = AnyStack::mask(cpu);
     const u32 frame = AnyStack::moved(cpu, old, static_cast<u32>(0 - sizeof(T)));
-    u64 from[32];
-    for (unsigned i = 1; i < level; ++i) {
-        const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & mask;
-        if (!AnyStack::read(cpu, at, sizeof(T), from[i]) || !probe_read(cpu, from[i], sizeof(T))) return false;
-    }
     const u32 frame_pointer = (cpu.r32(RSP) & ~mask) | frame; // all of ESP, on a 16-bit stack too
     const unsigned count = level + 1;
-    u64 to[33];
+    u64 from[32], to[33];
     u32 sp = old;
-    for (unsigned i = 0; i < count; ++i) {
+    for (unsigned i = 0; i < count; ++i) { // faults come in the order of the accesses
+        const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & mask;
+        if (i > 0 && i < level &&
+            (!AnyStack::read(cpu, at, sizeof(T), from[i]) || !probe_read(cpu, from[i], sizeof(T))))
+            return false;
         sp = AnyStack::moved(cpu, sp, static_cast<u32>(0 - sizeof(T)));
         if (!AnyStack::write(cpu, sp, sizeof(T), to[i]) || !probe_write(cpu, to[i], sizeof(T))) return false;
     }
