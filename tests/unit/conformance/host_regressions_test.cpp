@@ -127,6 +127,14 @@ TEST_CASE_FIXTURE(Fixture, "ENTER reads a frame that it has just written") {
     CHECK(static_cast<u16>(value) == 0x1234);       // 60F8h: [60FCh]
 }
 
+TEST_CASE_FIXTURE(Fixture, "ENTER pushes before it reads the enclosing frame") {
+    Input in = flat_case({0xC8, 0x00, 0x00, 0x02});
+    in.before.gpr[RSP] = in.before.gpr[RBP] = data_start + operands_end + 0x100; // neither can be reached
+    run(in);
+    CHECK(out.vector == pf);
+    CHECK(out.error == 6);
+}
+
 TEST_CASE_FIXTURE(Fixture, "the single step of POP SS is lost") {
     Input in = flat_case({0x17});
     in.before.eflags |= eflags::TF;

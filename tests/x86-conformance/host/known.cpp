@@ -220,7 +220,7 @@ void locked_cr(Situation& s) {
     if (named(s, "mov") && s.row.at.map == 1 && s.host.vector == gp && s.ours.vector == ud) take_exception(s);
 }
 bool is_kernel_selector(u32 selector) {
-    return (selector & 0xFFFC) >= first_kernel_selector && (selector & 0xFFFC) <= gdt_limit;
+    return (selector & 4) == 0 && (selector & 0xFFFC) >= first_kernel_selector && (selector & 0xFFFC) <= gdt_limit;
 }
 /// What the data region holds there before the instruction.
 u16 data_word(const Input& in, u32 linear) {
@@ -258,24 +258,38 @@ void int1_address(Situation& s) {
     if (named(s, "int1") && s.host.vector == db && s.ours.vector == db && s.host.after.eip == s.in.before.eip)
         take_exception(s);
 }
+bool memory_fault(int vector) { return vector == gp || vector == ss || vector == pf || vector == ac; }
+
 void far_return_order(Situation& s) {
-    const bool memory_fault = s.host.vector == pf || s.host.vector == ss || s.host.vector == ac;
-    if (!named(s, "retf", "iret") || !memory_fault || !faulted(s)) return;
-    const u32 width = s.insn ? s.insn->opsize : 4;
-    const u32 frame = named(s, "iret") ? 3 * width : 2 * width;
-    const u32 outer = stack_at_distance(s.in, frame + (s.insn ? static_cast<u32>(s.insn->imm) : 0));
-    const bool first = s.host.vector == pf && s.ours.vector == pf && within(s.host.cr2, stack_top(s.in), frame);
-    const bool looked_outside = s.ours.vector == gp && (s.host.vector != pf || within(s.host.cr2, outer, 2 * width));
-    if (first || looked_outside) take_exception(s);
+    if (!named(s, "retf", "iret") || !faulted(s) || !s.insn) return;
+    if (!memory_fault(s.host.vector) || !memory_fault(s.ours.vector)) return;
+    const u32 width = s.insn->opsize, words = named(s, "iret") ? 3 : 2, released = static_cast<u32>(s.insn->imm);
+    bool frame = s.host.vector != pf;
+    for (u32 i = 0; i < words + 2; ++i) { // the two behind are the outer stack's
+        const u32 distance = i * width + (i < words ? 0 : released);
+        frame = frame || within(s.host.cr2, stack_at_distance(s.in, distance), width);
+    }
+    if (frame) take_exception(s);
+}
+bool is_image(const Situation& s) {
+    return named(s, "fnsave", "fnstenv", "frstor", "fldenv", "fxsave", "fxrstor") || s.row.args[0] == Arg::Mt;
+}
+u32 image_size(const Situation& s) {
+    if (s.row.args[0] == Arg::Mt) return 10;
+    return named(s, "fxsave", "fxrstor") ? 512 : 108;
 }
 void image_order(Situation& s) {
-    if (!named(s, "fnsave", "fnstenv", "frstor", "fldenv", "fxsave", "fxrstor") && s.row.args[0] != Arg::Mt) return;
-    if (!faulted(s)) return;
-    const auto memory_fault = [](int vector) { return vector == gp || vector == ss || vector == pf || vector == ac; };
-    if (!memory_fault(s.ours.vector) || !memory_fault(s.host.vector)) return;
-    if (s.host.vector == pf && !within(s.host.cr2, operand_linear(s), 512)) return;
+    if (!is_image(s) || !faulted(s) || !memory_fault(s.ours.vector) || !memory_fault(s.host.vector)) return;
+    if (s.host.vector == pf && !within(s.host.cr2, operand_linear(s), image_size(s))) return;
     take_exception(s);
-    ignore_memory(s, operand_linear(s), 512);
+    ignore_memory(s, operand_linear(s), image_size(s));
+}
+void image_wraps(Situation& s) {
+    if (!is_image(s) || !s.insn || !memory_fault(s.ours.vector) || s.insn->addrsize != 2) return;
+    if (operand_offset(s) + image_size(s) <= 0x1'0000 || s.ours.after.eip != s.in.before.eip) return;
+    take_exception(s);
+    s.ours.after = s.host.after;
+    take_memory(s);
 }
 void ud_without_modrm(Situation& s) {
     if (named(s, "ud0", "ud1") && s.host.vector == ud && (s.ours.vector == gp || s.ours.vector == pf))
@@ -331,6 +345,8 @@ constexpr KnownDifference table[] = {
      "AMD APM 3, RETF, gives no order", far_return_order},
     {Vendor::other, "which of several faults of an x87 image or 80-bit operand comes first",
      "SDM 1, 8.1.10 and 10.5 give the layout, not the order of the accesses", image_order},
+    {Vendor::amd, "with 16-bit addresses each part of an x87 image or 80-bit operand wraps at 64 KiB by itself",
+     "seen on family 1Ah; SDM 1, 8.1.10 does not say", image_wraps},
     {Vendor::amd, "UD0 and UD1 are #UD without a look at ModRM", "SDM 2B, UD: some processors take no ModRM",
      ud_without_modrm},
 };

@@ -65,8 +65,10 @@ enum LdtEntry : u8 {
     empty_entry,
     flat_pages,
     odd_base,
+    high_code16, ///< the first page of the code ends where IP does
+    high_data16, ///< and the first of the data where a 16-bit offset does
 };
-inline constexpr std::array<SegmentSpec, 16> ldt = {{
+inline constexpr std::array<SegmentSpec, 18> ldt = {{
     {"data32", data_start, data_size - 1, true},
     {"data16", data_start, 0xFFFF},
     {"code16", code_start, 0xFFFF, false, 2},
@@ -83,6 +85,8 @@ inline constexpr std::array<SegmentSpec, 16> ldt = {{
     {"empty", 0, 0, false, 0, false, false, false, false, true},
     {"flat pages", 0, 0xF'FFFF, true, 0, false, true},
     {"odd base", data_start + 3, 0x7FF0, false, 0, false, false, false, false},
+    {"high code16", code_start - 0xF000, 0xFFFF, false, 2},
+    {"high data16", data_start - 0xF000, 0xFFFF},
 }};
 constexpr u16 selector_of(LdtEntry entry, unsigned rpl = 3) { return static_cast<u16>(entry << 3 | 4u | rpl); }
 

@@ -119,7 +119,7 @@ u16 Maker::data_selector(bool based) {
     static constexpr std::pair<u32, u16> near_data[] = {{30, selector_of(data16)},    {30, selector_of(data32)},
                                                         {6, selector_of(odd_base)},   {4, selector_of(read_only)},
                                                         {3, selector_of(small_data)}, {3, selector_of(down16)},
-                                                        {2, selector_of(down32)}};
+                                                        {2, selector_of(down32)},     {4, selector_of(high_data16)}};
     return based ? weighted(random_, near_data) : weighted(random_, everywhere);
 }
 
@@ -128,15 +128,17 @@ u16 Maker::stack_selector() {
         {60, flat_data},          {4, selector_of(data16)},   {4, selector_of(data32)},    {2, selector_of(down16)},
         {2, selector_of(down32)}, {2, selector_of(odd_base)}, {2, selector_of(flat_pages)}};
     static constexpr std::pair<u32, u16> in_code16[] = {
-        {50, selector_of(data16)}, {8, selector_of(data32)}, {4, flat_data},
-        {6, selector_of(down16)},  {2, selector_of(down32)}, {5, selector_of(odd_base)}};
+        {50, selector_of(data16)},    {8, selector_of(data32)}, {4, flat_data},
+        {6, selector_of(down16)},     {2, selector_of(down32)}, {5, selector_of(odd_base)},
+        {4, selector_of(high_data16)}};
     return shape_.code32 ? weighted(random_, in_code32) : weighted(random_, in_code16);
 }
 
 u16 Maker::code_selector() {
     static constexpr std::pair<u32, u16> wide[] = {
         {60, flat_code}, {6, selector_of(code32)}, {2, selector_of(execute_only)}};
-    static constexpr std::pair<u32, u16> narrow[] = {{20, selector_of(code16)}, {3, selector_of(small_code16)}};
+    static constexpr std::pair<u32, u16> narrow[] = {
+        {20, selector_of(code16)}, {3, selector_of(small_code16)}, {4, selector_of(high_code16)}};
     return shape_.code32 ? weighted(random_, wide) : weighted(random_, narrow);
 }
 
@@ -173,6 +175,7 @@ void Maker::choose_stack() {
     case 4: at = random_.below(64); break;                        // offset 0 wraps
     default: break;
     }
+    if (r_.seg[SS] == selector_of(high_data16)) at = random_.chance(2) ? page - random_.below(40) : random_.below(page);
     const u32 base = base_of(r_.seg[SS]);
     const auto offset = [&](u32 linear) {
         const u32 value = linear - base;
@@ -196,6 +199,8 @@ void Maker::choose_code_place() {
     case 3: in_.code_at = random_.below(4); break;
     default: break;
     }
+    const bool one_page = r_.seg[CS] == selector_of(small_code16) || r_.seg[CS] == selector_of(high_code16);
+    if (one_page && !random_.chance(16)) in_.code_at &= page - 1; // beyond it is beyond the limit
     r_.eip = code_start + in_.code_at - base_of(r_.seg[CS]);
 }
 
@@ -247,6 +252,8 @@ u32 Maker::choose_linear(unsigned segment, unsigned size, bool aligned) {
     case 8: at += random_.below(16); break;
     default: break;
     }
+    if (selector == selector_of(high_data16) && !random_.chance(8))
+        return data_start + (random_.chance(4) ? page - random_.below(2 * size) : random_.below(page));
     if (selector == selector_of(small_data) && !random_.chance(8)) return spec->base + random_.below(0x104);
     return data_start + at;
 }

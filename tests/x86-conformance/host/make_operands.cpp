@@ -87,7 +87,7 @@ u16 Maker::any_selector() {
 u32 Maker::code_target(u16 selector) {
     const u32 wild = biased(random_);
     const u32 itself = code_start + in_.code_at - base_of(selector); // a jump there does not end
-    if (random_.chance(24) && ((wild ^ itself) & 0xFFFF)) return wild;
+    if (random_.chance(24) && ((wild - itself + 24) & 0xFFFF) > 48) return wild;
     u32 at = random_.below(code_size);
     if (at + 24 > in_.code_at && at < in_.code_at + 24)
         at = in_.code_at < code_size / 2 ? code_size - 64 : 32; // not itself
@@ -96,9 +96,13 @@ u32 Maker::code_target(u16 selector) {
 }
 
 void Maker::far_pointer(u32& offset, u16& selector) {
-    constexpr u16 code[] = {flat_code, selector_of(code32), selector_of(code16), selector_of(execute_only),
-                            selector_of(small_code16)};
-    selector = random_.chance(3) ? any_selector() : code[random_.below(5)];
+    constexpr u16 code[] = {flat_code,
+                            selector_of(code32),
+                            selector_of(code16),
+                            selector_of(execute_only),
+                            selector_of(small_code16),
+                            selector_of(high_code16)};
+    selector = random_.chance(3) ? any_selector() : code[random_.below(6)];
     if ((selector & 4) && selector >> 3 >= ldt.size())
         offset = biased(random_);
     else
