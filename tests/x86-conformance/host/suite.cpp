@@ -6,6 +6,7 @@
 #include "tests/x86-conformance/host/native.hpp"
 #include "tests/x86-conformance/host/shrink.hpp"
 
+#include <algorithm>
 #include <mpfr.h>
 #include <vector>
 
@@ -69,11 +70,11 @@ class HostWorker final : public Worker {
             if (comparison_.same(*form.row, native_->input(i), native_->output(i), outputs_[i]))
                 ++passed;
             else
-                failing_.push_back(indexes_[i]);
+                failing_.push_back(i);
         }
         sink.passed(passed);
-        for (const u64 index : failing_) {
-            if (auto ok = report(form, index, sink); !ok) return ok;
+        for (const unsigned i : failing_) {
+            if (auto ok = report(form, indexes_[i], outputs_[i], sink); !ok) return ok;
         }
         return {};
     }
@@ -81,7 +82,15 @@ class HostWorker final : public Worker {
     /// What does not end here would not end there: INT3 instead.
     static void defuse(Input& in) { in.code_size = 0; }
 
-    Expected<> report(const RowForm& form, u64 index, Sink& sink) {
+    static bool same(const Output& a, const Output& b) {
+        const auto listed = std::min(a.changes, Output::most_changes);
+        return a.vector == b.vector && a.error == b.error && a.after.gpr == b.after.gpr && a.after.eip == b.after.eip &&
+               a.after.eflags == b.after.eflags && a.after.seg == b.after.seg && a.after.fx == b.after.fx &&
+               a.changes == b.changes && std::equal(a.change.begin(), a.change.begin() + listed, b.change.begin());
+    }
+
+    /// `first`: what GlassBox made of it in its batch.
+    Expected<> report(const RowForm& form, u64 index, const Output& first, Sink& sink) {
         if (!sink.keeps_failures()) {
             sink.failed({});
             return {};
@@ -103,8 +112,12 @@ class HostWorker final : public Worker {
         };
         auto list = judge(original);
         if (!status) return status;
-        if (list.empty()) { // a case whose result is not the same twice is a failure too
-            sink.failed({index, form.name + " differed once, and not when it was run again", {}, {}, {}, {}});
+        if (list.empty() && same(first, ours)) { // the host does not stand by its answer: its kernel moved a page
+            sink.passed();
+            return {};
+        }
+        if (list.empty()) {
+            sink.failed({index, form.name + ": GlassBox's result depends on the cases before it", {}, {}, {}, {}});
             return {};
         }
         const Input small = shrink(original, list.front().kind, judge);
@@ -122,7 +135,8 @@ class HostWorker final : public Worker {
     std::unique_ptr<Native> native_;
     std::string unavailable_;
     std::vector<Output> outputs_;
-    std::vector<u64> indexes_, failing_;
+    std::vector<u64> indexes_;
+    std::vector<unsigned> failing_; ///< places in the batch
 };
 
 class HostSuite final : public Suite {
