@@ -157,7 +157,8 @@ void writers(Report& report) {
     constexpr u32 cr4_osfxsr = 1 << 9, cr0_em_mp_ts = 0xE, cr0_mp = 2;
     const u32 cr0 = read_cr0();
     write_cr0((cr0 & ~cr0_em_mp_ts) | cr0_mp);
-    if (features().edx >> 24 & 1) write_cr4(read_cr4() | cr4_osfxsr);
+    const bool fxsr = (features().edx >> 24 & 1) != 0;
+    if (fxsr) write_cr4(read_cr4() | cr4_osfxsr);
     for (const Writer& w : table) {
         for (u32 r = 0; r < static_cast<u32>(Reach::count); ++r) {
             const Reach reach = static_cast<Reach>(r);
@@ -173,6 +174,7 @@ void writers(Report& report) {
             }
         }
     }
+    if (fxsr) write_cr4(read_cr4() & ~cr4_osfxsr);
     write_cr0(cr0);
 }
 
