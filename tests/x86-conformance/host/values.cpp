@@ -126,7 +126,12 @@ void any_x87(Random& r, std::span<u8> fx, bool pending) {
     if (!waits) flags &= masks;
     u32 status = (static_cast<u32>(r.next()) & 0x7F00) | flags;
     if ((flags & 1) && r.chance(2)) status |= 0x40;
-    if (flags & ~masks) status |= 0x8080;
+    if (flags & ~masks) { // it has left its pointers behind
+        status |= 0x8080;
+        put<u16>(fx, fx_opcode, static_cast<u16>(r.below(0x800)));
+        put<u32>(fx, fx_ip, static_cast<u32>(r.next()));
+        put<u32>(fx, fx_dp, static_cast<u32>(r.next()));
+    }
     put<u16>(fx, fx_status, static_cast<u16>(status));
     u32 tags = 0; // mostly full or mostly empty, so that both kinds of stack fault happen
     const bool full = !r.chance(3);
