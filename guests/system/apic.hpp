@@ -35,6 +35,7 @@ enum Register : u32 {
 };
 constexpr u32 masked = 1u << 16, periodic = 1u << 17, level = 1u << 15, remote_irr = 1u << 14, self = 0x4'0000;
 
+inline u32 read(u32 offset) { return local(offset); }
 inline u32 own_id() { return local(id) & 0xFF00'0000; }
 inline bool bit(u32 set, u32 vector) { return local(set + (vector / 32) * 0x10) >> (vector % 32) & 1; }
 /// How many vectors are in a set of 256.

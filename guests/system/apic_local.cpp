@@ -153,7 +153,7 @@ void error_status(Report& report) {
         local(initial_count) = 1;
         for (u32 i = 0; i < 100000 && local(current_count); ++i) {
         }
-        for (u32 i = 0; i < 1000; ++i) local(id);
+        for (u32 i = 0; i < 1000; ++i) read(id);
         local(lvt_timer) = masked;
         report.expect("receive illegal vector", 0x40, errors() & 0x40);
         report.expect("IRR", 0, count(irr));

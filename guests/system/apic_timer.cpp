@@ -18,7 +18,7 @@ bool wait_request() {
     return false;
 }
 void rest() {
-    for (u32 i = 0; i < 2000; ++i) local(id);
+    for (u32 i = 0; i < 2000; ++i) read(id);
 }
 
 } // namespace

@@ -55,6 +55,8 @@ constexpr Form forms[] = {
     {"debug/task-trap", "SDM 3B 17.3.1.5", debug::task_trap},
     {"debug/virtual-8086", "SDM 3B 17.3; SDM 3A 20.1", debug::virtual_8086_mode},
     {"debug/linear-addresses", "SDM 3B 17.2.1", debug::linear_addresses},
+    {"debug/in-flight", "SDM 3A 8.3; SDM 3B 17.2", debug::in_flight},
+    {"debug/string-elements", "SDM 3B 17.3.1.2", debug::string_elements},
 };
 
 } // namespace

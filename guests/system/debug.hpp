@@ -48,5 +48,7 @@ void priorities(Report& report);
 void task_trap(Report& report);
 void virtual_8086_mode(Report& report);
 void linear_addresses(Report& report);
+void in_flight(Report& report);
+void string_elements(Report& report);
 
 } // namespace debug

@@ -23,7 +23,7 @@ bool out2();
 
 /// Counter 2's count and output, and counter 0's count, of the same moment.
 struct Sample {
-    u16 clock, count;
+    u32 clock, count;
     u8 status;
 };
 Sample sample();
