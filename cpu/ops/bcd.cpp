@@ -96,9 +96,9 @@ bool aam_8086(Cpu& cpu, const Op& op) {
     cpu.flags.logic<u8>(al(cpu));
     return true;
 }
-/// The divider of the 80286 and the 386 leaves SF, ZF and PF of half the dividend when it gives up
+/// The divider of the 80286 leaves SF, ZF and PF of half the dividend when it gives up
 /// (SingleStepTests/80286, F6.6 with a divisor of zero).
-struct AamBefore486 {
+struct Aam286 {
     static bool run(Cpu& cpu, const Op& op, Flags& f) {
         const u8 half = al(cpu) >> 1;
         if (Aam::run(cpu, op, f)) return true;
@@ -130,8 +130,7 @@ constexpr Row rows[] = {
     {at(0x2F), {}, &das_info, &select_body<DecimalAdjust8086<false>>, 0, Feature::only_8086},
     {at(0x37), {}, &aaa_info, &select_body<AsciiAdjust8086<true>>, 0, Feature::only_8086},
     {at(0x3F), {}, &aas_info, &select_body<AsciiAdjust8086<false>>, 0, Feature::only_8086},
-    {at(0xD4), {Ib}, &aam_info, &select_body<AamBefore486>, attr::may_fault, Feature::only_286},
-    {at(0xD4), {Ib}, &aam_info, &select_body<AamBefore486>, attr::may_fault, Feature::only_386},
+    {at(0xD4), {Ib}, &aam_info, &select_body<Aam286>, attr::may_fault, Feature::only_286},
     cold_end_row<aam_8086>(aam_info, at(0xD4), {Ib}, 0, Feature::only_8086),
     {at(0xD6), {}, &salc_info, &select_body<Salc>, attr::not_in_64 | attr::undocumented},
 };
