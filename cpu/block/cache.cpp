@@ -64,8 +64,11 @@ BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
 namespace {
 bool fetch_address(Cpu& cpu, u64& phys) {
     const Segment& cs = cpu.seg[CS];
-    if (cpu.has(Feature::only_8086)) cpu.ip &= 0xFFFF; // IP wraps
-    if (cpu.ip > cs.limit) return cpu.gp(0, "the instruction pointer is beyond the code segment's limit");
+    if (cpu.ip > cs.limit) {
+        if (!cpu.has(Feature::only_8086))
+            return cpu.gp(0, "the instruction pointer is beyond the code segment's limit");
+        cpu.ip &= 0xFFFF; // IP wraps
+    }
     const u64 linear = static_cast<u32>(cs.base + cpu.ip);
     return translate_fetch(cpu, linear, phys);
 }
