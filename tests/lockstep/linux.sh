@@ -18,7 +18,7 @@ printf 'DEFAULT l\nPROMPT 0\nTIMEOUT 1\nLABEL l\n  KERNEL /vmlinuz\n  APPEND ini
   >"$work/iso/isolinux/isolinux.cfg"
 xorriso -as mkisofs -quiet -o "$work/linux.iso" -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
   -boot-load-size 4 -boot-info-table "$work/iso"
-machine 1700 --memory 256M --cdrom "$work/linux.iso" --boot cdrom --lockstep no-cache,no-chain,no-fuse <<'S'
+machine 3400 --memory 256M --cdrom "$work/linux.iso" --boot cdrom --lockstep no-cache,no-chain,no-fuse <<'S'
 wait-serial "@@end" 300s
 wait-power-off 30s
 S
