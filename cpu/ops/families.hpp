@@ -9,6 +9,7 @@ std::span<const Row> alu();
 std::span<const Row> move();
 std::span<const Row> shift();
 std::span<const Row> muldiv();
+std::span<const Row> muldiv_early();
 std::span<const Row> bit();
 std::span<const Row> bcd();
 std::span<const Row> stack();
