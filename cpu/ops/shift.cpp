@@ -301,7 +301,7 @@ constexpr Row doubles[] = {
     {at(0x0FAD), {Ev, Gv, CL}, &Shrd::info, &select_double<Shrd, true>, attr::flags_conditional, Feature::i386},
 };
 
-consteval std::size_t append(auto& all, std::size_t n, const auto& rows) {
+constexpr std::size_t append(auto& all, std::size_t n, const auto& rows) {
     for (const Row& row : rows) all[n++] = row;
     return n;
 }

@@ -20,7 +20,8 @@ conform host --count "${HOST_CASES:-10M}"
 conform decode --count "${DECODE_CASES:-100M}"
 conform system
 conform system 386 486 pentium
-conform boot "$root/tests/x86-conformance/guests.toml"
+cd "$root"
+conform boot tests/x86-conformance/guests.toml
 
 awk -v log_file="$log" '
   /^<!-- results -->/ { print; print "```"; while ((getline line < log_file) > 0) text = text line "\n"; sub(/\n+$/, "\n", text)
