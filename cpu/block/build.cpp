@@ -1,5 +1,7 @@
 // Bytes to blocks: decodes up to 32 instructions, finds out which flags anybody can see, and lets every row pick its
 // handler.
+#include "cpu/block/build.hpp"
+
 #include "cpu/block/cache.hpp"
 #include "cpu/decode/decoder.hpp"
 #include "cpu/exec.hpp"
@@ -11,6 +13,21 @@
 #include <cstring>
 
 namespace glassbox {
+
+bool can_fault(const Insn& insn) { return insn.mem || (insn.row->attributes & (attr::may_fault | attr::string)); }
+
+void fill_operands(const Insn& insn, Op& op) {
+    op.imm = insn.imm;
+    op.disp = insn.disp;
+    op.base = insn.base;
+    op.index = insn.index;
+    op.imm2 = insn.imm2;
+    op.length = insn.length;
+    op.seg = insn.segment;
+    op.scale = insn.scale;
+    op.extra = insn.addrsize == 2 ? 16 : 0;
+    op.reg = 0;
+}
 
 namespace {
 
@@ -32,11 +49,6 @@ struct Window {
     u64 limit_room = 0;        ///< bytes up to the segment limit
 };
 
-bool can_fault(const Insn& insn) {
-    if (insn.mem || (insn.row->attributes & (attr::may_fault | attr::string))) return true;
-    return false;
-}
-
 /// Backwards: a flag write is dead when all its flags are overwritten before anything reads them or may fault.
 void find_dead_flags(std::array<Item, BlockCache::max_ops>& items, unsigned count) {
     u32 live = eflags::OSZAPC;
@@ -53,19 +65,6 @@ void find_dead_flags(std::array<Item, BlockCache::max_ops>& items, unsigned coun
         live |= info.reads;
         if (can_fault(item.insn)) live = eflags::OSZAPC;
     }
-}
-
-void fill_operands(const Insn& insn, Op& op) {
-    op.imm = insn.imm;
-    op.disp = insn.disp;
-    op.base = insn.base;
-    op.index = insn.index;
-    op.imm2 = insn.imm2;
-    op.length = insn.length;
-    op.seg = insn.segment;
-    op.scale = insn.scale;
-    op.extra = insn.addrsize == 2 ? 16 : 0;
-    op.reg = 0;
 }
 
 void work_out_branch(Insn& insn, u64 block_phys, u64 block_ip) {

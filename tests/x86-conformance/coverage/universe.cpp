@@ -1,5 +1,6 @@
 #include "tests/x86-conformance/coverage/universe.hpp"
 
+#include "cpu/block/build.hpp"
 #include "cpu/decode/decoder.hpp"
 #include "cpu/decode/reference.hpp"
 #include "cpu/exec.hpp"
@@ -88,22 +89,6 @@ bool has_immediate(const Row& row) {
                                [](Arg a) { return a == Arg::Ib || a == Arg::Iz || a == Arg::Ibs || a == Arg::Jz; });
 }
 
-/// What the block builder has filled in before it asks for the handler.
-Op filled(const Insn& insn) {
-    Op op{};
-    op.imm = insn.imm;
-    op.imm2 = insn.imm2;
-    op.disp = insn.disp;
-    op.base = insn.base;
-    op.index = insn.index;
-    op.seg = insn.segment;
-    op.scale = insn.scale;
-    op.length = insn.length;
-    return op;
-}
-
-bool can_fault(const Insn& insn) { return insn.mem || (insn.row->attributes & (attr::may_fault | attr::string)); }
-
 /// Whether the block builder can have found these dead and those live: flags are dead when they are all overwritten
 /// before anything reads them or may fault.
 bool possible_neighbours(const Insn& first, const Insn& second) {
@@ -191,7 +176,8 @@ void Universe::add_selections(const Row& row, Example& example) {
             if (in_page && !near) continue;
             example.insn.flags_dead = dead;
             example.insn.in_page = in_page;
-            Op op = filled(example.insn);
+            Op op{};
+            fill_operands(example.insn, op);
             if (const Handler handler = row.select(example.insn, op)) add({&row, handler}, example);
         }
     }
