@@ -18,7 +18,8 @@ class Sample final : public Suite {
     std::string_view summary() const override { return "for tests"; }
     Expected<std::vector<Form>> open(const Plan& plan) override {
         plan_ = &plan;
-        for (std::size_t i = 0; i < 10; ++i) forms_.push_back({"f" + std::to_string(i), plan.share(i, 10, 100)});
+        for (std::size_t i = 0; i < 10; ++i) forms_.push_back({"f" + std::to_string(i), 100});
+        share_count(plan, forms_, finite);
         return forms_;
     }
     Expected<std::unique_ptr<Worker>> worker() override {
@@ -42,6 +43,7 @@ class Sample final : public Suite {
         return std::make_unique<One>(*this);
     }
     std::size_t error_in = ~std::size_t{0};
+    bool finite = true;
 
   private:
     const Plan* plan_ = nullptr;
@@ -116,6 +118,15 @@ TEST_CASE("counts are shared, failures may end the run, errors do") {
     CHECK(run(plan).cases() == 25);
     CHECK(run(plan).forms[4].cases() == 3);
     CHECK(run(plan).forms[5].cases() == 2);
+    plan = plan_with({"f1", "f2#5"}); // only what the filter chooses has a share
+    plan.count = 25;
+    CHECK(run(plan).forms[0].cases() == 13);
+    plan.count = 1000;
+    CHECK(run(plan).forms[0].cases() == 100);
+    Sample endless;
+    endless.finite = false;
+    CHECK(endless.open(plan)->at(1).cases == 500);
+    CHECK(endless.open(plan)->at(0).cases == 100);
     Plan fast;
     fast.fail_fast = true;
     const SuiteResult result = run(fast);

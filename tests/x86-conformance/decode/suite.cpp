@@ -110,22 +110,29 @@ class DecodeWorker final : public Worker {
 class DecodeSuite final : public Suite {
   public:
     std::string_view name() const override { return "decode"; }
-    std::string_view summary() const override { return "the decoder against Zydis, in every field"; }
+    std::string_view summary() const override {
+        return "the decoder against Zydis, in every field (--count: of the random strings)";
+    }
 
     /// --count sets the number of random byte strings; a form that enumerates is cut to it, too.
     Expected<std::vector<Form>> open(const Plan& plan) override {
         plan_ = &plan;
         spaces_ = all_spaces();
-        const auto endless = static_cast<std::size_t>(std::ranges::count(spaces_, Space::Kind::random, &Space::kind));
+        const auto endless = static_cast<u64>(std::ranges::count(spaces_, Space::Kind::random, &Space::kind));
+        std::vector<Form> random;
         forms_.clear();
-        std::size_t random = 0;
         for (const Space& space : spaces_) {
-            Form form{space.name, space.size()};
-            if (space.kind == Space::Kind::random)
-                form.cases = plan.share(random++, endless, natural_random_cases / endless);
+            const bool is_random = space.kind == Space::Kind::random;
+            forms_.push_back({space.name, is_random ? natural_random_cases / endless : space.size()});
+            if (is_random) random.push_back(forms_.back());
+        }
+        share_count(plan, random, false);
+        auto next = random.begin();
+        for (std::size_t i = 0; i < forms_.size(); ++i) {
+            if (spaces_[i].kind == Space::Kind::random)
+                forms_[i] = *next++;
             else if (plan.count)
-                form.cases = std::min(form.cases, *plan.count);
-            forms_.push_back(form);
+                forms_[i].cases = std::min(forms_[i].cases, *plan.count);
         }
         return forms_;
     }

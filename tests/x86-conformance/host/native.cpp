@@ -5,8 +5,10 @@
 #include "tests/x86-conformance/host/native_child.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <linux/futex.h>
 #include <new>
 #include <sys/mman.h>
@@ -34,6 +36,16 @@ bool has_code32() {
     return found != 0 && (rights & 0x0040'0000) != 0;
 }
 
+/// Whether this process has anything mapped where cases expect nothing but their own windows.
+bool low_memory_is_free() {
+    std::ifstream maps("/proc/self/maps");
+    std::string line;
+    while (std::getline(maps, line)) {
+        if (std::strtoull(line.c_str(), nullptr, 16) >> 32 == 0) return false;
+    }
+    return true;
+}
+
 [[noreturn]] void child_main(NativeShared& shared, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent) _exit(0);
@@ -55,6 +67,8 @@ Native::Native() = default;
 
 Expected<std::unique_ptr<Native>> Native::start() {
     if (!has_code32()) return fail("this host's Linux has no 32-bit code segment");
+    if (!low_memory_is_free())
+        return fail("this build has memory of its own below 4 GiB, as programs under a sanitizer do");
     std::unique_ptr<Native> native(new Native);
     void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) return fail("no memory to share with the process that runs native code");

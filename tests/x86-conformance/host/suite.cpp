@@ -149,8 +149,8 @@ class HostSuite final : public Suite {
         plan_ = &plan;
         forms_ = all_forms();
         listed_.clear();
-        for (std::size_t i = 0; i < forms_.size(); ++i)
-            listed_.push_back({forms_[i].name, plan.share(i, forms_.size(), natural_cases)});
+        for (const auto& form : forms_) listed_.push_back({form.name, natural_cases});
+        share_count(plan, listed_, false);
         return listed_;
     }
     Expected<std::unique_ptr<Worker>> worker() override {

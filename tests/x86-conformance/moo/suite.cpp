@@ -159,16 +159,11 @@ class MooSuite final : public Suite {
         return {};
     }
 
-    /// --count is shared among the forms that the filter chooses.
     std::vector<Form> list() {
-        const auto chosen = [&](const FormFile& form) { return plan_->filter.matches_form(form.file.form); };
-        const auto sharing = static_cast<std::size_t>(std::ranges::count_if(forms_, chosen));
         std::vector<Form> result;
-        std::size_t place = 0;
-        for (FormFile& form : forms_) {
-            if (chosen(form)) form.cases = std::min(form.cases, plan_->share(place++, sharing, form.cases));
-            result.push_back({form.file.form, form.cases});
-        }
+        for (const FormFile& form : forms_) result.push_back({form.file.form, form.cases});
+        share_count(*plan_, result, true);
+        for (std::size_t i = 0; i < forms_.size(); ++i) forms_[i].cases = result[i].cases;
         return result;
     }
 

@@ -1,5 +1,7 @@
 #include "tests/x86-conformance/runner/suite.hpp"
 
+#include <algorithm>
+
 namespace glassbox::conformance {
 
 Random Random::of_case(u64 seed, std::string_view form, u64 index) {
@@ -9,6 +11,18 @@ Random Random::of_case(u64 seed, std::string_view form, u64 index) {
     Random mixed(first.next() + index);
     mixed.next();
     return mixed;
+}
+
+void share_count(const Plan& plan, std::vector<Form>& forms, bool finite) {
+    if (!plan.count) return;
+    const auto chosen = [&](const Form& form) { return plan.filter.matches_form(form.name); };
+    const auto sharing = static_cast<u64>(std::ranges::count_if(forms, chosen));
+    u64 place = 0;
+    for (Form& form : forms) {
+        if (!chosen(form)) continue;
+        const u64 share = *plan.count / sharing + (place++ < *plan.count % sharing ? 1 : 0);
+        form.cases = finite ? std::min(form.cases, share) : share;
+    }
 }
 
 std::vector<std::unique_ptr<Suite>> all_suites() {

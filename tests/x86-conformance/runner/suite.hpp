@@ -32,18 +32,16 @@ struct Plan {
     bool fail_fast = false;
     const EngineOptions* engine = nullptr; ///< null: the engine as it normally runs
     Coverage* coverage = nullptr;          ///< null: not asked for
-
-    /// How many cases form number `form` of `forms` gets: its share of `count`, else `natural`.
-    u64 share(std::size_t form, std::size_t forms, u64 natural) const {
-        if (!count) return natural;
-        return *count / forms + (form < *count % forms ? 1 : 0);
-    }
 };
 
 struct Form {
     std::string name; ///< unique in its suite; no spaces and no '#'
     u64 cases = 0;    ///< how many it will run
 };
+
+/// Shares the plan's `count`, if there is one, evenly among the forms that its filter chooses. `finite`: a form has no
+/// more cases than it says.
+void share_count(const Plan& plan, std::vector<Form>& forms, bool finite);
 
 /// One failing case, for a person who has to act on it. Every field may be several lines; empty ones are left out.
 struct Failure {

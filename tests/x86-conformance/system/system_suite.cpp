@@ -215,8 +215,7 @@ class SystemSuite final : public Suite {
             if (auto listed = list(model, plan.arguments.size() > 1 ? model + "/" : ""); !listed)
                 return fail(listed.error().message);
         }
-        for (std::size_t i = 0; i < forms_.size(); ++i)
-            forms_[i].cases = std::min(forms_[i].cases, plan.share(i, forms_.size(), forms_[i].cases));
+        share_count(plan, forms_, true);
         return forms_;
     }
     Expected<std::unique_ptr<Worker>> worker() override {
