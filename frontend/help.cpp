@@ -40,7 +40,7 @@ constexpr std::string_view introduction =
     R"(GlassBox, an x86 PC that you can see through: boots and runs real operating systems.
 
 Usage: glassbox [run] [MACHINE.toml] [options]
-       glassbox conform SUITE… [options]    evidence that the processor is right: glassbox conform --help
+       glassbox conform SUITE... [options]    evidence that the processor is right: glassbox conform --help
 
 Run starts the machine that MACHINE.toml (its keys are the options' names) and the options describe;
 options override the file. --help shows this, --version the version.

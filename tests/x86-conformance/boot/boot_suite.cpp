@@ -53,7 +53,7 @@ class BootWorker final : public Worker {
 class BootSuite final : public Suite {
   public:
     std::string_view name() const override { return "boot"; }
-    std::string_view arguments() const override { return "LIST.toml…"; }
+    std::string_view arguments() const override { return "LIST.toml..."; }
     std::string_view summary() const override { return "whole guests: scripts and the texts that must appear"; }
 
     Expected<std::vector<Form>> open(const Plan& plan) override {

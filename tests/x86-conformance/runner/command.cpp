@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view introduction =
     R"(Evidence, instruction by instruction, that this machine behaves as hardware does.
 
-Usage: glassbox conform SUITE [ARGUMENT…] [SUITE…] [options]
+Usage: glassbox conform SUITE [ARGUMENT...] [SUITE...] [options]
 
 Suites:
 )";
@@ -140,7 +140,7 @@ std::string conform_help() {
     for (const auto& suite : all_suites()) {
         std::string head = "  " + std::string(suite->name());
         if (!suite->arguments().empty()) head += " " + std::string(suite->arguments());
-        constexpr std::size_t column = 21;
+        constexpr std::size_t column = 26;
         if (head.size() >= column)
             head += "\n" + std::string(column, ' ');
         else

@@ -202,7 +202,7 @@ class SystemWorker final : public Worker {
 class SystemSuite final : public Suite {
   public:
     std::string_view name() const override { return "system"; }
-    std::string_view arguments() const override { return "[MODEL…]"; }
+    std::string_view arguments() const override { return "[MODEL...]"; }
     std::string_view summary() const override {
         return "segments, gates, tasks, paging, faults, debugging, chips: a guest kernel's tables (default: model max)";
     }
