@@ -38,12 +38,12 @@ bool is_string(const Row& row, bool& byte) {
 /// PREFETCHh and the PREFETCHW group have a name for every ModRM.reg.
 std::string prefetch_name(const Row& row) {
     constexpr const char* hints[] = {"prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2"};
-    const auto digit = static_cast<std::size_t>(row.at.digit_);
+    const auto digit = static_cast<u8>(row.at.digit_);
     return digit < std::size(hints) ? hints[digit] : "nop";
 }
 
 std::string zydis_name(const Row& row, bool wide_operand, bool wide_address, bool f3) {
-    const std::string ours = row.info->mnemonic;
+    std::string ours = row.info->mnemonic;
     bool byte = false;
     if (is_string(row, byte)) return ours + (byte ? 'b' : wide_operand ? 'd' : 'w');
     for (const BySize& name : by_operand_size) {

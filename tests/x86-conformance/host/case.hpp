@@ -17,6 +17,7 @@ struct Image {
     u16 unused = 0;
     /// x87, MXCSR and XMM0-7 in the layout of FXSAVE, its first 288 bytes.
     alignas(16) std::array<u8, 288> fx{};
+    bool operator==(const Image&) const = default;
 };
 inline constexpr std::size_t fx_control = 0, fx_status = 2, fx_tags = 4, fx_opcode = 6, fx_ip = 8, fx_cs = 12,
                              fx_dp = 16, fx_ds = 20, fx_mxcsr = 24, fx_registers = 32, fx_xmm = 160;
@@ -30,6 +31,7 @@ struct Input {
     /// Bytes of the data region that differ from the pattern, one range after the other in `bytes`.
     struct Fill {
         u16 at = 0, size = 0;
+        bool operator==(const Fill&) const = default;
     };
     static constexpr unsigned most_fills = 12, most_bytes = 1024;
     std::array<Fill, most_fills> fill{};
@@ -39,6 +41,7 @@ struct Input {
     std::span<const u8> instruction() const { return {code.data(), code_size}; }
     /// Sets what is mapped of these bytes at an offset in the data region; false when there is no room.
     bool set_memory(u32 at, std::span<const u8> value);
+    bool operator==(const Input&) const = default;
 };
 
 struct Output {

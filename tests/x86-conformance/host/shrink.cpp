@@ -30,7 +30,7 @@ class Shrinker {
 
   private:
     bool try_one(const Input& candidate) {
-        if (tries_ >= most_tries || std::memcmp(&candidate, &best_, sizeof candidate) == 0) return false;
+        if (tries_ >= most_tries || candidate == best_) return false;
         ++tries_;
         const auto list = judge_(candidate);
         if (list.empty() || list.front().kind != kind_) return false;

@@ -75,9 +75,9 @@ Expected<> take_words(Command& command, const std::vector<std::string>& words) {
         if (is_suite(word)) {
             command.calls.push_back({word, {}});
         } else if (command.calls.empty()) {
-            std::string names;
-            for (const auto& suite : all_suites()) names += (names.empty() ? "" : ", ") + std::string(suite->name());
-            return fail("'" + word + "' is no suite: there are " + names);
+            std::string message = "'" + word + "' is no suite; there are";
+            for (const auto& suite : all_suites()) message.append(" ").append(suite->name());
+            return fail(std::move(message));
         } else {
             command.calls.back().arguments.push_back(word);
         }
