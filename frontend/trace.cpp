@@ -2,6 +2,7 @@
 #include "frontend/trace.hpp"
 
 #include "debugger/disassembly.hpp"
+#include "debugger/hex.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,13 +13,6 @@ namespace {
 
 constexpr std::size_t longest_instruction = 15;
 constexpr std::size_t text_column = 64, registers_column = 104;
-
-std::string hex(u64 value, unsigned digits) {
-    std::array<char, 17> text{};
-    std::snprintf(text.data(), text.size(), "%0*llx", static_cast<int>(std::min(digits, 16u)),
-                  static_cast<unsigned long long>(value));
-    return text.data();
-}
 
 void pad(std::string& line, std::size_t column) {
     if (line.size() < column) line.resize(column, ' ');

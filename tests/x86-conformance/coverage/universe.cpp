@@ -7,9 +7,9 @@
 #include "cpu/ops/fused.hpp"
 #include "cpu/ops/pairs.hpp"
 #include "debugger/disassembly.hpp"
+#include "debugger/hex.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace glassbox::conformance {
 
@@ -100,15 +100,7 @@ bool possible_neighbours(const Insn& first, const Insn& second) {
     return !overwritten || first.flags_dead;
 }
 
-std::string hex_of(const Example& e) {
-    std::string text;
-    for (unsigned i = 0; i < e.length; ++i) {
-        char two[4];
-        std::snprintf(two, sizeof two, i ? " %02X" : "%02X", e.bytes[i]);
-        text += two;
-    }
-    return text;
-}
+std::string hex_of(const Example& e) { return hex_bytes({e.bytes.data(), e.length}, true); }
 
 } // namespace
 

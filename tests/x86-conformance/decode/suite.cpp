@@ -1,10 +1,10 @@
 // The decode suite: our decoder (cpu/decode) and the choice of a row's handler against Zydis, in validity, length and
 // every operand. Zydis stands for a processor that has everything; what the `max` model lacks must be invalid for ours.
+#include "debugger/hex.hpp"
 #include "tests/x86-conformance/decode/disagreements.hpp"
 #include "tests/x86-conformance/decode/space.hpp"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace glassbox::conformance {
 
@@ -12,17 +12,6 @@ namespace {
 
 constexpr u64 natural_random_cases = 1'000'000; // in all random forms together
 constexpr u64 cases_between_checks = 4096;      // of whether to stop
-
-std::string hex_of(std::span<const u8> bytes) {
-    std::string text;
-    for (const u8 b : bytes) {
-        char two[4];
-        std::snprintf(two, sizeof two, "%02X ", b);
-        text += two;
-    }
-    if (!text.empty()) text.pop_back();
-    return text;
-}
 
 /// Our reading of the bytes: the row, and what was made of its operands.
 std::string ours_in_words(const Decoded& d) {
@@ -34,8 +23,8 @@ Failure describe(const Comparison& comparison, u64 index) {
     Failure failure;
     failure.index = index;
     const std::size_t length = std::max<std::size_t>(d.zydis_valid ? d.zydis.length : 0, d.valid ? d.insn.length : 0);
-    failure.what = hex_of(d.bytes.first(length ? length : 15)) + " in " + std::to_string(code_bits(d.mode)) + "-bit " +
-                   (d.mode == DecodeMode::real16 ? "real mode" : "protected mode");
+    failure.what = hex_bytes(d.bytes.first(length ? length : 15), true) + " in " + std::to_string(code_bits(d.mode)) +
+                   "-bit " + (d.mode == DecodeMode::real16 ? "real mode" : "protected mode");
     failure.expected = comparison.zydis_text() + " (Zydis)";
     failure.got = ours_in_words(d);
     for (const Difference& difference : comparison.differences())
@@ -90,7 +79,7 @@ class DecodeWorker final : public Worker {
     static Failure truncated(std::span<const u8> bytes, unsigned length, u64 index) {
         Failure failure;
         failure.index = index;
-        failure.what = hex_of(bytes.first(length)) + ", the beginning of " + hex_of(bytes);
+        failure.what = hex_bytes(bytes.first(length), true) + ", the beginning of " + hex_bytes(bytes, true);
         failure.expected = "a request for more bytes";
         failure.got = "an answer";
         return failure;

@@ -1,11 +1,12 @@
 #include "tests/x86-conformance/host/compare.hpp"
 
+#include "debugger/hex.hpp"
+
 #include "cpu/decode/decoder.hpp"
 #include "tests/x86-conformance/undefined.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
 #include <string_view>
 
@@ -22,12 +23,6 @@ template <class T> T get(const Image& image, std::size_t at) {
     T value;
     std::memcpy(&value, image.fx.data() + at, sizeof value);
     return value;
-}
-
-std::string hex(u64 value, unsigned digits) {
-    char text[24];
-    std::snprintf(text, sizeof text, "%0*llx", static_cast<int>(digits), static_cast<unsigned long long>(value));
-    return text;
 }
 
 std::string exception_text(const Output& out) {

@@ -1,22 +1,11 @@
 #include "tests/x86-conformance/moo/describe.hpp"
 
 #include "debugger/disassembly.hpp"
+#include "debugger/hex.hpp"
 
 namespace glassbox::conformance::moo {
 
 namespace {
-
-std::string hex(u64 value, unsigned digits) {
-    char text[24];
-    std::snprintf(text, sizeof text, "%0*llx", static_cast<int>(digits), static_cast<unsigned long long>(value));
-    return text;
-}
-
-std::string bytes_text(std::span<const u8> bytes) {
-    std::string text;
-    for (const u8 byte : bytes) text += (text.empty() ? "" : " ") + hex(byte, 2);
-    return text;
-}
 
 /// Names come from a file.
 std::string printable(std::string_view text) {
@@ -65,7 +54,7 @@ std::string memory_text(const RamList& list) {
 
 std::string what_text(const Case& test, u64 index) {
     const auto ip = test.initial.registers.value[reg::eip];
-    std::string text = bytes_text(test.bytes) + "   " + disassemble(test.bytes, 16, ip).text;
+    std::string text = hex_bytes(test.bytes) + "   " + disassemble(test.bytes, 16, ip).text;
     if (!test.name.empty()) text += "\nnamed \"" + printable(test.name) + "\"";
     if (test.index != index) text += ", index " + std::to_string(test.index);
     if (!test.hash.empty()) text += ", hash " + hash_text(test);

@@ -1,5 +1,7 @@
 #include "tests/x86-conformance/moo/execution.hpp"
 
+#include "debugger/hex.hpp"
+
 #include "cpu/decode/decoder.hpp"
 
 #include <algorithm>
@@ -28,12 +30,6 @@ constexpr SegmentOf segments[] = {{reg::cs, CS}, {reg::ds, DS}, {reg::es, ES},
 
 // What of the 386's control and debug registers is there; the rest floats or always reads the same.
 constexpr u32 cr0_bits = 0x8000'001F, dr6_bits = 0xE00F, dr7_bits = 0xFFFF'23FF;
-
-std::string hex(u64 value, unsigned digits) {
-    char text[24];
-    std::snprintf(text, sizeof text, "%0*llx", static_cast<int>(digits), static_cast<unsigned long long>(value));
-    return text;
-}
 
 u32 compared_bits(unsigned name, bool wide) {
     switch (name) {
