@@ -77,9 +77,6 @@ void note_data_breakpoints(Cpu& cpu, const Op* op, u64 linear, unsigned size, bo
     if (op) cpu.request_leave(op);
 }
 
-} // namespace
-
-namespace {
 /// The two pieces of an access that wraps within its segment.
 struct WrappedPieces {
     u64 first, second;
@@ -88,6 +85,7 @@ struct WrappedPieces {
         : first(static_cast<u32>(linear)), second(static_cast<u32>(first - (0x1'0000 - (linear >> 32 & 15)))),
           first_size(static_cast<unsigned>(linear >> 32) & 15), second_size(size - first_size) {}
 };
+
 } // namespace
 
 bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Privilege privilege) {

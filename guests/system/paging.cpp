@@ -98,28 +98,18 @@ void Space::enter() {
 u32 Space::root() const { return is_pae(format_) ? pointer_table : legacy_directory; }
 u64& Space::pointer(u32 n) { return *reinterpret_cast<u64*>(pointer_table + 8 * n); }
 
-void Space::set_directory(u32 linear, u64 entry) {
-    const u32 at = directory_address(format_, linear);
+void Space::store(u32 at, u64 entry) {
     if (is_pae(format_))
         write64(at, entry);
     else
         word_at(at) = static_cast<u32>(entry);
 }
-u64 Space::directory(u32 linear) const {
-    const u32 at = directory_address(format_, linear);
-    return is_pae(format_) ? read64(at) : read32(at);
-}
-void Space::set_table(u32 linear, u64 entry) {
-    const u32 at = table_address(format_, linear);
-    if (is_pae(format_))
-        write64(at, entry);
-    else
-        word_at(at) = static_cast<u32>(entry);
-}
-u64 Space::table(u32 linear) const {
-    const u32 at = table_address(format_, linear);
-    return is_pae(format_) ? read64(at) : read32(at);
-}
+u64 Space::load(u32 at) const { return is_pae(format_) ? read64(at) : read32(at); }
+
+void Space::set_directory(u32 linear, u64 entry) { store(directory_address(format_, linear), entry); }
+u64 Space::directory(u32 linear) const { return load(directory_address(format_, linear)); }
+void Space::set_table(u32 linear, u64 entry) { store(table_address(format_, linear), entry); }
+u64 Space::table(u32 linear) const { return load(table_address(format_, linear)); }
 
 u64 Space::table_entry(u32 linear, u64 bits) const { return window_table(format_, linear) | bits; }
 

@@ -67,6 +67,8 @@ class Space {
 
   private:
     void map_kernel();
+    void store(u32 at, u64 entry);
+    u64 load(u32 at) const;
 
     Format format_;
     bool nx_;

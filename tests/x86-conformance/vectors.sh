@@ -6,7 +6,7 @@ shift
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 vectors=${GLASSBOX_VECTORS:-$root/../shared/vectors}
 if [ ! -d "$vectors" ]; then
-  "$glassbox" conform moo "$@" "$vectors" || "$glassbox" conform moo
+  (cd "$root" && "$glassbox" conform moo)
   echo "skipped: no captures in $vectors"
   exit 77
 fi
