@@ -33,6 +33,8 @@ accepts() {
     sed 's/^/    /' out | head -n 12
   fi
 }
+# noise COUNT: the same bytes of no meaning every time. What a processor makes of random ones may be to wait for a key.
+noise() { LC_ALL=C awk -v n="$1" 'BEGIN { s = 1; while (n-- > 0) { s = s * 16807 % 2147483647; printf "%c", int(s / 64) % 256 } }'; }
 # bytes HEX...: binary output
 bytes() { local b; for b; do printf "\\x$b"; done; }
 
@@ -160,7 +162,7 @@ accepts --disk disk.img,readonly --disk disk.img,discard-writes
 for option in --bios --vgabios; do
   refuses 'missing.rom' $option missing.rom
   refuses 'empty' $option empty
-  head -c 1 /dev/urandom >one.rom
+  noise 1 >one.rom
   refuses 'one.rom' $option one.rom
   head -c 65537 /dev/zero >odd.rom
   refuses 'odd.rom' $option odd.rom
@@ -173,7 +175,7 @@ done
 bytes 55 aa ff >lying.rom
 truncate -s 4096 lying.rom
 refuses 'lying.rom' --vgabios lying.rom
-head -c 65536 /dev/urandom >random.rom
+noise 65536 >random.rom
 accepts --bios random.rom
 
 # --- kernels -------------------------------------------------------------------------------------------------------------
@@ -181,7 +183,7 @@ demo=
 refuses 'nothing to boot'
 refuses 'missing' --kernel missing
 refuses 'empty' --kernel empty
-head -c 100000 /dev/urandom >noise
+noise 100000 >noise
 refuses 'noise' --kernel noise
 refuses 'kernel' --initrd noise
 linux() { # linux SETUP-SECTORS OFFSET HEX...: a bzImage's header and little else
@@ -259,7 +261,7 @@ toml 'memory = 1979-05-27\n'
 refuses 'c.toml.*memory' c.toml
 toml '\xff\xfe\x00'
 refuses 'c.toml' c.toml
-head -c 100000 /dev/urandom >c.toml
+noise 100000 >c.toml
 refuses 'c.toml' c.toml
 { printf 'a = '; head -c 200000 /dev/zero | tr '\0' '['; } >c.toml
 refuses 'c.toml' c.toml
