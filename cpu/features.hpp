@@ -53,8 +53,92 @@ enum class Feature : u8 {
     fcmov,
     syscall,
     invlpg_,
-    bios486 // BSWAP and WBINVD: of the 486, but Debian's SeaBIOS executes them on any processor (see `in_machine`)
+    bios486, // BSWAP and WBINVD: of the 486, but Debian's SeaBIOS executes them on any processor (see `in_machine`)
+
+    // CPUID.1:ECX
+    sse3,
+    pclmulqdq,
+    monitor,
+    ssse3,
+    fma,
+    cx16,
+    pcid,
+    sse41,
+    sse42,
+    x2apic,
+    movbe,
+    popcnt,
+    tsc_deadline,
+    aes,
+    xsave,
+    avx,
+    f16c,
+    rdrand,
+    hypervisor,
+    // CPUID.7.0
+    fsgsbase,
+    tsc_adjust,
+    bmi1,
+    avx2,
+    smep,
+    bmi2,
+    erms,
+    invpcid,
+    rdseed,
+    adx,
+    smap,
+    clflushopt,
+    clwb,
+    sha,
+    umip,
+    pku,
+    gfni,
+    vaes,
+    vpclmulqdq,
+    la57,
+    rdpid,
+    fsrm,
+    md_clear,
+    spec_ctrl, // IBRS and IBPB
+    stibp,
+    l1d_flush,
+    arch_capabilities,
+    ssbd,
+    // CPUID.0Dh.1
+    xsaveopt,
+    xsavec,
+    xgetbv1,
+    xsaves,
+    // CPUID.80000001h: AMD's, most of them taken over by Intel
+    long_mode,
+    lahf_lm, // LAHF and SAHF in 64-bit mode
+    pdpe1gb,
+    rdtscp,
+    mmx_ext, // SSE's integer instructions on MMX registers, and MASKMOVQ, MOVNTQ, PREFETCH, SFENCE
+    now3d,
+    now3d_ext,
+    fxsr_opt,   // EFER.FFXSR
+    cr8_legacy, // LOCK MOV CR0 is MOV CR8
+    lzcnt,
+    sse4a,
+    misalignsse, // MXCSR.MM
+    cmp_legacy,
+    topoext,
+    invariant_tsc,
+    // CPUID.80000008h and 80000021h
+    clzero,
+    rdpru,
+    wbnoinvd,
+    amd_ibpb,
+    amd_ssbd,
+    amd_ssb_no,
+    lfence_serializing,
+    null_sel_clr_base, // loading a null selector clears base and limit
+    arat,              // CPUID.6: the APIC timer always runs
+    count              // last. AVX-512, VMX and SVM come before it: FeatureSet has room for 256
 };
+
+static_assert(static_cast<unsigned>(Feature::count) <= 256);
 
 struct FeatureSet {
     std::array<u64, 4> words{};
