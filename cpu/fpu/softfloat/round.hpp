@@ -111,8 +111,10 @@ template <Float R>
         const u64 kept = (significand >> drop) + up;
         env.raise(rest != 0 ? flag::inexact : u8{0});
         env.rounded_up = up != 0;
-        if constexpr (std::is_same_v<R, F32>) {
-            // The carry, if any, runs into the exponent by itself.
+        // The carry, if any, runs into the exponent by itself.
+        if constexpr (std::is_same_v<R, F16>) {
+            return {static_cast<u16>((u64{sign} << 15) + (static_cast<u64>(biased - 1) << 10) + kept)};
+        } else if constexpr (std::is_same_v<R, F32>) {
             return {static_cast<u32>((u64{sign} << 31) + (static_cast<u64>(biased - 1) << 23) + kept)};
         } else if constexpr (std::is_same_v<R, F64>) {
             return {(u64{sign} << 63) + (static_cast<u64>(biased - 1) << 52) + kept};

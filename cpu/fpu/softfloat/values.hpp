@@ -36,6 +36,12 @@ struct FloatEnv {
     constexpr bool suppressed() const { return (flags & ~masks & flag::before_result) != 0; }
 };
 
+/// Half precision: only converted from and to (F16C, SDM 1 14.4).
+struct F16 {
+    u16 bits = 0;
+    constexpr bool operator==(const F16&) const = default;
+    static constexpr int precision = 11, bias = 15, max_exponent = 0x1f;
+};
 struct F32 {
     u32 bits = 0;
     constexpr bool operator==(const F32&) const = default;
@@ -57,7 +63,7 @@ struct F80 {
 };
 
 template <class F>
-concept Float = std::is_same_v<F, F32> || std::is_same_v<F, F64> || std::is_same_v<F, F80>;
+concept Float = std::is_same_v<F, F16> || std::is_same_v<F, F32> || std::is_same_v<F, F64> || std::is_same_v<F, F80>;
 template <class F> inline constexpr bool is_extended = std::is_same_v<F, F80>;
 
 enum class Kind : u8 { normal, zero, infinity, quiet_nan, signaling_nan, unsupported };
@@ -99,6 +105,9 @@ constexpr Unpacked unpack_parts(bool sign, int biased, int bias, int max_exponen
     return u;
 }
 
+constexpr Unpacked unpack(F16 v) {
+    return unpack_parts(v.bits >> 15, (v.bits >> 10) & 0x1f, F16::bias, F16::max_exponent, u64{v.bits & 0x3ffu} << 53);
+}
 constexpr Unpacked unpack(F32 v) {
     return unpack_parts(v.bits >> 31, (v.bits >> 23) & 0xff, F32::bias, F32::max_exponent,
                         u64{v.bits & 0x7fffff} << 40);
@@ -126,7 +135,10 @@ template <Float R, Float A> constexpr Unpacked unpack_operand(const FloatEnv& en
 
 /// Packs fields: `biased` is the exponent field, `significand` has its leading one (if any) in bit 63.
 template <Float F> constexpr F pack(bool sign, int biased, u64 significand) {
-    if constexpr (std::is_same_v<F, F32>) {
+    if constexpr (std::is_same_v<F, F16>) {
+        return {static_cast<u16>((u32{sign} << 15) | (static_cast<u32>(biased) << 10) |
+                                 (static_cast<u32>(significand >> 53) & 0x3ff))};
+    } else if constexpr (std::is_same_v<F, F32>) {
         return {(u32{sign} << 31) | (static_cast<u32>(biased) << 23) |
                 (static_cast<u32>(significand >> 40) & 0x7fffff)};
     } else if constexpr (std::is_same_v<F, F64>) {
