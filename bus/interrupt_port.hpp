@@ -19,6 +19,20 @@ class InterruptPort {
     /// The task-priority register, for CR8.
     virtual u8 task_priority() const { return 0; }
     virtual void set_task_priority(u8 value) { (void)value; }
+    /// MSRs 800h-8FFh (SDM 3A 10.12.1.2). False makes the access #GP: no x2APIC mode, no such register, reserved bits.
+    virtual bool read_x2apic(u32 msr, u64& value) {
+        (void)msr, (void)value;
+        return false;
+    }
+    virtual bool write_x2apic(u32 msr, u64 value) {
+        (void)msr, (void)value;
+        return false;
+    }
+    /// MSR IA32_TSC_DEADLINE (SDM 3A 10.5.4.1).
+    virtual u64 tsc_deadline() const { return 0; }
+    virtual void set_tsc_deadline(u64 value) { (void)value; }
+    /// The processor's time-stamp counter was written: the deadline lies at another time.
+    virtual void tsc_changed() {}
 };
 
 /// The processor's pins, driven by devices. Levels and edges take effect between two instructions.
