@@ -88,11 +88,11 @@ void execute(Cpu& cpu, const Op* entry) {
     case Leave::again: cpu.shadow |= Cpu::mid_repetition; [[fallthrough]];
     case Leave::fault:
         cpu.budget += rest;
-        cpu.ip = ip_of(op) & 0xFFFF'FFFF;
+        cpu.ip = ip_of(op) & mode::ip_mask(h.mode);
         break;
     case Leave::after:
         cpu.budget += rest - 1;
-        cpu.ip = (ip_of(op) + op->length) & 0xFFFF'FFFF;
+        cpu.ip = (ip_of(op) + op->length) & mode::ip_mask(h.mode);
         break;
     case Leave::ended: cpu.budget += rest - 1; break;
     }
@@ -155,7 +155,7 @@ bool needs_attention(const Cpu& cpu) {
 void step(Cpu& cpu) {
     if (code_breakpoints_on(cpu) && !(cpu.eflags & eflags::RF) &&
         !(cpu.shadow & (Cpu::shadow_ss | Cpu::mid_repetition))) {
-        if (const u64 hits = code_breakpoint(cpu, static_cast<u32>(cpu.seg[CS].base + cpu.ip))) {
+        if (const u64 hits = code_breakpoint(cpu, cpu.code_linear(cpu.ip))) {
             cpu.budget -= 1;
             if (!deliver_debug(cpu, hits)) deliver_fault(cpu);
             return;
@@ -261,7 +261,8 @@ void Cpu::run(u64 count) {
 }
 
 void Cpu::persist(Archive& archive) {
-    archive.chunk("cpu", 1, [&](u32) {
+    archive.chunk("cpu", 2, [&](u32 version) {
+        archive.require(version == 2, "the snapshot is of a processor without 64-bit registers");
         persist_architecture(*this, archive);
         archive(halted, shutdown, wait_for_sipi, shadow, intr, nmi_pending, nmi_blocked, init_pending, reset_pending,
                 pending_debug);

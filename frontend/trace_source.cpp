@@ -62,8 +62,8 @@ class CpuTraceSource final : public TraceSource {
         out.push_back({"fcw", cpu_.fpu.control, 4});
         for (unsigned i = 0; i < 8; ++i) out.push_back({significands[i], cpu_.fpu.registers[i].significand, 16});
         for (unsigned i = 0; i < 8; ++i) {
-            out.push_back({xmm_low[i], cpu_.sse.xmm[i].q[0], 16});
-            out.push_back({xmm_high[i], cpu_.sse.xmm[i].q[1], 16});
+            out.push_back({xmm_low[i], cpu_.sse.xmm(i).q[0], 16});
+            out.push_back({xmm_high[i], cpu_.sse.xmm(i).q[1], 16});
         }
     }
 

@@ -105,8 +105,8 @@ Values processor_values(const Cpu& cpu) {
     add(values, "pending debug traps", cpu.pending_debug, 8);
     add_fpu(values, cpu.fpu);
     for (unsigned i = 0; i < 16; ++i) {
-        add(values, "xmm" + std::to_string(i), cpu.sse.xmm[i].q[0], 16);
-        add(values, "xmm" + std::to_string(i) + ".high", cpu.sse.xmm[i].q[1], 16);
+        add(values, "xmm" + std::to_string(i), cpu.sse.xmm(i).q[0], 16);
+        add(values, "xmm" + std::to_string(i) + ".high", cpu.sse.xmm(i).q[1], 16);
     }
     add(values, "mxcsr", cpu.sse.mxcsr, 8);
     return values;

@@ -93,8 +93,8 @@ struct Convert {
                 return false;
             if (!compute(cpu, Conversion<To, From, truncate>{}, a, a, r)) return false;
             if constexpr (to == Place::xmm) {
-                if constexpr (rest == Rest::zeroed) cpu.sse.xmm[op.reg] = {};
-                set_low_lanes(cpu.sse.xmm[op.reg], r);
+                if constexpr (rest == Rest::zeroed) cpu.sse.xmm(op.reg) = {};
+                set_low_lanes(cpu.sse.xmm(op.reg), r);
                 if constexpr (uses_mmx) Mm::touch(cpu);
             } else if constexpr (to == Place::mm) {
                 Mm::set(cpu, op.reg, std::bit_cast<u64>(r));

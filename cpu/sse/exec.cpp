@@ -21,22 +21,31 @@ bool refuse_sse(Cpu& cpu) {
     return cpu.raise(Exception::NM, "SSE instruction with CR0.TS set");
 }
 
-bool refuse_alignment(Cpu& cpu) { return cpu.gp(0, "a 16-byte operand is not aligned to 16 bytes"); }
+bool refuse_avx(Cpu& cpu) {
+    if ((cpu.cr4 & cr4::OSXSAVE) == 0) return cpu.ud("AVX instruction with CR4.OSXSAVE clear");
+    if ((cpu.xcr0 & 6) != 6) return cpu.ud("AVX instruction without XCR0.SSE and XCR0.AVX");
+    return cpu.raise(Exception::NM, "AVX instruction with CR0.TS set");
+}
 
-bool slow_load_xmm(Cpu& cpu, const Op& op, u64 linear, Xmm& value) {
-    if (!probe_read(cpu, linear, sizeof value)) return false; // before a device sees the first half
-    Xmm read;
-    for (unsigned half = 0; half < 2; ++half) {
-        if (!slow_read(cpu, &op, linear + 8 * half, 8, read.q[half], Privilege::current)) return false;
+bool refuse_alignment(Cpu& cpu) { return cpu.gp(0, "a vector operand is not aligned to its size"); }
+
+namespace {
+/// Outside 64-bit mode addresses wrap at 4 GiB.
+u64 wrapped_linear(const Cpu& cpu, u64 linear) { return cpu.code64() ? linear : static_cast<u32>(linear); }
+} // namespace
+
+bool slow_load_vector(Cpu& cpu, const Op& op, u64 linear, u64* value, unsigned count) {
+    if (!probe_read(cpu, linear, 8 * count)) return false; // before a device sees the first part
+    for (unsigned i = 0; i < count; ++i) {
+        if (!slow_read(cpu, &op, wrapped_linear(cpu, linear + 8 * i), 8, value[i], Privilege::current)) return false;
     }
-    value = read;
     return true;
 }
 
-bool slow_store_xmm(Cpu& cpu, const Op& op, u64 linear, const Xmm& value) {
-    if (!probe_write(cpu, linear, sizeof value)) return false;
-    for (unsigned half = 0; half < 2; ++half) {
-        if (!slow_write(cpu, &op, linear + 8 * half, 8, value.q[half], Privilege::current)) return false;
+bool slow_store_vector(Cpu& cpu, const Op& op, u64 linear, const u64* value, unsigned count) {
+    if (!probe_write(cpu, linear, 8 * count)) return false;
+    for (unsigned i = 0; i < count; ++i) {
+        if (!slow_write(cpu, &op, wrapped_linear(cpu, linear + 8 * i), 8, value[i], Privilege::current)) return false;
     }
     return true;
 }

@@ -124,7 +124,7 @@ template <class S, class F, std::size_t n> struct Operation {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
             std::array<F, n> b, r;
             if (!sse_ready(cpu) || !fetch_lanes<F, n, Source>(cpu, op, b)) return false;
-            Xmm& destination = cpu.sse.xmm[op.reg];
+            Xmm& destination = cpu.sse.xmm(op.reg);
             S s{};
             if constexpr (requires { s.predicate; }) s.predicate = op.imm & 7;
             if (!compute(cpu, s, low_lanes<F, n>(destination), b, r)) return false;
@@ -140,7 +140,7 @@ template <class F, bool quiet> struct CompareFlags {
         static bool run(Cpu& cpu, const Op& op, Flags& f) {
             std::array<F, 1> b;
             if (!sse_ready(cpu) || !fetch_lanes<F, 1, Source>(cpu, op, b)) return false;
-            const F a = low_lanes<F, 1>(cpu.sse.xmm[op.reg])[0];
+            const F a = low_lanes<F, 1>(cpu.sse.xmm(op.reg))[0];
             Order order;
             if (host_is_exact && comparable(a) && comparable(b[0])) [[likely]] {
                 const Host<F> x = host(a), y = host(b[0]);
@@ -181,7 +181,7 @@ template <bool root, std::size_t n> struct Approximation {
             std::array<F32, n> b;
             if (!sse_ready(cpu) || !fetch_lanes<F32, n, Source>(cpu, op, b)) return false;
             for (F32& lane : b) lane = approximate<root>(lane);
-            set_low_lanes(cpu.sse.xmm[op.reg], b);
+            set_low_lanes(cpu.sse.xmm(op.reg), b);
             return true;
         }
     };

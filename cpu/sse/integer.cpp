@@ -159,11 +159,11 @@ template <class S, class File> struct ShiftByImmediate {
 template <bool left> struct ShiftBytes {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
-        const auto from = lanes<u8, Xm>(cpu.sse.xmm[op.base]);
+        const auto from = lanes<u8, Xm>(cpu.sse.xmm(op.base));
         Lanes<u8, Xm> to{};
         const unsigned count = std::min(16u, static_cast<unsigned>(op.imm & 0xFF));
         for (unsigned i = 0; i + count < 16; ++i) to[left ? i + count : i] = from[left ? i : i + count];
-        cpu.sse.xmm[op.base] = std::bit_cast<Xmm>(to);
+        cpu.sse.xmm(op.base) = std::bit_cast<Xmm>(to);
         return true;
     }
 };

@@ -17,10 +17,10 @@ template <Alignment alignment> struct Whole {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
             if (!sse_ready(cpu)) return false;
             if constexpr (in_register<Source>) {
-                cpu.sse.xmm[op.reg] = cpu.sse.xmm[op.base];
+                cpu.sse.xmm(op.reg) = cpu.sse.xmm(op.base);
                 return true;
             } else {
-                return fetch_xmm<alignment, Source>(cpu, op, cpu.sse.xmm[op.reg]);
+                return fetch_vector<alignment, Source>(cpu, op, cpu.sse.xmm(op.reg));
             }
         }
     };
@@ -28,10 +28,10 @@ template <Alignment alignment> struct Whole {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
             if (!sse_ready(cpu)) return false;
             if constexpr (in_register<Source>) {
-                cpu.sse.xmm[op.base] = cpu.sse.xmm[op.reg];
+                cpu.sse.xmm(op.base) = cpu.sse.xmm(op.reg);
                 return true;
             } else {
-                return put_xmm<alignment, Source>(cpu, op, cpu.sse.xmm[op.reg]);
+                return put_vector<alignment, Source>(cpu, op, cpu.sse.xmm(op.reg));
             }
         }
     };
@@ -48,18 +48,18 @@ template <Word T> struct Scalar {
             T value;
             if (!sse_ready(cpu) || !fetch_low<T, Source>(cpu, op, value)) return false;
             if constexpr (in_register<Source>)
-                merge_low<T>(cpu.sse.xmm[op.reg], value);
+                merge_low<T>(cpu.sse.xmm(op.reg), value);
             else
-                cpu.sse.xmm[op.reg].q = {value, 0};
+                cpu.sse.xmm(op.reg).q = {value, 0};
             return true;
         }
     };
     template <class Source> struct Store {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
             if (!sse_ready(cpu)) return false;
-            const T value = static_cast<T>(cpu.sse.xmm[op.reg].q[0]);
+            const T value = static_cast<T>(cpu.sse.xmm(op.reg).q[0]);
             if constexpr (in_register<Source>) {
-                merge_low<T>(cpu.sse.xmm[op.base], value);
+                merge_low<T>(cpu.sse.xmm(op.base), value);
                 return true;
             } else {
                 return put<T, Source>(cpu, op, value);
@@ -71,16 +71,16 @@ template <class Source> struct MovqLoad {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         u64 value;
         if (!sse_ready(cpu) || !fetch_low<u64, Source>(cpu, op, value)) return false;
-        cpu.sse.xmm[op.reg].q = {value, 0};
+        cpu.sse.xmm(op.reg).q = {value, 0};
         return true;
     }
 };
 template <class Source> struct MovqStore {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
-        const u64 value = cpu.sse.xmm[op.reg].q[0];
+        const u64 value = cpu.sse.xmm(op.reg).q[0];
         if constexpr (in_register<Source>) {
-            cpu.sse.xmm[op.base].q = {value, 0};
+            cpu.sse.xmm(op.base).q = {value, 0};
             return true;
         } else {
             return put<u64, Source>(cpu, op, value);
@@ -107,13 +107,13 @@ template <class Source> struct MovdToXmm {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         u32 value;
         if (!sse_ready(cpu) || !fetch_general<Source>(cpu, op, value)) return false;
-        cpu.sse.xmm[op.reg].q = {value, 0};
+        cpu.sse.xmm(op.reg).q = {value, 0};
         return true;
     }
 };
 template <class Source> struct MovdFromXmm {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
-        return sse_ready(cpu) && put_general<Source>(cpu, op, static_cast<u32>(cpu.sse.xmm[op.reg].q[0]));
+        return sse_ready(cpu) && put_general<Source>(cpu, op, static_cast<u32>(cpu.sse.xmm(op.reg).q[0]));
     }
 };
 
@@ -122,19 +122,19 @@ template <class Source> struct MovdFromXmm {
 template <unsigned half> struct Half {
     template <class Ea> struct Load {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
-            return sse_ready(cpu) && fetch<u64, Ea>(cpu, op, cpu.sse.xmm[op.reg].q[half]);
+            return sse_ready(cpu) && fetch<u64, Ea>(cpu, op, cpu.sse.xmm(op.reg).q[half]);
         }
     };
     template <class Ea> struct Store {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
-            return sse_ready(cpu) && put<u64, Ea>(cpu, op, cpu.sse.xmm[op.reg].q[half]);
+            return sse_ready(cpu) && put<u64, Ea>(cpu, op, cpu.sse.xmm(op.reg).q[half]);
         }
     };
 };
 template <unsigned to, unsigned from> struct MoveHalf { // MOVHLPS, MOVLHPS
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
-        cpu.sse.xmm[op.reg].q[to] = cpu.sse.xmm[op.base].q[from];
+        cpu.sse.xmm(op.reg).q[to] = cpu.sse.xmm(op.base).q[from];
         return true;
     }
 };
@@ -180,7 +180,7 @@ template <class Source> struct MovdFromMm {
 struct Movq2dq {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu) || !mmx_ready(cpu)) return false;
-        cpu.sse.xmm[op.reg].q = {Mm::get(cpu, op.base), 0};
+        cpu.sse.xmm(op.reg).q = {Mm::get(cpu, op.base), 0};
         Mm::touch(cpu);
         return true;
     }
@@ -188,7 +188,7 @@ struct Movq2dq {
 struct Movdq2q {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu) || !mmx_ready(cpu)) return false;
-        Mm::set(cpu, op.reg, cpu.sse.xmm[op.base].q[0]);
+        Mm::set(cpu, op.reg, cpu.sse.xmm(op.base).q[0]);
         return true;
     }
 };
@@ -215,24 +215,28 @@ template <class Ea> struct Movnti {
 /// Stores the bytes whose mask byte is negative at DS:[EDI]. The whole operand must lie in the segment; only pages of
 /// bytes that are stored can fault (SDM 2 leaves it to the implementation). Op::imm is the number of the mask register.
 template <class File> struct MaskedStore {
+    static u64 next(const Cpu& cpu, u64 linear, unsigned i) {
+        return cpu.code64() ? linear + i : static_cast<u32>(linear + i);
+    }
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         u64 linear = 0;
-        if (!File::ready(cpu) || !EaSeg::write(cpu, op, File::bytes, linear)) return false;
+        if (!File::ready(cpu) || !locate_write(cpu, op.seg, effective_offset(cpu, op), File::bytes, linear))
+            return false;
         const auto value = lanes<u8, File>(File::get(cpu, op.reg));
         const auto mask = lanes<u8, File>(File::get(cpu, static_cast<unsigned>(op.imm)));
         for (unsigned i = 0; i < File::bytes; ++i) {
-            if (mask[i] >> 7 && !probe_write(cpu, static_cast<u32>(linear + i), 1)) return false;
+            if (mask[i] >> 7 && !probe_write(cpu, next(cpu, linear, i), 1)) return false;
         }
         for (unsigned i = 0; i < File::bytes; ++i) {
-            if (mask[i] >> 7 && !store<u8>(cpu, op, static_cast<u32>(linear + i), value[i])) return false;
+            if (mask[i] >> 7 && !store<u8>(cpu, op, next(cpu, linear, i), value[i])) return false;
         }
         File::touch(cpu);
         return true;
     }
 };
 template <class File> Handler select_masked(const Insn& insn, Op& op) {
-    op.reg = static_cast<u8>(insn.reg_field());
-    op.imm = insn.rm_field();
+    op.reg = static_cast<u8>(insn.reg_number());
+    op.imm = insn.rm_number();
     op.base = 8 * RDI;
     return &handler<MaskedStore<File>>;
 }

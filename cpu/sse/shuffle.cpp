@@ -98,7 +98,7 @@ template <class File> struct InsertWord {
             else if (!fetch<u16, Source>(cpu, op, word))
                 return false;
             auto v = lanes<u16, File>(File::get(cpu, op.reg));
-            v[op.imm % lane_count<u16, File>] = word;
+            v[Source::immediate(op) % lane_count<u16, File>] = word;
             File::set(cpu, op.reg, std::bit_cast<typename File::Value>(v));
             return true;
         }

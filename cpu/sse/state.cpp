@@ -56,7 +56,7 @@ bool fxsave(Cpu& cpu, const Op& op) {
     }
     if (!has_xmm(cpu)) return true;
     for (unsigned i = 0; i < 2 * xmm_count; ++i) {
-        const u64 value = cpu.sse.xmm[i / 2].q[i % 2];
+        const u64 value = cpu.sse.xmm(i / 2).q[i % 2];
         if (!write_linear<u64>(cpu, static_cast<u32>(linear + xmm_at + 8 * i), value)) return false;
     }
     return true;
@@ -78,7 +78,9 @@ bool fxrstor(Cpu& cpu, const Op& op) {
         std::memcpy(&mxcsr, image.data() + mxcsr_at, sizeof mxcsr);
         if (!set_mxcsr(cpu, mxcsr)) return false;
     }
-    if (has_xmm(cpu)) std::memcpy(cpu.sse.xmm.data(), image.data() + xmm_at, 16 * xmm_count);
+    if (has_xmm(cpu)) {
+        for (unsigned i = 0; i < xmm_count; ++i) std::memcpy(&cpu.sse.xmm(i), image.data() + xmm_at + 16 * i, 16);
+    }
     cpu.fpu.load_fx(image);
     x87::update_ferr(cpu);
     return true;

@@ -107,7 +107,7 @@ class Guest {
         cpu.cpl = v86 || kind_ == 6 ? 3 : 0;
         for (unsigned name = 0; name < 6; ++name) load_segment(cpu, name);
         for (unsigned i = 0; i < 8; ++i) cpu.set_r32(static_cast<Gpr>(i), registers_[i]);
-        for (unsigned i = 0; i < 8; ++i) cpu.sse.xmm[i].q = {registers_[i] * 0x9E37'79B9'7F4A'7C15, registers_[i]};
+        for (unsigned i = 0; i < 8; ++i) cpu.sse.xmm(i).q = {registers_[i] * 0x9E37'79B9'7F4A'7C15, registers_[i]};
         cpu.sse.mxcsr = mxcsr_;
         cpu.set_full_eflags(flags_ | (v86 ? u32{eflags::VM} : 0u));
         cpu.ip = flat() ? code_at : 0;

@@ -101,12 +101,12 @@ TEST_CASE("16-byte operands must be aligned, but for the unaligned moves") {
         g.write_code(encode(row, true, 1, 2, 0));
         for (const u32 offset : {1u, 4u, 8u}) {
             for (u32 i = 0; i < 600; ++i) g.put<u8>(Guest::data + i, 0);
-            g.cpu.sse.xmm[1].q = {0x0123'4567'89AB'CDEF, 0xFEDC'BA98'7654'3210};
-            const auto before = g.cpu.sse.xmm;
+            g.cpu.sse.xmm(1).q = {0x0123'4567'89AB'CDEF, 0xFEDC'BA98'7654'3210};
+            const auto before = g.cpu.sse.vector;
             g.cpu.set_r32(RSI, Guest::data + offset);
             CHECK(g.step() == (needs ? GP : none));
             if (!needs) continue;
-            CHECK(std::memcmp(&before, &g.cpu.sse.xmm, sizeof before) == 0);
+            CHECK(std::memcmp(&before, &g.cpu.sse.vector, sizeof before) == 0);
             for (u32 i = 0; i < 32; ++i) CHECK(g.get<u8>(Guest::data + i) == 0);
         }
     });
@@ -117,17 +117,17 @@ TEST_CASE("an unmasked SIMD exception writes nothing but flags: #XM, or #UD with
     for (const bool takes : {true, false}) {
         g.cpu.cr4 = cr4::OSFXSR | (takes ? cr4::OSXMMEXCPT : 0);
         g.cpu.sse.mxcsr = 0x1F80 & ~(4u << 7);
-        g.cpu.sse.xmm[1].q = {0x3F80'0000'3F80'0000, 0x3F80'0000'3F80'0000};
-        g.cpu.sse.xmm[2].q = {0x3F80'0000'0000'0000, 0x3F80'0000'4040'0000}; // 1/0 and an inexact 1/3
+        g.cpu.sse.xmm(1).q = {0x3F80'0000'3F80'0000, 0x3F80'0000'3F80'0000};
+        g.cpu.sse.xmm(2).q = {0x3F80'0000'0000'0000, 0x3F80'0000'4040'0000}; // 1/0 and an inexact 1/3
         CHECK(g.step({0x0F, 0x5E, 0xCA}) == (takes ? XM : UD));
         CHECK(g.cpu.sse.mxcsr == ((0x1F80 & ~(4u << 7)) | 4)); // no PE: operands come first
-        CHECK(g.cpu.sse.xmm[1].q == std::array<u64, 2>{0x3F80'0000'3F80'0000, 0x3F80'0000'3F80'0000});
+        CHECK(g.cpu.sse.xmm(1).q == std::array<u64, 2>{0x3F80'0000'3F80'0000, 0x3F80'0000'3F80'0000});
     }
     // Flags that are set already and unmasked by LDMXCSR raise nothing (SDM 1, 10.2.3).
     g.put<u32>(Guest::data, 0x003F);
     g.cpu.set_r32(RSI, Guest::data);
     CHECK(g.step({0x0F, 0xAE, 0x16}) == none);
-    g.cpu.sse.xmm[2].q = g.cpu.sse.xmm[1].q;
+    g.cpu.sse.xmm(2).q = g.cpu.sse.xmm(1).q;
     CHECK(g.step({0x0F, 0x58, 0xCA}) == none);
 }
 
@@ -135,7 +135,7 @@ TEST_CASE("a store that faults in its second page writes nothing in its first") 
     Guest g;
     turn_paging_on(g, false);
     const u32 edge = hole - 8, locked = constant - 8;
-    g.cpu.sse.xmm[1].q = {~u64{0}, ~u64{0}};
+    g.cpu.sse.xmm(1).q = {~u64{0}, ~u64{0}};
     for (const u32 at : {edge, locked}) {
         g.put<u64>(at, 0);
         g.cpu.set_r32(RSI, at);
@@ -163,10 +163,10 @@ TEST_CASE("FXSAVE and FXRSTOR that fault change nothing") {
     g.cpu.set_r32(RSI, at);
     CHECK(g.step({0x0F, 0xAE, 0x06}) == PF);
     for (u32 i = 0; i < 256; ++i) REQUIRE(g.get<u8>(at + i) == 0x5A);
-    const auto xmm = g.cpu.sse.xmm;
+    const auto before = g.cpu.sse.vector;
     g.put<u32>(at + 24, 0x1F80);
     CHECK(g.step({0x0F, 0xAE, 0x0E}) == PF);
-    CHECK(std::memcmp(&xmm, &g.cpu.sse.xmm, sizeof xmm) == 0);
+    CHECK(std::memcmp(&before, &g.cpu.sse.vector, sizeof before) == 0);
     CHECK(g.cpu.fpu.control == 0x0040);
 }
 
@@ -182,8 +182,8 @@ TEST_CASE("MASKMOVQ and MASKMOVDQU store the chosen bytes, and only their pages 
     g.cpu.fpu.set_mmx(2, 0x0000'0080'0000'8080);
     CHECK(g.step({0x0F, 0xF7, 0xCA}) == PF);
     CHECK(g.get<u32>(hole - 4) == 0x4400'0011);
-    g.cpu.sse.xmm[1].q = {0x0706'0504'0302'0100, 0x0F0E'0D0C'0B0A'0908};
-    g.cpu.sse.xmm[2].q = {0x0000'0000'0000'8000, 0x8000'0000'0000'0000};
+    g.cpu.sse.xmm(1).q = {0x0706'0504'0302'0100, 0x0F0E'0D0C'0B0A'0908};
+    g.cpu.sse.xmm(2).q = {0x0000'0000'0000'8000, 0x8000'0000'0000'0000};
     g.cpu.set_r32(RDI, Guest::data + 3); // needs no alignment
     std::memset(g.memory.ram().data() + Guest::data, 0xEE, 32);
     CHECK(g.step({0x66, 0x0F, 0xF7, 0xCA}) == none);

@@ -80,7 +80,7 @@ struct Guest : system_test::Machine {
     void run(const Bytes& bytes, State& s) {
         write_code(bytes);
         for (unsigned i = 0; i < 8; ++i) {
-            cpu.sse.xmm[i].q = s.xmm[i];
+            cpu.sse.xmm(i).q = s.xmm[i];
             cpu.fpu.set_mmx(i, s.mm[i]);
         }
         for (unsigned i = 0; i < 4; ++i) cpu.gpr[i] = s.gpr[i];
@@ -89,7 +89,7 @@ struct Guest : system_test::Machine {
         cpu.flags.load(s.flags);
         s.fault = step();
         for (unsigned i = 0; i < 8; ++i) {
-            s.xmm[i] = cpu.sse.xmm[i].q;
+            s.xmm[i] = cpu.sse.xmm(i).q;
             s.mm[i] = cpu.fpu.mmx(i);
         }
         for (unsigned i = 0; i < 4; ++i) s.gpr[i] = cpu.gpr[i];

@@ -82,7 +82,7 @@ TEST_CASE("FXSAVE writes the image of SDM 1, table 10-2; FXRSTOR reads it") {
     g.cpu.set_r32(RSI, Guest::data);
     std::memset(g.memory.ram().data() + Guest::data, 0xA5, 512);
     for (unsigned i = 0; i < 8; ++i) {
-        g.cpu.sse.xmm[i].q = {0x1111'1111'1111'1111u * i, 0x1010'1010'1010'1010u + i};
+        g.cpu.sse.xmm(i).q = {0x1111'1111'1111'1111u * i, 0x1010'1010'1010'1010u + i};
         g.cpu.fpu.registers[i] = {0x8000'0000'0000'0000 + i, static_cast<u16>(0x3FFF + i)};
     }
     g.cpu.fpu.set_control(0x027F);
@@ -116,7 +116,7 @@ TEST_CASE("FXSAVE writes the image of SDM 1, table 10-2; FXRSTOR reads it") {
     for (u32 i = 288; i < 512; ++i) REQUIRE(g.get<u8>(d + i) == 0xA5);
 
     const FpuState fpu = g.cpu.fpu;
-    const auto xmm = g.cpu.sse.xmm;
+    const auto before = g.cpu.sse;
     g.cpu.fpu.init();
     g.cpu.fpu.registers = {};
     g.cpu.sse = {};
@@ -130,7 +130,7 @@ TEST_CASE("FXSAVE writes the image of SDM 1, table 10-2; FXRSTOR reads it") {
     CHECK(g.cpu.sse.mxcsr == 0x3FA1);
     for (unsigned i = 0; i < 8; ++i) {
         CHECK(g.cpu.fpu.registers[i].significand == fpu.registers[i].significand);
-        CHECK(g.cpu.sse.xmm[i].q == xmm[i].q);
+        CHECK(g.cpu.sse.xmm(i).q == before.xmm(i).q);
     }
 
     // A reserved bit of MXCSR: nothing is loaded.
@@ -149,10 +149,10 @@ TEST_CASE("FXSAVE without CR4.OSFXSR or without SSE leaves the rest of the image
     CHECK(g.step({0x0F, 0xAE, 0x06}) == none);
     CHECK(g.get<u32>(Guest::data + 24) == 0x1F80);
     CHECK(g.get<u64>(Guest::data + 160) == 0xA5A5'A5A5'A5A5'A5A5);
-    g.cpu.sse.xmm[0].q = {1, 2};
+    g.cpu.sse.xmm(0).q = {1, 2};
     g.put<u16>(Guest::data, 0x037F);
     CHECK(g.step({0x0F, 0xAE, 0x0E}) == none);
-    CHECK(g.cpu.sse.xmm[0].q == std::array<u64, 2>{1, 2});
+    CHECK(g.cpu.sse.xmm(0).q == std::array<u64, 2>{1, 2});
     CHECK(g.cpu.fpu.control == 0x037F);
 
     Guest p3("pentium3");
@@ -182,12 +182,12 @@ TEST_CASE("RCP and RSQRT: error below 1.5 * 2^-12, no flags, special values") {
     g.cpu.sse.mxcsr = 0; // everything unmasked
     Rng rng{7};
     const auto run = [&](u8 opcode, u32 operand) {
-        g.cpu.sse.xmm[2].q = {operand, 0};
-        g.cpu.sse.xmm[1].q = {0xAAAA'AAAA'5555'5555, 0x1234};
+        g.cpu.sse.xmm(2).q = {operand, 0};
+        g.cpu.sse.xmm(1).q = {0xAAAA'AAAA'5555'5555, 0x1234};
         CHECK(g.step({0xF3, 0x0F, opcode, 0xCA}) == none);
-        CHECK((g.cpu.sse.xmm[1].q[0] >> 32) == 0xAAAA'AAAA);
+        CHECK((g.cpu.sse.xmm(1).q[0] >> 32) == 0xAAAA'AAAA);
         CHECK(g.cpu.sse.mxcsr == 0);
-        return static_cast<u32>(g.cpu.sse.xmm[1].q[0]);
+        return static_cast<u32>(g.cpu.sse.xmm(1).q[0]);
     };
     for (unsigned i = 0; i < 2000; ++i) {
         const u32 x = 0x0100'0000 + static_cast<u32>(rng.below(0x7D00'0000 - 0x0100'0000));
