@@ -12,6 +12,8 @@ std::span<const Row> muldiv();
 std::span<const Row> muldiv_early();
 std::span<const Row> bit();
 std::span<const Row> bcd();
+std::span<const Row> bmi();    ///< POPCNT, LZCNT, TZCNT, BMI, ADX, MOVBE, CRC32
+std::span<const Row> random(); ///< RDRAND, RDSEED
 std::span<const Row> stack();
 std::span<const Row> branch();
 std::span<const Row> string();
@@ -22,5 +24,8 @@ std::span<const Row> transfer(); ///< far JMP, CALL, RET, INT n, IRET, SYSENTER,
 std::span<const Row> fpu();
 std::span<const Row> mmx();
 std::span<const Row> sse();
+std::span<const Row> crypto(); ///< AES, PCLMULQDQ, SHA, GFNI
+std::span<const Row> xsave();
+std::span<const Row> now3d();
 
 } // namespace glassbox::families
