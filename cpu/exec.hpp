@@ -98,30 +98,31 @@ template <ColdFunction fn> GLASSBOX_HANDLER void cold_end(Cpu& cpu, const Op* op
     GLASSBOX_LEAVE(leave_ended, cpu, op, f);
 }
 
-/// Rows of cold functions: one for every operand size, or one each for 16 and 32 bits. The Op holds, besides the memory
-/// operand, `base` = byte offset of the r/m register (register forms) and `reg` = number of ModRM.reg (not an offset).
-template <ColdFunction fn16, ColdFunction fn32, bool ends> Handler select_cold(const Insn& insn, Op& op) {
-    op.reg = static_cast<u8>(insn.reg_field());
-    if (!insn.mem && insn.has_modrm) op.base = static_cast<u8>(8 * insn.rm_field());
+/// Rows of cold functions: one for every operand size, or one each for 16, 32 and 64 bits. The Op holds, besides the
+/// memory operand, `base` = byte offset of the r/m register (register forms) and `reg` = number of ModRM.reg (not an
+/// offset); immediates are found with `immediate_of`.
+template <ColdFunction fn16, ColdFunction fn32, ColdFunction fn64, bool ends>
+Handler select_cold(const Insn& insn, Op& op) {
+    op.reg = static_cast<u8>(insn.reg_number());
+    if (!insn.mem && insn.has_modrm) op.base = static_cast<u8>(8 * insn.rm_number());
+    const auto pick = [&](Handler h16, Handler h32, Handler h64) {
+        return insn.opsize == 2 ? h16 : insn.opsize == 4 ? h32 : h64;
+    };
     if constexpr (ends)
-        return insn.opsize == 2 ? &cold_end<fn16> : &cold_end<fn32>;
+        return pick(&cold_end<fn16>, &cold_end<fn32>, &cold_end<fn64>);
     else
-        return insn.opsize == 2 ? &cold<fn16> : &cold<fn32>;
+        return pick(&cold<fn16>, &cold<fn32>, &cold<fn64>);
 }
 
-template <ColdFunction fn16, ColdFunction fn32 = fn16>
-consteval Row cold_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, u16 attributes = 0,
+template <ColdFunction fn16, ColdFunction fn32 = fn16, ColdFunction fn64 = fn32>
+consteval Row cold_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, u32 attributes = 0,
                        Feature feature = Feature::i8086) {
-    return {at, args, &info, &select_cold<fn16, fn32, false>, static_cast<u16>(attributes | attr::may_fault), feature};
+    return {at, args, &info, &select_cold<fn16, fn32, fn64, false>, attributes | attr::may_fault, feature};
 }
-template <ColdFunction fn16, ColdFunction fn32 = fn16>
-consteval Row cold_end_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, u16 attributes = 0,
+template <ColdFunction fn16, ColdFunction fn32 = fn16, ColdFunction fn64 = fn32>
+consteval Row cold_end_row(const OpInfo& info, At at, std::array<Arg, 4> args = {}, u32 attributes = 0,
                            Feature feature = Feature::i8086) {
-    return {at,
-            args,
-            &info,
-            &select_cold<fn16, fn32, true>,
-            static_cast<u16>(attributes | attr::may_fault | attr::ends_block),
+    return {at,     args, &info, &select_cold<fn16, fn32, fn64, true>, attributes | attr::may_fault | attr::ends_block,
             feature};
 }
 

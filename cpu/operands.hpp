@@ -28,6 +28,7 @@ template <class S> struct FlagsDead {
 
 // --- addresses ------------------------------------------------------------------------------------------------------
 inline bool flat_operand(const Insn& insn) {
+    if (insn.code64()) return insn.addrsize == 8 && !insn.absolute && insn.segment != FS && insn.segment != GS;
     if (insn.addrsize != 4) return false;
     switch (insn.segment) {
     case DS: return (insn.mode & mode::flat_ds) != 0;
@@ -36,23 +37,52 @@ inline bool flat_operand(const Insn& insn) {
     default: return false;
     }
 }
-/// Calls `pick.template operator()<Ea>()` with the kind of address that the operand has.
-template <class F> Handler with_address(const Insn& insn, F&& pick) {
-    if (!flat_operand(insn)) return pick.template operator()<EaSeg>();
-    if (insn.index == 8 * zero_gpr) return pick.template operator()<EaBase>();
-    return pick.template operator()<EaFull>();
+/// Calls `pick.template operator()<Ea>()` with the kind of address that the operand has. T: the operand's type; those
+/// of 64 bits exist in 64-bit mode only.
+template <Word T = u8, class F> Handler with_address(const Insn& insn, F&& pick) {
+    const bool plain_base = insn.index == 8 * zero_gpr;
+    if (insn.code64()) {
+        if (insn.absolute) return pick.template operator()<EaAbsolute>();
+        if (!flat_operand(insn)) return pick.template operator()<EaAny64>();
+        return plain_base ? pick.template operator()<EaBase<u64>>() : pick.template operator()<EaFull<u64>>();
+    }
+    if constexpr (sizeof(T) < 8) {
+        if (!flat_operand(insn)) return pick.template operator()<EaSeg>();
+        return plain_base ? pick.template operator()<EaBase<u32>>() : pick.template operator()<EaFull<u32>>();
+    }
+    return nullptr;
+}
+/// The same with few kinds, for what is not worth many handlers.
+template <Word T = u8, class F> Handler with_any_address(const Insn& insn, F&& pick) {
+    if constexpr (sizeof(T) < 8) {
+        if (!insn.code64()) return pick.template operator()<EaSeg>();
+    }
+    return insn.absolute ? pick.template operator()<EaAbsolute>() : pick.template operator()<EaAny64>();
 }
 /// Calls `pick.template operator()<T>()` with the unsigned type of `width` bytes.
 template <class F> Handler with_width(unsigned width, F&& pick) {
     switch (width) {
     case 1: return pick.template operator()<u8>();
     case 2: return pick.template operator()<u16>();
-    default: return pick.template operator()<u32>();
+    case 4: return pick.template operator()<u32>();
+    default: return pick.template operator()<u64>();
     }
 }
-/// 16 or 32 bits.
+/// Of processors before the 64-bit ones: 8, 16 or 32 bits.
+template <class F> Handler with_early_width(unsigned width, F&& pick) {
+    return width == 1   ? pick.template operator()<u8>()
+           : width == 2 ? pick.template operator()<u16>()
+                        : pick.template operator()<u32>();
+}
+/// 16, 32 or 64 bits.
 template <class F> Handler with_wide(unsigned width, F&& pick) {
-    return width == 2 ? pick.template operator()<u16>() : pick.template operator()<u32>();
+    return width == 2   ? pick.template operator()<u16>()
+           : width == 4 ? pick.template operator()<u32>()
+                        : pick.template operator()<u64>();
+}
+/// 32 or 64 bits.
+template <class F> Handler with_dword(unsigned width, F&& pick) {
+    return width == 4 ? pick.template operator()<u32>() : pick.template operator()<u64>();
 }
 
 // --- bodies ---------------------------------------------------------------------------------------------------------
@@ -80,7 +110,7 @@ template <class S, Word T, class Ea> struct BinaryRegMem {
 };
 template <class S, Word T, class Ea, bool immediate> struct BinaryMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        const T b = immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg);
+        const T b = immediate ? static_cast<T>(Ea::immediate(op)) : cpu.reg<T>(op.reg);
         u64 linear = 0;
         if constexpr (compares<S>) {
             T a;
@@ -113,7 +143,7 @@ template <class S> Handler binary_handler(const Insn& insn, Op& op) {
     return with_width(dst.width, [&]<Word T>() -> Handler {
         if (dst.kind == OperandKind::mem) {
             op.reg = src.number;
-            return with_address(insn, [&]<class Ea>() -> Handler {
+            return with_address<T>(insn, [&]<class Ea>() -> Handler {
                 return src.kind == OperandKind::imm ? &handler<BinaryMem<S, T, Ea, true>>
                                                     : &handler<BinaryMem<S, T, Ea, false>>;
             });
@@ -121,7 +151,7 @@ template <class S> Handler binary_handler(const Insn& insn, Op& op) {
         op.reg = dst.number;
         if (src.kind == OperandKind::imm) return &handler<BinaryRegImm<S, T>>;
         if (src.kind == OperandKind::mem)
-            return with_address(insn, [&]<class Ea>() -> Handler { return &handler<BinaryRegMem<S, T, Ea>>; });
+            return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<BinaryRegMem<S, T, Ea>>; });
         op.base = src.number;
         return &handler<BinaryRegReg<S, T>>;
     });
@@ -129,33 +159,35 @@ template <class S> Handler binary_handler(const Insn& insn, Op& op) {
 /// With a twin for dead flags where that is the common case: registers.
 template <class S> Handler select_binary(const Insn& insn, Op& op) {
     const bool registers = insn.operand[0].kind == OperandKind::reg && insn.operand[1].kind != OperandKind::mem;
-    if (insn.flags_dead && registers && insn.operand[0].width == 4) {
+    if (insn.flags_dead && registers && insn.operand[0].width >= 4) {
         op.reg = insn.operand[0].number;
-        if (insn.operand[1].kind == OperandKind::imm) return &handler<BinaryRegImm<FlagsDead<S>, u32>>;
-        op.base = insn.operand[1].number;
-        return &handler<BinaryRegReg<FlagsDead<S>, u32>>;
+        return with_dword(insn.operand[0].width, [&]<Word T>() -> Handler {
+            if (insn.operand[1].kind == OperandKind::imm) return &handler<BinaryRegImm<FlagsDead<S>, T>>;
+            op.base = insn.operand[1].number;
+            return &handler<BinaryRegReg<FlagsDead<S>, T>>;
+        });
     }
     return binary_handler<S>(insn, op);
 }
 template <class S> Handler select_unary(const Insn& insn, Op& op) {
     const Operand& dst = insn.operand[0];
-    if (insn.flags_dead && dst.kind == OperandKind::reg && dst.width == 4) {
+    if (insn.flags_dead && dst.kind == OperandKind::reg && dst.width >= 4) {
         op.reg = dst.number;
-        return &handler<UnaryReg<FlagsDead<S>, u32>>;
+        return with_dword(dst.width, []<Word T>() -> Handler { return &handler<UnaryReg<FlagsDead<S>, T>>; });
     }
     return with_width(dst.width, [&]<Word T>() -> Handler {
         if (dst.kind == OperandKind::mem)
-            return with_address(insn, [&]<class Ea>() -> Handler { return &handler<UnaryMem<S, T, Ea>>; });
+            return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<UnaryMem<S, T, Ea>>; });
         op.reg = dst.number;
         return &handler<UnaryReg<S, T>>;
     });
 }
 
 // --- rows -----------------------------------------------------------------------------------------------------------
-template <class S> consteval Row binary(At at, Arg a, Arg b, u16 attributes = 0, Feature feature = Feature::i8086) {
+template <class S> consteval Row binary(At at, Arg a, Arg b, u32 attributes = 0, Feature feature = Feature::i8086) {
     return {at, {a, b}, &S::info, &select_binary<S>, attributes, feature};
 }
-template <class S> consteval Row unary(At at, Arg a, u16 attributes = 0, Feature feature = Feature::i8086) {
+template <class S> consteval Row unary(At at, Arg a, u32 attributes = 0, Feature feature = Feature::i8086) {
     return {at, {a}, &S::info, &select_unary<S>, attributes, feature};
 }
 

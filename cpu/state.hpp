@@ -9,6 +9,7 @@
 #include "bus/scheduler.hpp"
 #include "cpu/block/op.hpp"
 #include "cpu/engine_options.hpp"
+#include "cpu/entropy.hpp"
 #include "cpu/fault.hpp"
 #include "cpu/features.hpp"
 #include "cpu/flags.hpp"
@@ -34,10 +35,12 @@ inline constexpr u64 PE = 1, MP = 2, EM = 4, TS = 8, ET = 16, NE = 32, WP = 1 <<
 }
 namespace cr4 {
 inline constexpr u64 VME = 1, PVI = 2, TSD = 4, DE = 8, PSE = 16, PAE = 32, MCE = 64, PGE = 128, PCE = 256,
-                     OSFXSR = 512, OSXMMEXCPT = 1024;
+                     OSFXSR = 512, OSXMMEXCPT = 1024, UMIP = 1 << 11, LA57 = 1 << 12, VMXE = 1 << 13,
+                     FSGSBASE = 1 << 16, PCIDE = 1 << 17, OSXSAVE = 1 << 18, SMEP = 1 << 20, SMAP = 1 << 21,
+                     PKE = 1 << 22;
 }
 namespace efer {
-inline constexpr u64 SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11;
+inline constexpr u64 SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11, SVME = 1 << 12, FFXSR = 1 << 14;
 }
 
 /// Bits of `Cpu::mode`: all that decides how bytes are decoded and which specialised handlers may run.
@@ -51,10 +54,16 @@ inline constexpr u32 user = 32;           ///< CPL 3
 inline constexpr u32 protected_mode = 64; ///< CR0.PE
 inline constexpr u32 v86 = 128;           ///< EFLAGS.VM
 inline constexpr u32 big_cs = 512;        ///< CS reaches to 4 GiB: no branch target can be beyond its limit
-inline constexpr u32 long64 = 256;        ///< 64-bit mode: not reachable before the x86-64 work
+inline constexpr u32 long64 = 256; ///< 64-bit mode: EFER.LMA and CS.L (SDM 3A 4.1.1); the flat bits and big_cs are set
 /// From here up without `big_cs`: CS's limit, which tells where decoded code ends. Zero for FFFFh.
 inline constexpr unsigned code_limit_shift = 11;
+inline constexpr u64 ip_mask(u32 bits) { return (bits & long64) ? ~u64{0} : 0xFFFF'FFFF; }
 } // namespace mode
+
+/// Canonical with 48 bits, and so with 57 too.
+inline constexpr bool canonical48(u64 address) {
+    return static_cast<u64>(static_cast<i64>(address << 16) >> 16) == address;
+}
 
 struct TableRegister {
     u64 base = 0;
@@ -71,6 +80,10 @@ struct Msrs {
     std::array<u64, 11> mtrr_fixed{};
     u64 tsc_offset = 0; ///< TSC = time-stamp ticks + offset
     u64 misc_enable = 1;
+    u64 star = 0, lstar = 0, cstar = 0, fmask = 0; ///< SYSCALL and SYSRET
+    u64 kernel_gs_base = 0;                        ///< FS.base and GS.base are in Cpu::seg
+    u64 tsc_aux = 0, tsc_adjust = 0;
+    u64 xss = 0;
     std::array<u64, 8> perf{}; ///< event selects and counters: stored, they count nothing
     u64 debug_ctl = 0;
     u64 ucode_revision = 0;
@@ -101,10 +114,12 @@ struct Cpu final : CpuPins, MemoryWatcher {
     u32 mode = 0;                          ///< mode and epoch are compared as one
     u32 epoch = 1;                         ///< bumped when a linear address may have come to mean other code
     u32 eflags = 2;                        ///< all but the six arithmetic flags, which are in `flags`
+    std::array<u64, 6> base64{};           ///< segment bases as 64-bit code uses them: zero but for FS and GS
+    u64 jump_base = 0;                     ///< CS.base << 32, zero in 64-bit mode
     std::array<Segment, 6> seg;
 
     struct JumpEntry {
-        u64 key = ~u64{0}; ///< ip | CS.base << 32
+        u64 key = ~u64{0}; ///< ip | jump_base
         u64 mode_and_epoch = 0;
         const Op* op = nullptr;
     };
@@ -124,6 +139,9 @@ struct Cpu final : CpuPins, MemoryWatcher {
     Msrs msrs;
     FpuState fpu;
     SseState sse;
+    u64 xcr0 = 1; ///< components that XSAVE manages and AVX needs
+    u32 pkru = 0;
+    EntropySource entropy; ///< of RDRAND and RDSEED
 
     bool halted = false;
     bool shutdown = false; ///< after a triple fault, until RESET
@@ -144,6 +162,7 @@ struct Cpu final : CpuPins, MemoryWatcher {
     u64 pending_debug = 0;        ///< DR6 bits of data and I/O breakpoints that the current instruction has hit
 
     Fault fault;                  ///< the reason, after a function returned false
+    bool pause_yields = false;    ///< PAUSE ends the slice: other processors are waiting for their turn
     bool leave_requested = false; ///< a device wants the slice to end after the current instruction
 
     // --- surroundings -------------------------------------------------------------------------------------------
@@ -183,7 +202,19 @@ struct Cpu final : CpuPins, MemoryWatcher {
     bool protected_mode() const { return !real_mode() && !v86(); }
     unsigned iopl() const { return (eflags >> 12) & 3; }
     u64 mode_and_epoch() const { return mode | (u64{epoch} << 32); }
-    u64 jump_key(u64 address) const { return address | (seg[CS].base << 32); }
+    u64 jump_key(u64 address) const { return address | jump_base; }
+    bool long_mode() const { return (msrs.efer & efer::LMA) != 0; }
+    bool code64() const { return (mode & mode::long64) != 0; }
+    /// Width of linear addresses in 64-bit mode (SDM 3A 4.1.1, SDM 1 3.3.7.1).
+    unsigned linear_bits() const { return (cr4 & cr4::LA57) ? 57 : 48; }
+    bool canonical(u64 address) const {
+        const unsigned shift = 64 - linear_bits();
+        return static_cast<u64>(static_cast<i64>(address << shift) >> shift) == address;
+    }
+    /// Where the code at `ip` of the current code segment lies.
+    u64 code_linear(u64 at) const { return code64() ? at : static_cast<u32>(seg[SegmentName::CS].base + at); }
+    /// Instruction pointers are 64 bits wide in 64-bit mode, else 32.
+    u64 ip_mask() const { return mode::ip_mask(mode); }
     bool paging() const { return (cr0 & cr0::PG) != 0; }
 
     // --- faults: `return cpu.raise(...)` --------------------------------------------------------------------------
@@ -195,6 +226,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     // --- after changes ------------------------------------------------------------------------------------------
     /// Recomputes `mode` and the TLB class; call after any change of CS, SS, DS, ES, CPL, CR0, EFLAGS.VM or EFLAGS.AC.
     void update_mode();
+    /// The TLB class alone: after a change of EFLAGS.AC.
+    void update_tlb_class();
     /// Forgets translations: all, all but global ones, or those of one page.
     void flush_tlb(bool keep_global);
     void flush_page(u64 linear);
@@ -234,9 +267,9 @@ struct Cpu final : CpuPins, MemoryWatcher {
     i64 budget_debt = 0; ///< taken off the budget to make the next block entry leave
     i64 slice = 0;       ///< budget at the start of the slice
     u64 slice_start = 0; ///< instruction count at the start of the slice
-    std::array<TlbTable, 3> tlbs;
-    std::array<FetchTable, 2> fetch_tlbs; ///< supervisor, user
-    std::array<u64, 16> large_regions{};  ///< 4 MiB regions with TLB entries that are pieces of a large page
+    std::array<TlbTable, 4> tlbs;
+    std::array<FetchTable, 2> fetch_tlbs;  ///< supervisor, user
+    std::array<LargePages, 2> large_pages; ///< pieces of which are in the TLB: those that CR3 loads forget, global ones
     std::unique_ptr<BlockCache> blocks;
     const Op* patched = nullptr; ///< op whose handler is replaced so that execution leaves there
     Handler patched_handler = nullptr;

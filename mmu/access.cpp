@@ -1,4 +1,5 @@
-// The slow side of memory access: page crossings, MMIO, code pages, watchpoints, alignment checks; and TLB upkeep.
+// The slow side of memory access: page crossings, MMIO, code pages, watchpoints, alignment checks, and addresses that
+// are not canonical.
 #include "mmu/access.hpp"
 
 #include "cpu/block/cache.hpp"
@@ -18,22 +19,39 @@ struct Parts {
     unsigned count;
 };
 
-bool misaligned(const Cpu& cpu, u64 linear, unsigned size, Privilege privilege) {
-    return cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)] && privilege == Privilege::current &&
-           (linear & (size - 1)) != 0 && size <= 8;
+/// Outside long mode there are no addresses beyond 4 GiB. In it, a frame that 32-bit code leaves on the stack of 64-bit
+/// code may lie there.
+u64 first_linear(const Cpu& cpu, u64 linear) { return cpu.long_mode() ? linear : static_cast<u32>(linear); }
+
+/// Where an access goes on: those of 32-bit code wrap at 4 GiB.
+u64 next_linear(const Cpu& cpu, u64 linear, u64 by, Privilege privilege) {
+    const bool wide = privilege == Privilege::supervisor && cpu.long_mode();
+    return wide ? linear + by : linear_after(cpu, linear, by);
 }
 
-bool translate_parts(Cpu& cpu, u64 linear, unsigned size, AccessKind kind, Privilege privilege, Parts& parts) {
-    linear = static_cast<u32>(linear);
-    if (misaligned(cpu, linear, size, privilege))
-        return cpu.raise(Exception::AC, 0, "a misaligned access with alignment checking on");
+/// In long mode both ends must be canonical (SDM 1 3.3.7.1, 3A 6.15).
+bool canonical_access(Cpu& cpu, const Op* op, u64 linear, u64 size) {
+    if (!cpu.long_mode() || (cpu.canonical(linear) && cpu.canonical(linear + size - 1))) return true;
+    return cpu.raise(op && op->seg == SS ? Exception::SS : Exception::GP, 0, "the address is not canonical");
+}
+
+bool aligned_access(Cpu& cpu, u64 linear, u64 size, Privilege privilege) {
+    const bool checked = cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)];
+    if (!checked || privilege != Privilege::current || size > 8 || (linear & (size - 1)) == 0) return true;
+    return cpu.raise(Exception::AC, 0, "a misaligned access with alignment checking on");
+}
+
+bool translate_parts(Cpu& cpu, const Op* op, u64 linear, unsigned size, AccessKind kind, Privilege privilege,
+                     Parts& parts) {
+    linear = first_linear(cpu, linear);
+    if (!canonical_access(cpu, op, linear, size) || !aligned_access(cpu, linear, size, privilege)) return false;
     const unsigned in_page = static_cast<unsigned>(page_size - (linear & page_mask));
     parts.linear[0] = linear;
     parts.size[0] = std::min(size, in_page);
     parts.count = 1;
     if (!translate(cpu, linear, kind, privilege, parts.phys[0])) return false;
     if (size > in_page) {
-        parts.linear[1] = static_cast<u32>(linear + in_page);
+        parts.linear[1] = next_linear(cpu, linear, in_page, privilege);
         parts.size[1] = size - in_page;
         parts.count = 2;
         if (!translate(cpu, parts.linear[1], kind, privilege, parts.phys[1])) return false;
@@ -77,6 +95,9 @@ void note_data_breakpoints(Cpu& cpu, const Op* op, u64 linear, unsigned size, bo
     if (op) cpu.request_leave(op);
 }
 
+/// Only an 8086 has such addresses; where they are 64 bits wide, the bit is one of the address.
+bool is_wrapped(const Cpu& cpu, u64 linear) { return (linear & wrapped::flag) && cpu.has(Feature::only_8086); }
+
 /// The two pieces of an access that wraps within its segment.
 struct WrappedPieces {
     u64 first, second;
@@ -89,7 +110,7 @@ struct WrappedPieces {
 } // namespace
 
 bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Privilege privilege) {
-    if (linear & wrapped::flag) {
+    if (is_wrapped(cpu, linear)) {
         const WrappedPieces w(linear, size);
         u64 high = 0;
         if (!slow_read(cpu, op, w.first, w.first_size, value, privilege) ||
@@ -99,51 +120,53 @@ bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Pr
         return true;
     }
     Parts parts;
-    if (!translate_parts(cpu, linear, size, AccessKind::read, privilege, parts)) return false;
+    if (!translate_parts(cpu, op, linear, size, AccessKind::read, privilege, parts)) return false;
     value = read_part(cpu, op, parts.phys[0], parts.size[0]);
     if (parts.count == 2) value |= read_part(cpu, op, parts.phys[1], parts.size[1]) << (8 * parts.size[0]);
-    note_data_breakpoints(cpu, op, linear, size, false);
+    note_data_breakpoints(cpu, op, parts.linear[0], size, false);
     return true;
 }
 
 bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Privilege privilege) {
-    if (linear & wrapped::flag) {
+    if (is_wrapped(cpu, linear)) {
         const WrappedPieces w(linear, size);
         const u64 low = value & ((u64{1} << (8 * w.first_size)) - 1);
         return slow_write(cpu, op, w.first, w.first_size, low, privilege) &&
                slow_write(cpu, op, w.second, w.second_size, value >> (8 * w.first_size), privilege);
     }
     Parts parts;
-    if (!translate_parts(cpu, linear, size, AccessKind::write, privilege, parts)) return false;
+    if (!translate_parts(cpu, op, linear, size, AccessKind::write, privilege, parts)) return false;
     write_part(cpu, op, parts.phys[0], parts.size[0], value);
     if (parts.count == 2) write_part(cpu, op, parts.phys[1], parts.size[1], value >> (8 * parts.size[0]));
-    note_data_breakpoints(cpu, op, linear, size, true);
+    note_data_breakpoints(cpu, op, parts.linear[0], size, true);
     return true;
 }
 
 namespace {
-bool probe(Cpu& cpu, u64 linear, u64 size, AccessKind kind, Privilege privilege) {
+bool probe(Cpu& cpu, const Op* op, u64 linear, u64 size, AccessKind kind, Privilege privilege) {
     if (size == 0) return true;
-    if (linear & wrapped::flag) {
+    if (is_wrapped(cpu, linear)) {
         const WrappedPieces w(linear, static_cast<unsigned>(size));
-        return probe(cpu, w.first, w.first_size, kind, privilege) &&
-               probe(cpu, w.second, w.second_size, kind, privilege);
+        return probe(cpu, op, w.first, w.first_size, kind, privilege) &&
+               probe(cpu, op, w.second, w.second_size, kind, privilege);
     }
-    if (size <= 8 && misaligned(cpu, linear, static_cast<unsigned>(size), privilege))
-        return cpu.raise(Exception::AC, 0, "a misaligned access with alignment checking on");
-    u64 phys = 0;
-    for (u64 at = linear; at < linear + size; at = (at & ~page_mask) + page_size) {
-        if (!translate(cpu, static_cast<u32>(at), kind, privilege, phys)) return false;
+    linear = first_linear(cpu, linear);
+    if (!canonical_access(cpu, op, linear, size) || !aligned_access(cpu, linear, size, privilege)) return false;
+    for (u64 phys = 0;;) {
+        if (!translate(cpu, linear, kind, privilege, phys)) return false;
+        const u64 in_page = page_size - (linear & page_mask);
+        if (size <= in_page) return true;
+        size -= in_page;
+        linear = next_linear(cpu, linear, in_page, privilege);
     }
-    return true;
 }
 } // namespace
 
-bool probe_write(Cpu& cpu, u64 linear, u64 size, Privilege privilege) {
-    return probe(cpu, linear, size, AccessKind::write, privilege);
+bool probe_write(Cpu& cpu, u64 linear, u64 size, Privilege privilege, const Op* op) {
+    return probe(cpu, op, linear, size, AccessKind::write, privilege);
 }
-bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege) {
-    return probe(cpu, linear, size, AccessKind::read, privilege);
+bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege, const Op* op) {
+    return probe(cpu, op, linear, size, AccessKind::read, privilege);
 }
 
 namespace {
@@ -172,51 +195,21 @@ bool outside_stack(Cpu& cpu, const Segment& s, u32 offset, unsigned size, u32 er
     return cpu.raise(stack_exception(cpu), error, "stack limit exceeded");
 }
 
-void Cpu::flush_tlb(bool keep_global) {
-    for (FetchTable& table : fetch_tlbs) table.forget(keep_global);
-    for (TlbTable& table : tlbs) {
-        if (!keep_global) {
-            table.entries.fill(TlbEntry{});
-            table.global.fill(0);
-            large_regions.fill(0);
-            continue;
-        }
-        for (unsigned i = 0; i < TlbTable::size; ++i) {
-            if (!table.global[i]) table.entries[i] = TlbEntry{};
-        }
-    }
-    bump_epoch();
+namespace {
+bool locate64(Cpu& cpu, unsigned segment, u64 offset, unsigned size, u64& linear) {
+    linear = cpu.base64[segment] + offset;
+    if (cpu.canonical(linear) && cpu.canonical(linear + size - 1)) return true;
+    return cpu.raise(segment == SS ? Exception::SS : Exception::GP, 0, "the address is not canonical");
 }
+} // namespace
 
-void Cpu::flush_page(u64 linear) {
-    linear = static_cast<u32>(linear);
-    const u64 region = linear >> 22;
-    const bool large = ((large_regions[region >> 6] >> (region & 63)) & 1) != 0;
-    for (TlbTable& table : tlbs) {
-        table.at(linear) = TlbEntry{};
-        if (!large) continue; // INVLPG drops a large page whole, wherever it points into it (SDM 3A 4.10.4.1)
-        for (TlbEntry& e : table.entries) {
-            if (e.read_tag >> 22 == region || e.write_tag >> 22 == region) e = TlbEntry{};
-        }
-    }
-    bool executed = large;
-    for (FetchTable& table : fetch_tlbs) {
-        executed |= table.forget_page(linear);
-        if (large) table.forget_region(region);
-    }
-    if (executed) bump_epoch();
+bool locate_read(Cpu& cpu, unsigned segment, u64 offset, unsigned size, u64& linear) {
+    if (cpu.code64()) return locate64(cpu, segment, offset, size, linear);
+    return segment_read(cpu, segment, static_cast<u32>(offset), size, linear);
 }
-
-void Cpu::debug_registers_changed() { flush_tlb(false); }
-
-void Cpu::memory_written(PhysAddress start, u64 size) {
-    if (blocks->written(*this, start.value, size)) leave_requested = true;
-}
-
-void Cpu::map_changed() {
-    forget_blocks();
-    flush_tlb(false);
-    leave_requested = true;
+bool locate_write(Cpu& cpu, unsigned segment, u64 offset, unsigned size, u64& linear) {
+    if (cpu.code64()) return locate64(cpu, segment, offset, size, linear);
+    return segment_write(cpu, segment, static_cast<u32>(offset), size, linear);
 }
 
 } // namespace glassbox

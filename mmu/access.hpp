@@ -16,7 +16,9 @@ enum class AccessKind : u8 { read, write, fetch };
 /// Whose rights count: the current privilege level's, or the supervisor's (descriptor tables, TSS: SDM 3A 4.6.1).
 enum class Privilege : u8 { current, supervisor };
 
-// --- translation (mmu/page_walk.cpp) --------------------------------------------------------------------------------
+// --- translation (mmu/translate.cpp) ---------------------------------------------------------------------------------
+/// Linear addresses are 64 bits wide; those of code that is not 64-bit lie below 4 GiB, and what crosses that wraps. One
+/// that is not canonical is #GP(0), or #SS(0) where `op` accesses the stack segment, before anything else.
 /// Translates one byte's address, sets accessed and dirty bits and fills the TLB.
 bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& phys);
 /// The same for code: by the fetch table, else by a walk that fills it.
@@ -35,8 +37,17 @@ bool translate_quietly(const Cpu& cpu, u64 linear, u64& phys);
 [[gnu::noinline]] bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Privilege privilege);
 [[gnu::noinline]] bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Privilege privilege);
 /// Checks that a write will succeed: translates every page of it for writing.
-bool probe_write(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current);
-bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current);
+/// `op` as above: with SS as its segment, an address that is not canonical is #SS instead of #GP.
+bool probe_write(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current, const Op* op = nullptr);
+bool probe_read(Cpu& cpu, u64 linear, u64 size, Privilege privilege = Privilege::current, const Op* op = nullptr);
+
+/// WRPKRU and XRSTOR: what the TLB holds of user pages depends on the register.
+void write_pkru(Cpu& cpu, u32 value);
+
+/// The address `by` bytes on, for an access in several parts: that of 32-bit code wraps at 4 GiB.
+inline u64 linear_after(const Cpu& cpu, u64 linear, u64 by) {
+    return cpu.code64() ? linear + by : static_cast<u32>(linear + by);
+}
 
 // --- hot path -------------------------------------------------------------------------------------------------------
 /// Bytes, not words: guests align nothing.
@@ -104,7 +115,8 @@ template <Word T, class F> inline bool modify(Cpu& cpu, const Op& op, u64 linear
     if (modify_tagged<T>(*cpu.class_tlb, linear, change)) [[likely]]
         return true;
     u64 wide = 0;
-    if (!probe_write(cpu, linear, sizeof(T)) || !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current))
+    if (!probe_write(cpu, linear, sizeof(T), Privilege::current, &op) ||
+        !slow_read(cpu, &op, linear, sizeof(T), wide, Privilege::current))
         return false;
     return slow_write(cpu, &op, linear, sizeof(T), change(static_cast<T>(wide)), Privilege::current);
 }
@@ -138,20 +150,21 @@ template <Word T> bool write_linear(Cpu& cpu, u64 linear, T value, Privilege pri
     return slow_write(cpu, nullptr, linear, sizeof(T), value, privilege);
 }
 /// Descriptor tables and task-state segments: supervisor accesses by linear address whatever the CPL.
+inline u64 system_linear(const Cpu& cpu, u64 linear) { return cpu.long_mode() ? linear : static_cast<u32>(linear); }
 template <Word T> bool read_system(Cpu& cpu, u64 linear, T& value) {
-    return read_linear<T>(cpu, static_cast<u32>(linear), value, Privilege::supervisor);
+    return read_linear<T>(cpu, system_linear(cpu, linear), value, Privilege::supervisor);
 }
 template <Word T> bool write_system(Cpu& cpu, u64 linear, T value) {
-    return write_linear<T>(cpu, static_cast<u32>(linear), value, Privilege::supervisor);
+    return write_linear<T>(cpu, system_linear(cpu, linear), value, Privilege::supervisor);
 }
 /// Through a segment register, with its checks.
-template <Word T> bool read_segment(Cpu& cpu, unsigned segment, u32 offset, T& value) {
+template <Word T> bool read_segment(Cpu& cpu, unsigned segment, u64 offset, T& value) {
     u64 linear = 0;
-    return segment_read(cpu, segment, offset, sizeof(T), linear) && read_linear<T>(cpu, linear, value);
+    return locate_read(cpu, segment, offset, sizeof(T), linear) && read_linear<T>(cpu, linear, value);
 }
-template <Word T> bool write_segment(Cpu& cpu, unsigned segment, u32 offset, T value) {
+template <Word T> bool write_segment(Cpu& cpu, unsigned segment, u64 offset, T value) {
     u64 linear = 0;
-    return segment_write(cpu, segment, offset, sizeof(T), linear) && write_linear<T>(cpu, linear, value);
+    return locate_write(cpu, segment, offset, sizeof(T), linear) && write_linear<T>(cpu, linear, value);
 }
 
 } // namespace glassbox

@@ -1,7 +1,7 @@
 // The translation look-aside buffer (SDM 3A 4.10.2) as one compare: an entry's tag for reads or writes is the
 // linear page address when that access is allowed without further ado, and the host pointer is the linear address plus
 // `addend`. Everything else (a miss, MMIO, a page crossing, a denied access, a page that holds decoded code or a
-// watchpoint) has no tag and goes the slow way.
+// watchpoint, an address that is not canonical) has no tag and goes the slow way.
 //
 // The entry is found by the page of the access's last byte and compared with the first byte's page: an access that
 // crosses a page can never match.
@@ -9,11 +9,16 @@
 // Fetches have tables of their own, as in hardware. What blocks are cached, linked or decoded afresh must not show in
 // what the TLB remembers, for a guest that changes its paging structures without a flush can see that: a link is
 // followed only while the fetch table holds its page, and looks nothing up where a lookup would have found it.
+//
+// Pages of all sizes are held in pieces of 4 KiB; `LargePages` knows where an INVLPG has more than one to drop. There
+// are no tags for PCIDs: the translations are those of the current one, and a change of PCID forgets them, which the
+// manual allows (SDM 3A 4.10.4.1).
 #pragma once
 
 #include "bus/types.hpp"
 
 #include <array>
+#include <bit>
 #include <memory>
 
 namespace glassbox {
@@ -29,11 +34,44 @@ struct TlbEntry {
 /// One table per privilege class, so that permission is part of the tag.
 struct TlbTable {
     static constexpr unsigned size = 512;
+    using Slots = std::array<u64, size / 64>; ///< a bit an entry
     std::array<TlbEntry, size> entries;
-    std::array<u8, size> global{}; ///< the entry survives CR3 loads (PTE.G with CR4.PGE)
+    Slots used{};       ///< filled since they were last forgotten: what was never filled costs no flush anything
+    Slots global{};     ///< survive CR3 loads (PTE.G with CR4.PGE)
+    Slots user_pages{}; ///< their rights depend on PKRU
 
     static unsigned index(u64 linear) { return static_cast<unsigned>(linear >> 12) & (size - 1); }
     TlbEntry& at(u64 linear) { return entries[index(linear)]; }
+
+    /// Makes room for the page of `linear`.
+    TlbEntry& replace(u64 linear, bool is_global, bool is_user_page) {
+        const unsigned slot = index(linear), word = slot / 64;
+        const u64 bit = u64{1} << (slot % 64);
+        used[word] |= bit;
+        global[word] = is_global ? global[word] | bit : global[word] & ~bit;
+        user_pages[word] = is_user_page ? user_pages[word] | bit : user_pages[word] & ~bit;
+        return entries[slot] = TlbEntry{};
+    }
+    void forget(bool keep_global) {
+        for (unsigned word = 0; word < used.size(); ++word) forget(word, keep_global ? ~global[word] : ~u64{0});
+    }
+    void forget_user_pages() {
+        for (unsigned word = 0; word < used.size(); ++word) forget(word, user_pages[word]);
+    }
+    void forget_page(u64 linear) { at(linear) = TlbEntry{}; }
+    /// All of the naturally aligned 2^shift bytes around `linear`.
+    void forget_region(u64 linear, unsigned shift) {
+        for (TlbEntry& e : entries) {
+            if (e.read_tag >> shift == linear >> shift || e.write_tag >> shift == linear >> shift) e = TlbEntry{};
+        }
+    }
+
+  private:
+    void forget(unsigned word, u64 which) {
+        for (u64 left = used[word] & which; left != 0; left &= left - 1)
+            entries[word * 64 + static_cast<unsigned>(std::countr_zero(left))] = TlbEntry{};
+        used[word] &= ~which;
+    }
 };
 
 /// Translations of fetches. An entry belongs to a generation, so that forgetting all is a matter of counting.
@@ -71,14 +109,46 @@ struct FetchTable {
         e = Entry{};
         return true;
     }
-    /// All of a 4 MiB region.
-    void forget_region(u64 region) {
+    /// All of the naturally aligned 2^shift bytes around `linear`.
+    void forget_region(u64 linear, unsigned shift) {
         for (Entry& e : entries) {
-            if (e.page >> 22 == region) e = Entry{};
+            if (e.page >> shift == linear >> shift) e = Entry{};
         }
     }
 };
 
-enum class TlbClass : u8 { supervisor = 0, user = 1, checked = 2 /* nothing is ever filled in: #AC and the like */ };
+/// Where pieces of large pages may be in the TLB: a filter, which can say yes for nothing, but never no for something.
+/// Pages of 2 and 4 MiB count for the 4 MiB around them.
+class LargePages {
+  public:
+    static constexpr unsigned large = 22, huge = 30; ///< address bits within a region
+    void add(u64 linear, unsigned shift) {
+        const unsigned n = place(linear, shift);
+        words_[n / 64] |= u64{1} << (n % 64);
+        empty_ = false;
+    }
+    bool may_hold(u64 linear, unsigned shift) const {
+        const unsigned n = place(linear, shift);
+        return (words_[n / 64] >> (n % 64) & 1) != 0;
+    }
+    void clear() {
+        if (!empty_) words_.fill(0);
+        empty_ = true;
+    }
+
+  private:
+    static unsigned place(u64 linear, unsigned shift) {
+        return static_cast<unsigned>(((linear >> shift) * 2 + (shift == huge)) * 0x9E37'79B9'7F4A'7C15 >> 52);
+    }
+    std::array<u64, 64> words_{};
+    bool empty_ = true;
+};
+
+enum class TlbClass : u8 {
+    supervisor = 0, ///< with CR4.SMAP it never holds a user page
+    user = 1,
+    checked = 2,        ///< nothing is ever filled in: #AC and the like
+    supervisor_user = 3 ///< the supervisor with CR4.SMAP and EFLAGS.AC
+};
 
 } // namespace glassbox

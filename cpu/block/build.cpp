@@ -16,17 +16,29 @@ namespace glassbox {
 
 bool can_fault(const Insn& insn) { return insn.mem || (insn.row->attributes & (attr::may_fault | attr::string)); }
 
+void resolve_absolute(Insn& insn) {
+    if (!insn.rip_relative) return;
+    insn.absolute = true;
+    insn.address = insn.ip + insn.length + static_cast<u64>(i64{insn.disp});
+    if (insn.addrsize == 4) insn.address = static_cast<u32>(insn.address);
+}
+
 void fill_operands(const Insn& insn, Op& op) {
     op.imm = insn.imm;
     op.disp = insn.disp;
     op.base = insn.base;
     op.index = insn.index;
-    op.imm2 = insn.imm2;
+    op.imm2 = insn.encoding == Encoding::vex ? insn.vvvv : insn.imm2;
     op.length = insn.length;
     op.seg = insn.segment;
     op.scale = insn.scale;
-    op.extra = insn.addrsize == 2 ? 16 : 0;
+    op.extra = insn.code64() ? (insn.addrsize == 4 ? 32 : 0) : (insn.addrsize == 2 ? 16 : 0);
     op.reg = 0;
+    if (insn.absolute) {
+        op.base = absolute_base;
+        op.imm = insn.address;
+        op.disp = static_cast<i32>(insn.imm);
+    }
 }
 
 namespace {
@@ -70,7 +82,7 @@ void find_dead_flags(std::array<Item, BlockCache::max_ops>& items, unsigned coun
 void work_out_branch(Insn& insn, u64 block_phys, u64 block_ip) {
     const u64 next = insn.ip + insn.length;
     insn.target = next + insn.imm;
-    insn.target &= insn.opsize == 2 ? 0xFFFF : 0xFFFF'FFFF;
+    insn.target &= insn.opsize == 2 ? 0xFFFF : mode::ip_mask(insn.mode);
     const auto inside = [&](u64 ip) {
         const i64 at = static_cast<i64>(block_phys & page_mask) + static_cast<i64>(ip - block_ip);
         return at >= 0 && at < static_cast<i64>(page_size);
@@ -134,12 +146,12 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     std::array<Item, max_ops> items;
     const u64 ip = cpu.ip;
     const Segment& cs = cpu.seg[CS];
-    const u64 linear = static_cast<u32>(cs.base + ip);
+    const u64 linear = cpu.code_linear(ip);
 
     std::array<u8, page_size> copy;
     Window w;
     w.size = static_cast<unsigned>(page_size - (phys & page_mask));
-    w.limit_room = u64{cs.limit} - ip + 1;
+    w.limit_room = cpu.code64() ? 2 * page_size : u64{cs.limit} - ip + 1; // no limits in 64-bit mode
     const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
     if (page) {
         w.bytes = page + (phys & page_mask);
@@ -170,7 +182,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
             } else if (limit_ends) {
                 item.trap = &cold_end<raise_beyond_limit>;
             } else {
-                const u64 next_page = static_cast<u32>((linear & ~page_mask) + page_size);
+                const u64 next_page = ((linear & ~page_mask) + page_size) & cpu.ip_mask();
                 if (!translate_fetch(cpu, next_page, phys2)) return nullptr;
                 std::memcpy(joined.data(), w.bytes, w.size);
                 std::array<u8, max_instruction_length + 1> tail;
@@ -186,6 +198,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         if (status == DecodeStatus::invalid) item.trap = &cold_end<raise_invalid_opcode>;
         if (status == DecodeStatus::too_long) item.trap = &cold_end<raise_too_long>;
         item.insn.ip = ip + offset;
+        resolve_absolute(item.insn);
         ++count;
         offset += item.insn.length;
         if (item.trap) break;
@@ -204,7 +217,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     block->count = static_cast<u8>(count);
     block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (forgotten ? BlockHeader::scratch : 0));
     block->phys2 = phys2;
-    block->cs_base = static_cast<u32>(cs.base);
+    block->cs_base = static_cast<u32>(cpu.jump_base >> 32);
     block->live = true;
     Op* ops = block->ops();
     for (unsigned i = 0; i < count; ++i) {

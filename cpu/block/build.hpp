@@ -9,6 +9,9 @@ namespace glassbox {
 /// Whether it may raise a fault that depends on what it works on: flags are visible before it.
 bool can_fault(const Insn& insn);
 
+/// A RIP-relative operand gets its address, once insn.ip is known.
+void resolve_absolute(Insn& insn);
+
 /// What every op has before its row's `select` picks a handler and changes what it needs otherwise.
 void fill_operands(const Insn& insn, Op& op);
 

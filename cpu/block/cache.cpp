@@ -48,11 +48,11 @@ void BlockCache::forget_all(bool marks) {
 
 BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
     for (BlockHeader* b = buckets_[bucket_of(phys, ip, mode)]; b; b = b->next_in_bucket) {
-        if (b->phys != phys || b->ip != ip || b->mode != mode || b->cs_base != static_cast<u32>(cpu.seg[CS].base))
+        if (b->phys != phys || b->ip != ip || b->mode != mode || b->cs_base != static_cast<u32>(cpu.jump_base >> 32))
             continue;
         if (b->flags & BlockHeader::split) {
             u64 other = 0;
-            const u64 linear = static_cast<u32>((cpu.seg[CS].base + ip + page_size) & ~page_mask);
+            const u64 linear = ((cpu.code_linear(ip) & ~page_mask) + page_size) & cpu.ip_mask();
             if (!translate_fetch(cpu, linear, other)) return nullptr;
             if (other != b->phys2) continue;
         }
@@ -64,6 +64,7 @@ BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
 namespace {
 bool fetch_address(Cpu& cpu, u64& phys) {
     const Segment& cs = cpu.seg[CS];
+    if (cpu.code64()) return translate_fetch(cpu, cpu.ip, phys);
     if (cpu.ip > cs.limit) {
         if (!cpu.has(Feature::only_8086))
             return cpu.gp(0, "the instruction pointer is beyond the code segment's limit");

@@ -40,7 +40,7 @@ namespace {
 bool still_there(Cpu& cpu, const Op* entry, u64 ip) {
     const BlockHeader& h = header_of(entry);
     if (!h.live || (h.flags & BlockHeader::split)) return false;
-    const u64 linear = static_cast<u32>(cpu.seg[CS].base + ip);
+    const u64 linear = cpu.code_linear(ip);
     const FetchTable::Entry* e = cpu.fetch_tlbs[cpu.cpl == 3].find(linear);
     return e && e->phys == (h.phys & ~page_mask);
 }
@@ -136,8 +136,9 @@ void enter_cold(Cpu& cpu, const Op* op, const Flags& f) {
     const BlockHeader& h = header_of(op);
     u64 ip = h.ip;
     for (const Op* o = h.ops(); o != op; ++o) ip += o->length;
-    cpu.ip = ip & 0xFFFF'FFFF;
-    cpu.next_ip = (ip + op->length) & 0xFFFF'FFFF;
+    const u64 mask = mode::ip_mask(h.mode);
+    cpu.ip = ip & mask;
+    cpu.next_ip = (ip + op->length) & mask;
     cpu.flags = f;
     cpu.sync_time(op);
 }

@@ -27,7 +27,7 @@ const Op* find_jump_again(Cpu& cpu, u64 ip);
 /// The address after the last instruction of the block that `op` belongs to.
 inline u64 block_end_ip(const Op* op) {
     const BlockHeader& h = header_of(op);
-    return (h.ip + h.bytes) & 0xFFFF'FFFF;
+    return (h.ip + h.bytes) & mode::ip_mask(h.mode);
 }
 
 /// Enters a block, charging its instructions first.

@@ -18,20 +18,24 @@ struct OpFields {
         u32 epoch; ///< branches that leave the page: the epoch in which the links were made
     };
     u8 reg;   ///< byte offset in Cpu::gpr of the register operand (AH-BH: the odd byte)
-    u8 base;  ///< byte offset of the r/m register, or of a memory operand's base
+    u8 base;  ///< byte offset of the r/m register, or of a memory operand's base; absolute_base: the operand's offset
+              ///< is `imm`, and an immediate is in `disp` (sign-extended): see cpu/address.hpp
     u8 index; ///< byte offset of the index register; Cpu::zero_register when there is none
     u8 pos;   ///< position in the block, from 0: the header is op - pos - 2
     union {
         __extension__ struct {
-            u32 imm2;  ///< second immediate: far selector, ENTER's level
+            u32 imm2;  ///< second immediate: far selector, ENTER's level; VEX: the number of the register of vvvv
             u8 length; ///< bytes of the instruction
             u8 seg;    ///< segment of the memory operand
             u8 scale;  ///< shift of the index register
-            u8 extra;  ///< memory operands: 16 when addresses are 16 bits wide, else 0 (32) ; other ops: their own use
+            u8 extra;  ///< memory operands: what addresses lack of the mode's full width: 16 with 16-bit addresses
+                       ///< outside 64-bit mode, 32 with 32-bit addresses in it, else 0; other ops: their own use
         };
         const Op* fall; ///< conditional branches: the block of the next instruction, or null
     };
 };
+/// Op::base of a 64-bit operand whose offset does not depend on registers: RIP-relative, or MOV with a 64-bit offset.
+inline constexpr u8 absolute_base = 8 * 17 + 1;
 struct Op : OpFields {};
 /// The same op on its first try: accesses succeed through the TLB or return false without a trace, and the handler
 /// starts again on the slow road (see `handler` in cpu/exec.hpp). This keeps calls, and all that they cost, off the

@@ -1,6 +1,7 @@
 #include "cpu/decode/decoder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace glassbox {
 
@@ -27,6 +28,8 @@ class Cursor {
         const unsigned shift = 64 - 8 * width;
         return static_cast<i64>(value << shift) >> shift;
     }
+    /// The next byte, left where it is; 0 at the end, and then it has run out.
+    u8 peek() const { return at_ < bytes_.size() ? bytes_[at_] : u8{0}; }
     unsigned at() const { return at_; }
     bool ran_out() const { return short_; }
 
@@ -39,44 +42,56 @@ class Cursor {
 struct Prefixes {
     bool opsize = false, addrsize = false, lock = false;
     u8 rep = 0;
+    u8 rex = 0; ///< counts only right before the opcode
     i8 segment = -1;
 };
 
+/// Consumes one prefix; false when `b` is none.
+bool take_prefix(u8 b, Prefixes& p, bool has_386, bool code64) {
+    if (code64 && (b & 0xF0) == 0x40) {
+        p.rex = b;
+        return true;
+    }
+    const auto override_segment = [&](i8 name) {
+        if (!code64 || name >= FS) p.segment = name; // the others have no meaning in 64-bit mode
+        return true;
+    };
+    const u8 rex = std::exchange(p.rex, u8{0});
+    switch (b) {
+    case 0x26: return override_segment(ES);
+    case 0x2E: return override_segment(CS);
+    case 0x36: return override_segment(SS);
+    case 0x3E: return override_segment(DS);
+    case 0x64:
+        if (has_386) return override_segment(FS);
+        break;
+    case 0x65:
+        if (has_386) return override_segment(GS);
+        break;
+    case 0x66:
+        if (has_386) return p.opsize = true;
+        break;
+    case 0x67:
+        if (has_386) return p.addrsize = true;
+        break;
+    case 0xF0: return p.lock = true;
+    case 0xF1: // LOCK again on the 8086; without effect on an 80286 that no in-circuit emulator listens to
+        if (!has_386) return true;
+        break;
+    case 0xF2:
+    case 0xF3: p.rep = b; return true;
+    default: break;
+    }
+    p.rex = rex;
+    return false;
+}
+
 /// Consumes prefixes; returns the first other byte.
-u8 read_prefixes(Cursor& in, Prefixes& p, const FeatureSet& features, unsigned longest) {
+u8 read_prefixes(Cursor& in, Prefixes& p, const FeatureSet& features, bool code64, unsigned longest) {
     const bool has_386 = features.has(Feature::i386);
     for (;;) {
         const u8 b = in.byte();
-        if (in.ran_out() || in.at() > longest) return b;
-        switch (b) {
-        case 0x26: p.segment = ES; break;
-        case 0x2E: p.segment = CS; break;
-        case 0x36: p.segment = SS; break;
-        case 0x3E: p.segment = DS; break;
-        case 0x64:
-            if (!has_386) return b;
-            p.segment = FS;
-            break;
-        case 0x65:
-            if (!has_386) return b;
-            p.segment = GS;
-            break;
-        case 0x66:
-            if (!has_386) return b;
-            p.opsize = true;
-            break;
-        case 0x67:
-            if (!has_386) return b;
-            p.addrsize = true;
-            break;
-        case 0xF0: p.lock = true; break;
-        case 0xF1: // LOCK again on the 8086; without effect on an 80286 that no in-circuit emulator listens to
-            if (has_386) return b;
-            break;
-        case 0xF2:
-        case 0xF3: p.rep = b; break;
-        default: return b;
-        }
+        if (in.ran_out() || in.at() > longest || !take_prefix(b, p, has_386, code64)) return b;
     }
 }
 
@@ -107,31 +122,41 @@ void decode_memory16(Cursor& in, Insn& insn, i8 override_segment) {
     insn.segment = segment_or(override_segment, stack ? SS : DS);
 }
 
-/// Without an index the scale means nothing; the 386 applies it to the base (SingleStepTests/80386).
-void decode_memory32(Cursor& in, Insn& insn, i8 override_segment, const FeatureSet& features) {
-    const unsigned mod = insn.mod_field(), rm = insn.rm_field();
-    unsigned base = rm;
-    bool no_base = false, scaled_base = false;
-    if (rm == 4) {
-        const u8 sib = in.byte();
-        base = sib & 7u;
-        const unsigned index = (sib >> 3) & 7u;
-        if (index != 4) {
-            insn.index = offset(index);
-            insn.scale = static_cast<u8>(sib >> 6);
-        } else if (features.has(Feature::only_386)) {
-            insn.scale = static_cast<u8>(sib >> 6);
-            scaled_base = true;
-        }
+/// What SIB says. Without an index the scale means nothing; the 386 applies it to the base (SingleStepTests/80386).
+/// Returns the base's number without its extension bit.
+unsigned read_sib(Cursor& in, Insn& insn, const FeatureSet& features, bool& scaled_base) {
+    const u8 sib = in.byte();
+    const unsigned index = ((sib >> 3) & 7u) | ((insn.rex & 2u) << 2);
+    if (insn.vsib) {
+        insn.index = static_cast<u8>(index);
+        insn.scale = static_cast<u8>(sib >> 6);
+    } else if (index != 4) {
+        insn.index = offset(index);
+        insn.scale = static_cast<u8>(sib >> 6);
+    } else if (features.has(Feature::only_386)) {
+        insn.scale = static_cast<u8>(sib >> 6);
+        scaled_base = true;
     }
+    return sib & 7u;
+}
+
+/// 32- and 64-bit addressing (SDM 2A, tables 2-2 and 2-3).
+void decode_memory32(Cursor& in, Insn& insn, i8 override_segment, const FeatureSet& features) {
+    const unsigned mod = insn.mod_field();
+    unsigned base = insn.rm_field();
+    bool no_base = false, scaled_base = false;
+    const bool has_sib = base == 4;
+    if (has_sib) base = read_sib(in, insn, features, scaled_base);
     if (base == 5 && mod == 0) {
         no_base = true;
         insn.disp = static_cast<i32>(in.number(4));
+        insn.rip_relative = !has_sib && insn.code64();
     } else if (mod == 1) {
         insn.disp = static_cast<i32>(in.signed_number(1));
     } else if (mod == 2) {
         insn.disp = static_cast<i32>(in.number(4));
     }
+    base |= (insn.rex & 1u) << 3;
     if (!no_base) (scaled_base ? insn.index : insn.base) = offset(base);
     const bool stack = !no_base && (base == RSP || base == RBP);
     insn.segment = segment_or(override_segment, stack ? SS : DS);
@@ -172,6 +197,29 @@ bool needs_modrm(Arg a) {
     case Arg::Wq:
     case Arg::Wx:
     case Arg::Ux:
+    case Arg::Ey:
+    case Arg::Gy:
+    case Arg::Ry:
+    case Arg::My:
+    case Arg::Cy:
+    case Arg::Dy:
+    case Arg::Rn:
+    case Arg::Mx:
+    case Arg::Vdq:
+    case Arg::Wdq:
+    case Arg::Udq:
+    case Arg::Vqq:
+    case Arg::Wqq:
+    case Arg::Mqq:
+    case Arg::Wb:
+    case Arg::Ww:
+    case Arg::Wh:
+    case Arg::Wo:
+    case Arg::We:
+    case Arg::Edb:
+    case Arg::Edw:
+    case Arg::Mvd:
+    case Arg::Mvq:
     case Arg::STi: return true;
     default: return false;
     }
@@ -185,36 +233,63 @@ bool row_has_modrm(const Row& row) {
     return false;
 }
 
-bool matches(const Row& row, const Prefixes& p, u8 modrm) {
-    if (row.at.digit_ >= 0 && ((modrm >> 3) & 7) != row.at.digit_) return false;
-    if (row.at.rm_ >= 0 && (modrm & 7) != row.at.rm_) return false;
-    if (row.at.mod == Mod::memory && modrm >= 0xC0) return false;
-    if (row.at.mod == Mod::reg && modrm < 0xC0) return false;
+/// Whether the prefixes select the row.
+bool prefixes_match(const Row& row, const Insn& insn, const Prefixes& p) {
     switch (row.at.mandatory) {
     case Mandatory::any: return true;
     case Mandatory::none: return p.rep == 0 && !p.opsize;
     case Mandatory::p66: return p.rep == 0 && p.opsize;
     case Mandatory::pF3: return p.rep == 0xF3;
     case Mandatory::pF2: return p.rep == 0xF2;
+    case Mandatory::no_rep: return p.rep == 0;
     }
-    return false;
+    return insn.rep == p.rep;
 }
 
-u8 byte_register(unsigned number) { return static_cast<u8>(number < 4 ? 8 * number : 8 * (number - 4) + 1); }
+/// Whether the row exists in this mode, whatever follows the opcode.
+bool in_mode(const Row& row, const Insn& insn) {
+    return !(row.attributes & (insn.code64() ? attr::not_in_64 : attr::only_64)) &&
+           (!(row.attributes & attr::rex_b) || (insn.rex & 1));
+}
 
-Operand gpr_operand(unsigned number, unsigned width) {
-    const u8 at = width == 1 ? byte_register(number) : offset(number);
+bool matches(const Row& row, const Insn& insn, const Prefixes& p) {
+    const u8 modrm = insn.modrm;
+    if (!in_mode(row, insn)) return false;
+    if (row.at.digit_ >= 0 && ((modrm >> 3) & 7) != row.at.digit_) return false;
+    if (row.at.rm_ >= 0 && (modrm & 7) != row.at.rm_) return false;
+    if (row.at.mod == Mod::memory && modrm >= 0xC0) return false;
+    if (row.at.mod == Mod::reg && modrm < 0xC0) return false;
+    if (row.at.w_ >= 0 && (row.at.w_ != 0) != insn.rex_w()) return false;
+    if (row.at.l_ >= 0 && (row.at.l_ != 0) != (insn.vector_bytes == 32)) return false;
+    if ((row.attributes & attr::vex_no_vvvv) && insn.vvvv != 0) return false;
+    return prefixes_match(row, insn, p);
+}
+
+/// Without REX, numbers 4 to 7 are AH, CH, DH and BH.
+u8 byte_register(const Insn& insn, unsigned number) {
+    return static_cast<u8>(number < 4 || insn.rex ? 8 * number : 8 * (number - 4) + 1);
+}
+
+Operand gpr_operand(const Insn& insn, unsigned number, unsigned width) {
+    const u8 at = width == 1 ? byte_register(insn, number) : offset(number);
     return {OperandKind::reg, static_cast<u8>(width), at};
 }
 
 Operand rm_operand(const Insn& insn, unsigned width) {
     if (insn.mem) return {OperandKind::mem, static_cast<u8>(width), 0};
-    return gpr_operand(insn.rm_field(), width);
+    return gpr_operand(insn, insn.rm_number(), width);
 }
 
-Operand vector_operand(const Insn& insn, OperandKind kind, unsigned width) {
+OperandKind vector_kind(unsigned width) { return width == 32 ? OperandKind::ymm : OperandKind::xmm; }
+/// MMX registers have no extension bit.
+Operand mmx_operand(const Insn& insn, unsigned width) {
     if (insn.mem) return {OperandKind::mem, static_cast<u8>(width), 0};
-    return {kind, static_cast<u8>(width), static_cast<u8>(insn.rm_field())};
+    return {OperandKind::mmx, static_cast<u8>(width), static_cast<u8>(insn.rm_field())};
+}
+/// The r/m operand: a vector register, or memory of `width` bytes.
+Operand vector_operand(const Insn& insn, unsigned width) {
+    if (insn.mem) return {OperandKind::mem, static_cast<u8>(width), 0};
+    return {vector_kind(width), static_cast<u8>(width), static_cast<u8>(insn.rm_number())};
 }
 
 /// Reads an immediate into the first free place.
@@ -227,15 +302,76 @@ void immediate(Cursor& in, Insn& insn, bool& first, unsigned width, bool is_sign
     first = false;
 }
 
+/// Reads `imm` for Arg::Lx: the register in its upper half.
+Operand register_in_immediate(Cursor& in, Insn& insn, bool& first, unsigned width) {
+    immediate(in, insn, first, 1, false);
+    const unsigned number = (insn.imm >> 4) & (insn.code64() ? 15u : 7u);
+    return {vector_kind(width), static_cast<u8>(width), static_cast<u8>(number)};
+}
+
+/// MOV with an offset: as wide as an address.
+Operand offset_operand(Cursor& in, Insn& insn, i8 override_segment, unsigned width) {
+    insn.mem = true;
+    insn.segment = segment_or(override_segment, DS);
+    if (insn.code64()) {
+        insn.absolute = true;
+        insn.address = in.number(insn.addrsize);
+    } else {
+        insn.disp = static_cast<i32>(in.number(insn.addrsize));
+    }
+    return {OperandKind::mem, static_cast<u8>(width), 0};
+}
+
+Operand resolve_vector(Arg a, Cursor& in, Insn& insn, bool& first) {
+    const unsigned x = insn.vector_bytes;
+    const auto vector = [](unsigned number, unsigned width) {
+        return Operand{vector_kind(width), static_cast<u8>(width), static_cast<u8>(number)};
+    };
+    switch (a) {
+    case Arg::Pq: return {OperandKind::mmx, 8, static_cast<u8>(insn.reg_field())};
+    case Arg::Qd: return mmx_operand(insn, 4);
+    case Arg::Qq:
+    case Arg::Nq: return mmx_operand(insn, 8);
+    case Arg::Vx: return vector(insn.reg_number(), x);
+    case Arg::Vdq: return vector(insn.reg_number(), 16);
+    case Arg::Vqq: return vector(insn.reg_number(), 32);
+    case Arg::Hx: return vector(insn.vvvv, x);
+    case Arg::Hdq: return vector(insn.vvvv, 16);
+    case Arg::Hqq: return vector(insn.vvvv, 32);
+    case Arg::Lx: return register_in_immediate(in, insn, first, x);
+    case Arg::Ldq: return register_in_immediate(in, insn, first, 16);
+    case Arg::Wb: return vector_operand(insn, 1);
+    case Arg::Ww: return vector_operand(insn, 2);
+    case Arg::Wd: return vector_operand(insn, 4);
+    case Arg::Wq: return vector_operand(insn, 8);
+    case Arg::Wx:
+    case Arg::Ux:
+    case Arg::Mx: return vector_operand(insn, x);
+    case Arg::Wdq:
+    case Arg::Udq: return vector_operand(insn, 16);
+    case Arg::Wqq:
+    case Arg::Mqq: return vector_operand(insn, 32);
+    case Arg::Wh: return vector_operand(insn, x / 2);
+    case Arg::Wo: return vector_operand(insn, x / 4);
+    case Arg::We: return vector_operand(insn, x / 8);
+    case Arg::Mvd: return {OperandKind::mem, 4, 0};
+    case Arg::Mvq: return {OperandKind::mem, 8, 0};
+    default: return {};
+    }
+}
+
 Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment) {
     const unsigned v = insn.opsize;
-    const u8 number = static_cast<u8>(insn.opcode & 7);
+    const unsigned y = insn.code64() && insn.rex_w() ? 8 : 4;
+    const unsigned native = insn.code64() ? 8 : 4;
+    const unsigned number = (insn.opcode & 7u) | ((insn.rex & 1u) << 3);
     const auto imm = [&](unsigned width, unsigned operand_width, bool is_signed) {
         immediate(in, insn, first, width, is_signed);
         return Operand{OperandKind::imm, static_cast<u8>(operand_width), 0};
     };
-    const auto reg_field = [&](OperandKind kind, unsigned width) {
-        return Operand{kind, static_cast<u8>(width), static_cast<u8>(insn.reg_field())};
+    const auto gpr = [&](unsigned n, unsigned width) { return gpr_operand(insn, n, width); };
+    const auto reg_field = [&](OperandKind kind, unsigned width, unsigned n) {
+        return Operand{kind, static_cast<u8>(width), static_cast<u8>(n)};
     };
     switch (a) {
     case Arg::none: return {};
@@ -247,22 +383,32 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Md: return rm_operand(insn, 4);
     case Arg::Ev:
     case Arg::Mv: return rm_operand(insn, v);
+    case Arg::Ey:
+    case Arg::My: return rm_operand(insn, y);
     case Arg::Eq:
     case Arg::Mq: return rm_operand(insn, 8);
+    case Arg::Edb: return rm_operand(insn, insn.mem ? 1 : 4);
+    case Arg::Edw: return rm_operand(insn, insn.mem ? 2 : 4);
     case Arg::M:
     case Arg::Ma:
     case Arg::Mp:
     case Arg::Mt: return rm_operand(insn, v);
     case Arg::Mdq: return rm_operand(insn, 16);
-    case Arg::Gb: return gpr_operand(insn.reg_field(), 1);
-    case Arg::Gw: return gpr_operand(insn.reg_field(), 2);
-    case Arg::Gd: return gpr_operand(insn.reg_field(), 4);
-    case Arg::Gv: return gpr_operand(insn.reg_field(), v);
-    case Arg::Rd: return gpr_operand(insn.rm_field(), 4);
-    case Arg::Rv: return gpr_operand(insn.rm_field(), v);
-    case Arg::Sw: return reg_field(OperandKind::segment, 2);
-    case Arg::Cd: return reg_field(OperandKind::control, 4);
-    case Arg::Dd: return reg_field(OperandKind::debug, 4);
+    case Arg::Gb: return gpr(insn.reg_number(), 1);
+    case Arg::Gw: return gpr(insn.reg_number(), 2);
+    case Arg::Gd: return gpr(insn.reg_number(), 4);
+    case Arg::Gv: return gpr(insn.reg_number(), v);
+    case Arg::Gy: return gpr(insn.reg_number(), y);
+    case Arg::By: return gpr(insn.vvvv, y);
+    case Arg::Rd: return gpr(insn.rm_number(), 4);
+    case Arg::Rv: return gpr(insn.rm_number(), v);
+    case Arg::Ry: return gpr(insn.rm_number(), y);
+    case Arg::Rn: return gpr(insn.rm_number(), native);
+    case Arg::Sw: return reg_field(OperandKind::segment, 2, insn.reg_field());
+    case Arg::Cd: return reg_field(OperandKind::control, 4, insn.reg_number());
+    case Arg::Dd: return reg_field(OperandKind::debug, 4, insn.reg_number());
+    case Arg::Cy: return reg_field(OperandKind::control, native, insn.reg_number());
+    case Arg::Dy: return reg_field(OperandKind::debug, native, insn.reg_number());
     case Arg::Ib: return imm(1, 1, false);
     case Arg::Ibs: return imm(1, v, true);
     case Arg::Iw: return imm(2, 2, false);
@@ -277,29 +423,15 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
         insn.imm2 = static_cast<u32>(in.number(2));
         return {OperandKind::imm, static_cast<u8>(v), 0};
     }
-    case Arg::Ob:
-    case Arg::Ov: {
-        insn.mem = true;
-        insn.disp = static_cast<i32>(in.number(insn.addrsize));
-        insn.segment = segment_or(override_segment, DS);
-        return {OperandKind::mem, static_cast<u8>(a == Arg::Ob ? 1 : v), 0};
-    }
-    case Arg::AL: return gpr_operand(RAX, 1);
-    case Arg::CL: return gpr_operand(RCX, 1);
-    case Arg::AX: return gpr_operand(RAX, 2);
-    case Arg::eAX: return gpr_operand(RAX, v);
-    case Arg::DX: return gpr_operand(RDX, 2);
-    case Arg::Zb: return gpr_operand(number, 1);
-    case Arg::Zv: return gpr_operand(number, v);
-    case Arg::Pq: return reg_field(OperandKind::mmx, 8);
-    case Arg::Qd: return vector_operand(insn, OperandKind::mmx, 4);
-    case Arg::Qq: return vector_operand(insn, OperandKind::mmx, 8);
-    case Arg::Nq: return vector_operand(insn, OperandKind::mmx, 8);
-    case Arg::Vx: return reg_field(OperandKind::xmm, 16);
-    case Arg::Wd: return vector_operand(insn, OperandKind::xmm, 4);
-    case Arg::Wq: return vector_operand(insn, OperandKind::xmm, 8);
-    case Arg::Wx:
-    case Arg::Ux: return vector_operand(insn, OperandKind::xmm, 16);
+    case Arg::Ob: return offset_operand(in, insn, override_segment, 1);
+    case Arg::Ov: return offset_operand(in, insn, override_segment, v);
+    case Arg::AL: return gpr(RAX, 1);
+    case Arg::CL: return gpr(RCX, 1);
+    case Arg::AX: return gpr(RAX, 2);
+    case Arg::eAX: return gpr(RAX, v);
+    case Arg::DX: return gpr(RDX, 2);
+    case Arg::Zb: return gpr(number, 1);
+    case Arg::Zv: return gpr(number, v);
     case Arg::ST0: return {OperandKind::st, 10, 0};
     case Arg::STi: return {OperandKind::st, 10, static_cast<u8>(insn.rm_field())};
     case Arg::ES:
@@ -311,17 +443,88 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Xb:
     case Arg::Yb: return {OperandKind::implied, 1, 0};
     case Arg::Xv:
-    case Arg::Yv: return {OperandKind::implied, static_cast<u8>(v), 0};
+    case Arg::Yv:
     case Arg::F: return {OperandKind::implied, static_cast<u8>(v), 0};
+    default: return resolve_vector(a, in, insn, first);
     }
-    return {};
 }
 
-const Row* find_row(unsigned map, const Insn& insn, const Prefixes& p, const FeatureSet& features) {
-    for (const Row* row : rows_at(map, insn.opcode)) {
-        if (features.has(row->feature) && matches(*row, p, insn.modrm)) return row;
+const Row* find_row(const Insn& insn, const Prefixes& p, const FeatureSet& features) {
+    for (const Row* row : rows_at(insn.encoding, insn.map, insn.opcode)) {
+        if (features.has(row->feature) && matches(*row, insn, p)) return row;
     }
     return nullptr;
+}
+
+/// Whether C4 or C5 introduces a VEX prefix: always in 64-bit mode, elsewhere where LDS and LES have no register form.
+/// In real and virtual-8086 mode that form stays undefined.
+bool is_vex(const Insn& insn, u8 next) {
+    if (insn.opcode != 0xC4 && insn.opcode != 0xC5) return false;
+    if (insn.code64()) return true;
+    return next >= 0xC0 && (insn.mode & mode::protected_mode) && !(insn.mode & mode::v86);
+}
+
+/// The VEX prefix from its second byte on (SDM 2A 2.3.5), as if it were REX, 66, F2, F3 and the opcode map.
+void read_vex(Cursor& in, Insn& insn, Prefixes& p) {
+    const bool three_bytes = insn.opcode == 0xC4;
+    const u8 first = in.byte();
+    const u8 last = three_bytes ? in.byte() : first;
+    insn.encoding = Encoding::vex;
+    insn.map = three_bytes ? first & 0x1F : 1;
+    unsigned rex = 0x40u | (static_cast<unsigned>(~first >> 7) & 1) << 2;
+    if (three_bytes) rex |= (static_cast<unsigned>(~first >> 5) & 3) | ((last & 0x80u) >> 4);
+    insn.vvvv = static_cast<u8>((~last >> 3) & 15);
+    if (!insn.code64()) { // three more bits than there are registers for; R and X are 1 here anyway
+        rex &= 0x48;
+        insn.vvvv &= 7;
+    }
+    insn.rex = static_cast<u8>(rex);
+    insn.vector_bytes = (last & 4) ? 32 : 16;
+    static constexpr u8 reps[] = {0, 0, 0xF3, 0xF2};
+    p.opsize = (last & 3) == 1;
+    p.rep = reps[last & 3];
+    insn.opcode = in.byte();
+}
+
+/// The opcode and its map.
+void read_opcode(Cursor& in, Insn& insn, const FeatureSet& features) {
+    if (insn.opcode != 0x0F || !features.has(Feature::i286)) return;
+    insn.map = 1;
+    insn.opcode = in.byte();
+    if (insn.opcode == 0x38 || insn.opcode == 0x3A) {
+        insn.map = insn.opcode == 0x38 ? 2 : 3;
+        insn.opcode = in.byte();
+    } else if (insn.opcode == 0x0F && features.has(Feature::now3d)) {
+        insn.map = 4;
+    }
+}
+
+/// Operand and address size before the row has its say (SDM 1, tables 3-3 and 3-4).
+void set_sizes(Insn& insn, const Prefixes& p) {
+    if (insn.code64()) {
+        insn.opsize = insn.rex_w() ? 8 : p.opsize ? 2 : 4;
+        insn.addrsize = p.addrsize ? 4 : 8;
+    } else {
+        const bool code32 = (insn.mode & mode::code32) != 0;
+        insn.opsize = code32 != p.opsize ? 4 : 2;
+        insn.addrsize = code32 != p.addrsize ? 4 : 2;
+    }
+}
+void adjust_operand_size(Insn& insn, const Row& row) {
+    if (insn.code64()) {
+        if ((row.attributes & attr::opsize_fixed) && insn.opsize == 2) insn.opsize = 4;
+        if (((row.attributes & attr::default64) && insn.opsize == 4) || (row.attributes & attr::force64))
+            insn.opsize = 8;
+    } else if (row.attributes & attr::opsize_fixed) {
+        insn.opsize = (insn.mode & mode::code32) ? 4 : 2;
+    }
+}
+
+void read_memory_operand(Cursor& in, Insn& insn, const Prefixes& p, const FeatureSet& features) {
+    if (insn.addrsize == 2)
+        decode_memory16(in, insn, p.segment);
+    else
+        decode_memory32(in, insn, p.segment, features);
 }
 
 /// An instruction of one byte that does nothing.
@@ -356,45 +559,54 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     };
 
     Prefixes p;
-    insn.opcode = read_prefixes(in, p, features, longest);
-    const bool code32 = (mode_bits & mode::code32) != 0;
-    insn.opsize = code32 != p.opsize ? 4 : 2;
-    insn.addrsize = code32 != p.addrsize ? 4 : 2;
+    insn.opcode = read_prefixes(in, p, features, insn.code64(), longest);
     insn.segment = segment_or(p.segment, DS);
     insn.lock = p.lock;
-    insn.rep = p.rep;
-
-    unsigned map = 0;
-    if (insn.opcode == 0x0F && features.has(Feature::i286)) {
-        map = 1;
-        insn.opcode = in.byte();
-        if (insn.opcode == 0x38 || insn.opcode == 0x3A) {
-            map = insn.opcode == 0x38 ? 2 : 3;
-            insn.opcode = in.byte();
-        }
-    }
-    if (in.ran_out()) return finish(DecodeStatus::need_more);
-    const auto candidates = rows_at(map, insn.opcode);
-    const auto first_row = std::ranges::find_if(candidates, [&](const Row* r) { return features.has(r->feature); });
-    if (first_row == candidates.end()) return finish(DecodeStatus::invalid);
-    insn.has_modrm = row_has_modrm(**first_row);
-    if (insn.has_modrm) {
-        insn.modrm = in.byte();
+    insn.rex = p.rex;
+    if (is_vex(insn, in.peek())) {
+        const bool refused = p.lock || p.rep || p.opsize || p.rex;
+        read_vex(in, insn, p);
+        if (in.ran_out()) return finish(DecodeStatus::need_more);
+        if (refused || insn.map == 0 || insn.map > 3) return finish(DecodeStatus::invalid);
+    } else {
+        read_opcode(in, insn, features);
         if (in.ran_out()) return finish(DecodeStatus::need_more);
     }
-    const Row* row = find_row(map, insn, p, features);
+    insn.rep = p.rep;
+    set_sizes(insn, p);
+
+    if (insn.map == 4) { // 3DNow!: the opcode comes last
+        insn.has_modrm = true;
+        insn.modrm = in.byte();
+        insn.mem = insn.mod_field() != 3;
+        if (insn.mem) read_memory_operand(in, insn, p, features);
+        insn.opcode = in.byte();
+        if (in.ran_out()) return finish(DecodeStatus::need_more);
+    } else {
+        const auto candidates = rows_at(insn.encoding, insn.map, insn.opcode);
+        const auto first_row = std::ranges::find_if(
+            candidates, [&](const Row* r) { return features.has(r->feature) && in_mode(*r, insn); });
+        if (first_row == candidates.end()) return finish(DecodeStatus::invalid);
+        insn.has_modrm = row_has_modrm(**first_row);
+        if (insn.has_modrm) {
+            insn.modrm = in.byte();
+            if (in.ran_out()) return finish(DecodeStatus::need_more);
+        }
+    }
+    const Row* row = find_row(insn, p, features);
     if (!row) return finish(DecodeStatus::invalid);
     insn.row = row;
-    if (row->attributes & attr::opsize_fixed) insn.opsize = code32 ? 4 : 2;
+    adjust_operand_size(insn, *row);
 
     bool register_only = false; // MOV to and from CR and DR ignores mod
-    for (Arg a : row->args) register_only = register_only || a == Arg::Rd || a == Arg::Rv;
-    insn.mem = insn.has_modrm && insn.mod_field() != 3 && !register_only;
-    if (insn.mem) {
-        if (insn.addrsize == 2)
-            decode_memory16(in, insn, p.segment);
-        else
-            decode_memory32(in, insn, p.segment, features);
+    for (Arg a : row->args) {
+        register_only = register_only || a == Arg::Rd || a == Arg::Rv || a == Arg::Rn;
+        insn.vsib = insn.vsib || a == Arg::Mvd || a == Arg::Mvq;
+    }
+    if (insn.map != 4) {
+        insn.mem = insn.has_modrm && insn.mod_field() != 3 && !register_only;
+        if (insn.vsib && insn.rm_field() != 4) return finish(DecodeStatus::invalid);
+        if (insn.mem) read_memory_operand(in, insn, p, features);
     }
     bool first = true;
     for (unsigned i = 0; i < row->args.size(); ++i) insn.operand[i] = resolve(row->args[i], in, insn, first, p.segment);

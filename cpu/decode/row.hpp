@@ -89,20 +89,76 @@ enum class Arg : u8 {
     Yb,
     Yv,
     F,
+    Ey, ///< 32 or 64 bits by REX.W or VEX.W, as the following
+    Gy,
+    By, ///< the general register of VEX.vvvv
+    Ry, ///< the register of r/m
+    My,
+    Cy,
+    Dy, ///< control and debug registers, 64 bits in 64-bit mode
+    Rn, ///< the register of r/m in the mode's width, whatever mod says
+    // Vx, Wx, Ux, Hx, Lx, Mx: 16 bytes, or 32 with VEX.L; dq is always 16, qq always 32
+    Hx,
+    Lx, ///< the register in bits 7-4 of an immediate byte
+    Mx,
+    Vdq,
+    Wdq,
+    Hdq,
+    Udq,
+    Ldq,
+    Vqq,
+    Wqq,
+    Hqq,
+    Mqq,
+    Wb,
+    Ww, ///< XMM register, or memory of 1 or 2 bytes
+    Wh, ///< ... or of half the vector length
+    Wo, ///< ... of a quarter
+    We, ///< ... of an eighth
+    Edb,
+    Edw, ///< general register of 32 bits, or memory of 1 or 2 bytes
+    Mvd,
+    Mvq, ///< VSIB: one element each of 4 or 8 bytes
 };
 
 enum class Mod : u8 { any, memory, reg };
-enum class Mandatory : u8 { any, none, p66, pF3, pF2 }; ///< `any`: 66, F2 and F3 do not select the row
+enum class Mandatory : u8 {
+    any,
+    none,
+    p66,
+    pF3,
+    pF2,
+    no_rep
+}; ///< `any`: 66, F2 and F3 do not select the row; `no_rep`:
+   ///< neither F2 nor F3
 
 /// Where an encoding stands in the opcode maps.
 struct At {
-    u8 map = 0; ///< 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A
+    u8 map = 0; ///< 0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A, 4: 0F 0F (3DNow!: the opcode follows the operands)
     u8 opcode = 0;
     i8 digit_ = -1; ///< ModRM.reg, or -1
     i8 rm_ = -1;    ///< ModRM.rm, or -1
     Mod mod = Mod::any;
     Mandatory mandatory = Mandatory::any;
+    Encoding encoding = Encoding::legacy;
+    i8 l_ = -1; ///< VEX.L, or -1: either
+    i8 w_ = -1; ///< REX.W or VEX.W, or -1: either
 
+    consteval At vex() const {
+        At a = *this;
+        a.encoding = Encoding::vex;
+        return a;
+    }
+    consteval At l(int n) const {
+        At a = *this;
+        a.l_ = static_cast<i8>(n);
+        return a;
+    }
+    consteval At w(int n) const {
+        At a = *this;
+        a.w_ = static_cast<i8>(n);
+        return a;
+    }
     consteval At digit(int n) const {
         At a = *this;
         a.digit_ = static_cast<i8>(n);
@@ -139,6 +195,11 @@ struct At {
         a.mandatory = Mandatory::pF3;
         return a;
     }
+    consteval At no_rep() const {
+        At a = *this;
+        a.mandatory = Mandatory::no_rep;
+        return a;
+    }
     consteval At pF2() const {
         At a = *this;
         a.mandatory = Mandatory::pF2;
@@ -149,24 +210,35 @@ struct At {
 consteval At at(u32 opcode) {
     At a;
     a.opcode = static_cast<u8>(opcode);
-    a.map = (opcode >> 8) == 0 ? 0 : (opcode >> 8) == 0x0F ? 1 : (opcode >> 8) == 0x0F38 ? 2 : 3;
+    switch (opcode >> 8) {
+    case 0: a.map = 0; break;
+    case 0x0F: a.map = 1; break;
+    case 0x0F38: a.map = 2; break;
+    case 0x0F3A: a.map = 3; break;
+    default: a.map = 4; break; // 0F0F
+    }
     return a;
 }
 
 /// Attributes of a row.
 namespace attr {
-inline constexpr u16 lockable = 1;        ///< LOCK is allowed with a memory destination
-inline constexpr u16 ends_block = 2;      ///< control leaves, or what follows must be looked up afresh
-inline constexpr u16 string = 4;          ///< REP prefixes repeat it
-inline constexpr u16 repeats = 8;         ///< ... and REPE/REPNE differ (CMPS, SCAS)
-inline constexpr u16 protected_only = 16; ///< #UD in real and virtual-8086 mode
-inline constexpr u16 modrm = 64;          ///< a ModRM byte follows although no operand uses it
-inline constexpr u16 not_in_64 = 128;
-inline constexpr u16 may_fault = 256; ///< even without a memory operand
-inline constexpr u16 undocumented = 512;
-inline constexpr u16 branch = 2048;            ///< relative jump: the builder works out the target
-inline constexpr u16 flags_conditional = 4096; ///< may leave the flags alone (shifts by CL)
-inline constexpr u16 opsize_fixed = 1024;      ///< 66 does not change the operand size (mandatory prefixes, x87)
+inline constexpr u32 lockable = 1;        ///< LOCK is allowed with a memory destination
+inline constexpr u32 ends_block = 2;      ///< control leaves, or what follows must be looked up afresh
+inline constexpr u32 string = 4;          ///< REP prefixes repeat it
+inline constexpr u32 repeats = 8;         ///< ... and REPE/REPNE differ (CMPS, SCAS)
+inline constexpr u32 protected_only = 16; ///< #UD in real and virtual-8086 mode
+inline constexpr u32 modrm = 64;          ///< a ModRM byte follows although no operand uses it
+inline constexpr u32 not_in_64 = 128;
+inline constexpr u32 may_fault = 256; ///< even without a memory operand
+inline constexpr u32 undocumented = 512;
+inline constexpr u32 branch = 2048;            ///< relative jump: the builder works out the target
+inline constexpr u32 flags_conditional = 4096; ///< may leave the flags alone (shifts by CL)
+inline constexpr u32 opsize_fixed = 1024;      ///< 66 does not change the operand size (mandatory prefixes, x87)
+inline constexpr u32 default64 = 8192;  ///< in 64-bit mode the operand size is 64 or 16 bits, never 32 (SDM 2 A.3, d64)
+inline constexpr u32 force64 = 1 << 14; ///< ... always 64 bits (f64)
+inline constexpr u32 only_64 = 1 << 15; ///< #UD outside 64-bit mode
+inline constexpr u32 vex_no_vvvv = 1 << 16; ///< VEX.vvvv must be 1111b
+inline constexpr u32 rex_b = 1 << 17;       ///< only with REX.B
 } // namespace attr
 
 /// Picks the handler for a decoded instruction and fills the operand fields of `op` that the decoder has not: by
@@ -178,13 +250,14 @@ struct Row {
     std::array<Arg, 4> args{};
     const OpInfo* info = nullptr;
     Select select = nullptr;
-    u16 attributes = 0;
+    u32 attributes = 0;
     Feature feature = Feature::i8086;
 };
 
 /// The whole instruction set.
 std::span<const Row* const> all_rows();
 /// Rows that share map and opcode, most specific first; the decoder takes the first one that the model has.
-std::span<const Row* const> rows_at(unsigned map, u8 opcode);
+std::span<const Row* const> rows_at(Encoding encoding, unsigned map, u8 opcode);
+inline std::span<const Row* const> rows_at(unsigned map, u8 opcode) { return rows_at(Encoding::legacy, map, opcode); }
 
 } // namespace glassbox

@@ -15,9 +15,9 @@ class Table {
         std::vector<std::pair<std::size_t, const Row*>> keyed; // those with equal keys stay in this order
         for (auto family :
              {families::alu(), families::move(), families::shift(), families::muldiv(), families::muldiv_early(),
-              families::bit(), families::bcd(), families::stack(), families::branch(), families::string(),
-              families::io(), families::flagops(), families::system(), families::transfer(), families::fpu(),
-              families::mmx(), families::sse()}) {
+              families::bit(), families::bcd(), families::bmi(), families::random(), families::stack(),
+              families::branch(), families::string(), families::io(), families::flagops(), families::system(),
+              families::transfer(), families::fpu(), families::mmx(), families::sse()}) {
             for (const Row& row : family) keyed.emplace_back(key(row) * most_rows + keyed.size(), &row);
         }
         std::sort(keyed.begin(), keyed.end());
@@ -29,8 +29,8 @@ class Table {
         }
     }
     std::span<const Row* const> all() const { return rows_; }
-    std::span<const Row* const> at(unsigned map, u8 opcode) const {
-        const Range& range = ranges_[map * 256 + opcode];
+    std::span<const Row* const> at(Encoding encoding, unsigned map, u8 opcode) const {
+        const Range& range = ranges_[slot(encoding, map, opcode)];
         return {rows_.data() + range.first, range.count};
     }
 
@@ -39,19 +39,23 @@ class Table {
         std::size_t first = 0, count = 0;
     };
     static constexpr std::size_t most_rows = 1u << 16;
-    static std::size_t slot(const Row& row) { return row.at.map * 256u + row.at.opcode; }
+    static constexpr std::size_t encodings = 3, maps = 8;
+    static std::size_t slot(Encoding encoding, unsigned map, u8 opcode) {
+        return (static_cast<std::size_t>(encoding) * maps + map) * 256 + opcode;
+    }
+    static std::size_t slot(const Row& row) { return slot(row.at.encoding, row.at.map, row.at.opcode); }
     /// The more a row demands, the earlier it is tried; what only one processor does comes before all.
     static std::size_t key(const Row& row) {
-        const unsigned loose = (row.at.rm_ < 0 ? 8u : 0u) + (row.at.digit_ < 0 ? 4u : 0u) +
+        const unsigned loose = (row.at.w_ < 0 ? 16u : 0u) + (row.at.rm_ < 0 ? 8u : 0u) + (row.at.digit_ < 0 ? 4u : 0u) +
                                (row.at.mandatory == Mandatory::any ? 2u : 0u) + (row.at.mod == Mod::any ? 1u : 0u);
-        const bool own =
-            row.feature == Feature::only_8086 || row.feature == Feature::only_286 || row.feature == Feature::only_386;
-        return (((slot(row) * 2 + (own ? 0 : 1)) * 16 + loose) * 16 + static_cast<unsigned>(row.at.digit_ + 1)) * 64 +
+        const bool own = row.feature == Feature::only_8086 || row.feature == Feature::only_286 ||
+                         row.feature == Feature::only_386 || (row.attributes & attr::rex_b);
+        return (((slot(row) * 2 + (own ? 0 : 1)) * 32 + loose) * 16 + static_cast<unsigned>(row.at.digit_ + 1)) * 64 +
                static_cast<unsigned>(row.at.rm_ + 1) * 5 + static_cast<unsigned>(row.at.mandatory);
     }
 
     std::vector<const Row*> rows_;
-    std::array<Range, 4 * 256> ranges_{};
+    std::array<Range, encodings * maps * 256> ranges_{};
 };
 
 const Table& table() {
@@ -62,6 +66,8 @@ const Table& table() {
 } // namespace
 
 std::span<const Row* const> all_rows() { return table().all(); }
-std::span<const Row* const> rows_at(unsigned map, u8 opcode) { return table().at(map, opcode); }
+std::span<const Row* const> rows_at(Encoding encoding, unsigned map, u8 opcode) {
+    return table().at(encoding, map, opcode);
+}
 
 } // namespace glassbox

@@ -40,7 +40,9 @@ inline void note(Cpu& cpu, const Op& op) {
 }
 inline void note_with_data(Cpu& cpu, const Op& op) {
     note(cpu, op);
-    cpu.fpu.data_pointer = offset_of(cpu, op);
+    // Of an operand whose offset is `imm`, the instruction's address follows from it.
+    if (op.base == absolute_base) cpu.fpu.instruction_pointer = op.imm - op.length - static_cast<u64>(i64{op.disp});
+    cpu.fpu.data_pointer = effective_offset(cpu, op);
     cpu.fpu.data_selector = cpu.seg[op.seg].selector;
 }
 
@@ -81,8 +83,11 @@ inline void push_or_fault(Cpu& cpu, const Op& op, F80 value) {
 
 // --- rows -----------------------------------------------------------------------------------------------------------
 inline void fill(const Insn& insn, Op& op) {
-    op.imm = insn.ip;
     op.imm2 = (insn.opcode & 7u) << 8 | insn.modrm;
+    if (insn.absolute)
+        op.disp = insn.disp;
+    else
+        op.imm = insn.ip;
 }
 /// Registers only: Op::reg is the number i of ST(i).
 template <class Body> Handler select_register(const Insn& insn, Op& op) {
@@ -94,11 +99,11 @@ template <template <class Ea> class Body> Handler select_memory(const Insn& insn
     fill(insn, op);
     return with_address(insn, [&]<class Ea>() -> Handler { return &handler<Body<Ea>>; });
 }
-consteval Row row(const OpInfo& info, At at, std::array<Arg, 4> args, Select select, u16 attributes = 0,
+consteval Row row(const OpInfo& info, At at, std::array<Arg, 4> args, Select select, u32 attributes = 0,
                   Feature feature = Feature::fpu) {
-    return {at, args, &info, select, static_cast<u16>(attributes | attr::may_fault | attr::modrm), feature};
+    return {at, args, &info, select, attributes | attr::may_fault | attr::modrm, feature};
 }
-template <class Body> consteval Row on_registers(const OpInfo& info, At at, std::array<Arg, 4> args, u16 attributes = 0,
+template <class Body> consteval Row on_registers(const OpInfo& info, At at, std::array<Arg, 4> args, u32 attributes = 0,
                                                  Feature feature = Feature::fpu) {
     return row(info, at, args, &select_register<Body>, attributes, feature);
 }

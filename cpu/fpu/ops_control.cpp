@@ -90,7 +90,7 @@ constexpr unsigned alignment_of(unsigned image_size) { return image_size % 4 == 
 bool read_image(Cpu& cpu, const Op& op, std::span<u8> image) {
     u64 linear = 0;
     const auto size = static_cast<unsigned>(image.size());
-    if (!segment_read(cpu, op.seg, offset_of(cpu, op), size, linear) || !probe_read(cpu, linear, alignment_of(size)))
+    if (!locate_read(cpu, op.seg, effective_offset(cpu, op), size, linear) || !probe_read(cpu, linear, alignment_of(size)))
         return false;
     for (std::size_t at = 0; at < size; at += 2) { // image sizes are even
         u16 word = 0;
@@ -103,7 +103,7 @@ bool read_image(Cpu& cpu, const Op& op, std::span<u8> image) {
 bool write_image(Cpu& cpu, const Op& op, std::span<const u8> image) {
     u64 linear = 0;
     const auto size = static_cast<unsigned>(image.size());
-    if (!segment_write(cpu, op.seg, offset_of(cpu, op), size, linear) ||
+    if (!locate_write(cpu, op.seg, effective_offset(cpu, op), size, linear) ||
         !probe_write(cpu, linear, alignment_of(size)) || !probe_write(cpu, linear, size))
         return false;
     for (std::size_t at = 0; at < size; at += 2) {

@@ -25,7 +25,7 @@ struct Not {
 };
 
 /// The nine encodings that the eight classic operations share: n*8 to n*8+5 and groups 80-83 /n.
-template <class S, u32 n> consteval std::array<Row, 10> classic(u16 lock) {
+template <class S, u32 n> consteval std::array<Row, 10> classic(u32 lock) {
     return {binary<S>(at(n * 8 + 0), Eb, Gb, lock),
             binary<S>(at(n * 8 + 1), Ev, Gv, lock),
             binary<S>(at(n * 8 + 2), Gb, Eb),
@@ -34,7 +34,7 @@ template <class S, u32 n> consteval std::array<Row, 10> classic(u16 lock) {
             binary<S>(at(n * 8 + 5), eAX, Iz),
             binary<S>(at(0x80).digit(n), Eb, Ib, lock),
             binary<S>(at(0x81).digit(n), Ev, Iz, lock),
-            binary<S>(at(0x82).digit(n), Eb, Ib, static_cast<u16>(lock | attr::undocumented | attr::not_in_64)),
+            binary<S>(at(0x82).digit(n), Eb, Ib, lock | attr::undocumented | attr::not_in_64),
             binary<S>(at(0x83).digit(n), Ev, Ibs, lock)};
 }
 
@@ -64,22 +64,22 @@ constexpr Row others[] = {
     unary<Dec>(at(0xFE).digit(1), Eb, lockable),
     unary<Inc>(at(0xFF).digit(0), Ev, lockable),
     unary<Dec>(at(0xFF).digit(1), Ev, lockable),
-    unary<Inc>(at(0x40), Zv),
-    unary<Inc>(at(0x41), Zv),
-    unary<Inc>(at(0x42), Zv),
-    unary<Inc>(at(0x43), Zv),
-    unary<Inc>(at(0x44), Zv),
-    unary<Inc>(at(0x45), Zv),
-    unary<Inc>(at(0x46), Zv),
-    unary<Inc>(at(0x47), Zv),
-    unary<Dec>(at(0x48), Zv),
-    unary<Dec>(at(0x49), Zv),
-    unary<Dec>(at(0x4A), Zv),
-    unary<Dec>(at(0x4B), Zv),
-    unary<Dec>(at(0x4C), Zv),
-    unary<Dec>(at(0x4D), Zv),
-    unary<Dec>(at(0x4E), Zv),
-    unary<Dec>(at(0x4F), Zv),
+    unary<Inc>(at(0x40), Zv, attr::not_in_64),
+    unary<Inc>(at(0x41), Zv, attr::not_in_64),
+    unary<Inc>(at(0x42), Zv, attr::not_in_64),
+    unary<Inc>(at(0x43), Zv, attr::not_in_64),
+    unary<Inc>(at(0x44), Zv, attr::not_in_64),
+    unary<Inc>(at(0x45), Zv, attr::not_in_64),
+    unary<Inc>(at(0x46), Zv, attr::not_in_64),
+    unary<Inc>(at(0x47), Zv, attr::not_in_64),
+    unary<Dec>(at(0x48), Zv, attr::not_in_64),
+    unary<Dec>(at(0x49), Zv, attr::not_in_64),
+    unary<Dec>(at(0x4A), Zv, attr::not_in_64),
+    unary<Dec>(at(0x4B), Zv, attr::not_in_64),
+    unary<Dec>(at(0x4C), Zv, attr::not_in_64),
+    unary<Dec>(at(0x4D), Zv, attr::not_in_64),
+    unary<Dec>(at(0x4E), Zv, attr::not_in_64),
+    unary<Dec>(at(0x4F), Zv, attr::not_in_64),
 };
 
 } // namespace

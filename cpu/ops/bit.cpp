@@ -34,25 +34,35 @@ template <Bit kind, Word T, bool immediate> struct BitReg {
         if (kind != Bit::test) cpu.set_reg<T>(op.base, r);
     }
 };
-/// With a register for the bit number, the operand is a bit string that reaches 2 Gbit either way.
-template <Bit kind, Word T, bool immediate> struct BitMem {
+/// With a register for the bit number, the operand is a bit string that reaches as far as the register can say.
+struct BitString {
+    template <Word T> static bool place(Cpu& cpu, const auto& op, unsigned& n, bool write, u64& linear) {
+        const i64 which = static_cast<Signed<T>>(cpu.reg<T>(op.reg));
+        constexpr int element = sizeof(T) == 2 ? 4 : sizeof(T) == 4 ? 5 : 6;
+        n = static_cast<unsigned>(which) & (bits_of<T> - 1);
+        const u64 by = static_cast<u64>(which >> element) * sizeof(T);
+        const u64 offset = (effective_offset(cpu, op) + by) & address_mask(cpu, op);
+        return write ? any_write(cpu, op.seg, offset, sizeof(T), linear)
+                     : any_read(cpu, op.seg, offset, sizeof(T), linear);
+    }
+};
+template <class Ea> struct BitInElement {
+    template <Word T> static bool place(Cpu& cpu, const auto& op, unsigned& n, bool write, u64& linear) {
+        n = static_cast<unsigned>(Ea::immediate(op)) & (bits_of<T> - 1);
+        return write ? Ea::write(cpu, op, sizeof(T), linear) : Ea::read(cpu, op, sizeof(T), linear);
+    }
+};
+template <Bit kind, Word T, class Place> struct BitMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        const u32 which =
-            immediate ? static_cast<u32>(op.imm) : static_cast<u32>(static_cast<Signed<T>>(cpu.reg<T>(op.reg)));
-        const unsigned n = which & (bits_of<T> - 1);
-        u32 offset = offset_of(cpu, op);
-        if (!immediate)
-            offset +=
-                static_cast<u32>(static_cast<i32>(which) >> (sizeof(T) == 2 ? 4 : 5)) * static_cast<u32>(sizeof(T));
-        offset &= ~u32{0} >> op.extra;
+        unsigned n = 0;
         u64 linear = 0;
+        if (!Place::template place<T>(cpu, op, n, kind != Bit::test, linear)) return false;
         if constexpr (kind == Bit::test) {
             T value;
-            if (!segment_read(cpu, op.seg, offset, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
+            if (!load<T>(cpu, op, linear, value)) return false;
             bit_apply<kind, T>(f, value, n);
             return true;
         } else {
-            if (!segment_write(cpu, op.seg, offset, sizeof(T), linear)) return false;
             return modify<T>(cpu, op, linear, [&](T a) { return bit_apply<kind, T>(f, a, n); });
         }
     }
@@ -61,19 +71,18 @@ template <Bit kind> Handler select_bit(const Insn& insn, Op& op) {
     const bool immediate = insn.operand[1].kind == OperandKind::imm;
     op.reg = insn.operand[1].number;
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        if (insn.mem) return immediate ? &handler<BitMem<kind, T, true>> : &handler<BitMem<kind, T, false>>;
+        if (insn.mem && !immediate) return &handler<BitMem<kind, T, BitString>>;
+        if (insn.mem) {
+            return with_any_address<T>(
+                insn, []<class Ea>() -> Handler { return &handler<BitMem<kind, T, BitInElement<Ea>>>; });
+        }
         op.base = insn.operand[0].number;
         return immediate ? &handler<BitReg<kind, T, true>> : &handler<BitReg<kind, T, false>>;
     });
 }
-template <Bit kind> consteval Row bit_row(At at, Arg b, u16 attributes) {
+template <Bit kind> consteval Row bit_row(At at, Arg b, u32 attributes) {
     // The undefined flags stay as they are, so an earlier write to them is not dead.
-    return {at,
-            {Ev, b},
-            &bit_info<kind>,
-            &select_bit<kind>,
-            static_cast<u16>(attributes | attr::flags_conditional),
-            Feature::i386};
+    return {at, {Ev, b}, &bit_info<kind>, &select_bit<kind>, attributes | attr::flags_conditional, Feature::i386};
 }
 
 /// A zero source sets ZF and leaves the destination alone. The other flags are undefined; PF follows the result's low
@@ -82,14 +91,14 @@ struct Bsf {
     static constexpr OpInfo info{"bsf", eflags::ZF, OSZAPC & ~eflags::ZF};
     template <Word T> static T apply(Flags& f, T a, T b) {
         f.logic<T>(b);
-        return b ? static_cast<T>(__builtin_ctz(b)) : a;
+        return b ? static_cast<T>(std::countr_zero(b)) : a;
     }
 };
 struct Bsr {
     static constexpr OpInfo info{"bsr", eflags::ZF, OSZAPC & ~eflags::ZF};
     template <Word T> static T apply(Flags& f, T a, T b) {
         f.logic<T>(b);
-        return b ? static_cast<T>(31 - __builtin_clz(b)) : a;
+        return b ? static_cast<T>(std::bit_width(b) - 1) : a;
     }
 };
 
@@ -128,7 +137,7 @@ template <Word T, class Ea> struct CmpxchgMem { // the destination is written ei
 Handler select_cmpxchg(const Insn& insn, Op& op) {
     op.reg = insn.operand[1].number;
     return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
-        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<CmpxchgMem<T, Ea>>; });
+        if (insn.mem) return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<CmpxchgMem<T, Ea>>; });
         op.base = insn.operand[0].number;
         return &handler<CmpxchgReg<T>>;
     });
@@ -163,7 +172,7 @@ template <Word T, class Ea> struct XaddMem {
 Handler select_xadd(const Insn& insn, Op& op) {
     op.reg = insn.operand[1].number;
     return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
-        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<XaddMem<T, Ea>>; });
+        if (insn.mem) return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<XaddMem<T, Ea>>; });
         op.base = insn.operand[0].number;
         return &handler<XaddReg<T>>;
     });
@@ -171,7 +180,7 @@ Handler select_xadd(const Insn& insn, Op& op) {
 
 bool cmpxchg8b(Cpu& cpu, const Op& op) {
     u64 linear = 0;
-    if (!segment_write(cpu, op.seg, offset_of(cpu, op), 8, linear)) return false;
+    if (!locate_write(cpu, op.seg, effective_offset(cpu, op), 8, linear)) return false;
     const u64 expected = (u64{cpu.r32(RDX)} << 32) | cpu.r32(RAX);
     const u64 wanted = (u64{cpu.r32(RCX)} << 32) | cpu.r32(RBX);
     u64 old = 0;

@@ -23,15 +23,26 @@ void unlinked(const Insn& insn, Op& op) {
 }
 /// A branch to an address beyond the code segment's limit faults before anything else happens.
 bool target_allowed(Cpu& cpu, u64 target) {
+    if (cpu.code64()) return cpu.canonical(target) || cpu.gp(0, "a branch target is not canonical");
     if (target <= cpu.seg[SegmentName::CS].limit) [[likely]]
         return true;
     return cpu.gp(0, "a branch target is beyond the code segment's limit");
 }
 
-/// In a code segment of 4 GiB no target needs a check; elsewhere every taken branch has one.
+/// `target_allowed` without its fault, for the likely targets.
+template <Word T> bool quickly_allowed(const Cpu& cpu, T target) {
+    if constexpr (sizeof(T) == 8)
+        return canonical48(target);
+    else
+        return target <= cpu.seg[SegmentName::CS].limit;
+}
+
+/// In a code segment of 4 GiB no target needs a check, nor in 64-bit mode a canonical one; elsewhere every taken branch
+/// has one.
 enum class Reach : u8 { in_page, flat, limited };
 template <class F> Handler with_reach(const Insn& insn, F&& pick) {
-    if (!(insn.mode & mode::big_cs)) return pick.template operator()<Reach::limited>();
+    if (!(insn.mode & mode::big_cs) || (insn.code64() && !canonical48(insn.target)))
+        return pick.template operator()<Reach::limited>();
     return insn.in_page ? pick.template operator()<Reach::in_page>() : pick.template operator()<Reach::flat>();
 }
 
@@ -53,7 +64,7 @@ template <class Cond> Handler select_jcc(const Insn& insn, Op& op) {
 template <u32 n> struct JccInfo {
     static constexpr OpInfo info{jump_names[n], 0, 0, Condition<n>::reads};
 };
-constexpr u16 conditional = branch | ends_block | attr::may_fault;
+constexpr u32 conditional = branch | ends_block | attr::may_fault | attr::force64;
 template <u32 n> consteval Row short_jcc() {
     return {at(0x70 + n), {Jb}, &JccInfo<n>::info, &select_jcc<Condition<n>>, conditional};
 }
@@ -100,10 +111,8 @@ GLASSBOX_HANDLER void call_direct(Cpu& cpu, const Op* op, u64 result, u64 carrie
 }
 Handler select_call(const Insn& insn, Op& op) {
     unlinked(insn, op);
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_stack(insn, [&]<class Stack>() -> Handler {
-            return with_reach(insn, []<Reach reach>() -> Handler { return &call_direct<T, Stack, reach>; });
-        });
+    return with_stack(insn, [&]<Word T, class Stack>() -> Handler {
+        return with_reach(insn, []<Reach reach>() -> Handler { return &call_direct<T, Stack, reach>; });
     });
 }
 
@@ -139,21 +148,19 @@ GLASSBOX_HANDLER void call_indirect(Cpu& cpu, const Op* op, u64 result, u64 carr
         GLASSBOX_LEAVE(leave_fault, cpu, op, f);
     GLASSBOX_JUMP(cpu, op, f, target);
 }
-template <class F> Handler with_target(const Insn& insn, Op& op, F&& pick) {
-    if (insn.mem) return with_address(insn, pick);
+template <Word T, class F> Handler with_target(const Insn& insn, Op& op, F&& pick) {
+    if (insn.mem) return with_address<T>(insn, pick);
     op.reg = insn.operand[0].number;
     return pick.template operator()<EaRegister>();
 }
 Handler select_jmp_indirect(const Insn& insn, Op& op) {
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_target(insn, op, [&]<class Ea>() -> Handler { return &jmp_indirect<T, Ea>; });
+        return with_target<T>(insn, op, [&]<class Ea>() -> Handler { return &jmp_indirect<T, Ea>; });
     });
 }
 Handler select_call_indirect(const Insn& insn, Op& op) {
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_stack(insn, [&]<class Stack>() -> Handler {
-            return with_target(insn, op, [&]<class Ea>() -> Handler { return &call_indirect<T, Stack, Ea>; });
-        });
+    return with_stack(insn, [&]<Word T, class Stack>() -> Handler {
+        return with_target<T>(insn, op, [&]<class Ea>() -> Handler { return &call_indirect<T, Stack, Ea>; });
     });
 }
 
@@ -168,18 +175,16 @@ template <Word T, class Stack>
 template <Word T, class Stack> GLASSBOX_HANDLER void ret_near(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
     T target;
-    if (!top<T, Stack>(cpu, fast(op), target) || target > cpu.seg[SegmentName::CS].limit) [[unlikely]]
+    if (!top<T, Stack>(cpu, fast(op), target) || !quickly_allowed<T>(cpu, target)) [[unlikely]]
         GLASSBOX_LEAVE((slow_ret<T, Stack>), cpu, op, f);
     drop<T, Stack>(cpu, static_cast<u32>(op->imm));
     GLASSBOX_JUMP(cpu, op, f, u64{target});
 }
 Handler select_ret(const Insn& insn, Op&) {
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_stack(insn, [&]<class Stack>() -> Handler { return &ret_near<T, Stack>; });
-    });
+    return with_stack(insn, []<Word T, class Stack>() -> Handler { return &ret_near<T, Stack>; });
 }
 
-/// CX or ECX by address size.
+/// CX, ECX or RCX by address size.
 enum class Loop : u8 { jcxz, loop, loope, loopne };
 template <Word Count, Loop kind> GLASSBOX_HANDLER void loop_branch(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
@@ -195,10 +200,10 @@ template <Word Count, Loop kind> GLASSBOX_HANDLER void loop_branch(Cpu& cpu, con
 }
 template <Loop kind> Handler select_loop(const Insn& insn, Op& op) {
     unlinked(insn, op);
-    return insn.addrsize == 2 ? &loop_branch<u16, kind> : &loop_branch<u32, kind>;
+    return with_wide(insn.addrsize, []<Word Count>() -> Handler { return &loop_branch<Count, kind>; });
 }
 
-constexpr u16 indirect = ends_block | attr::may_fault;
+constexpr u32 indirect = ends_block | attr::may_fault | attr::force64;
 
 constexpr Row rows[] = {
     short_jcc<0>(),

@@ -65,7 +65,7 @@ template <class S, Word T, class Ea, bool immediate> struct MemAny {
     static constexpr bool can_miss = true;
     static bool fetch(Cpu& cpu, const FastOp& op, T& a, T& b) {
         u64 linear = 0;
-        b = immediate ? static_cast<T>(op.imm) : cpu.reg<T>(op.reg);
+        b = immediate ? static_cast<T>(Ea::immediate(op)) : cpu.reg<T>(op.reg);
         return Ea::read(cpu, op, sizeof(T), linear) && load<T>(cpu, op, linear, a);
     }
 };
@@ -106,25 +106,41 @@ template <class S, Word T> Handler fuse_registers(const Insn& insn, u32 n, bool 
     if (insn.operand[1].kind == OperandKind::imm) return pick<S, RegImm<S, T>, T>(n, in_page);
     return pick<S, RegReg<S, T>, T>(n, in_page);
 }
-template <class S, Word T, bool full> Handler fuse_compare(const Insn& insn, u32 n, bool in_page) {
+/// A: the width of an address.
+template <class S, Word T, Word A, bool full> Handler fuse_memory(const Insn& insn, u32 n, bool in_page) {
     const bool immediate = insn.operand[1].kind == OperandKind::imm;
-    if (insn.operand[0].kind == OperandKind::reg && insn.operand[1].kind != OperandKind::mem)
-        return fuse_registers<S, T>(insn, n, in_page);
-    if (!flat_operand(insn)) return nullptr;
     const bool plain_base = insn.index == 8 * zero_gpr;
     if (insn.operand[0].kind == OperandKind::mem) {
         if (plain_base) {
-            return immediate ? pick<S, MemAny<S, T, EaBase, true>, T>(n, in_page)
-                             : pick<S, MemAny<S, T, EaBase, false>, T>(n, in_page);
+            return immediate ? pick<S, MemAny<S, T, EaBase<A>, true>, T>(n, in_page)
+                             : pick<S, MemAny<S, T, EaBase<A>, false>, T>(n, in_page);
         }
         if constexpr (full) {
-            if (immediate) return pick<S, MemAny<S, T, EaFull, true>, T>(n, in_page);
+            if (immediate) return pick<S, MemAny<S, T, EaFull<A>, true>, T>(n, in_page);
         }
         return nullptr;
     }
     if constexpr (full) {
-        if (plain_base) return pick<S, RegMem<S, T, EaBase>, T>(n, in_page);
+        if (plain_base) return pick<S, RegMem<S, T, EaBase<A>>, T>(n, in_page);
     }
+    return nullptr;
+}
+template <class S, Word T, bool full> Handler fuse_compare(const Insn& insn, u32 n, bool in_page) {
+    if (insn.operand[0].kind == OperandKind::reg && insn.operand[1].kind != OperandKind::mem)
+        return fuse_registers<S, T>(insn, n, in_page);
+    if (!flat_operand(insn)) return nullptr;
+    if (insn.code64()) return fuse_memory<S, T, u64, full>(insn, n, in_page);
+    if constexpr (sizeof(T) < 8) return fuse_memory<S, T, u32, full>(insn, n, in_page);
+    return nullptr;
+}
+
+template <Word T> Handler fuse_arithmetic(const Insn& insn, u32 n, bool in_page) {
+    const OpInfo* info = insn.row->info;
+    if (info == &Sub::info) return fuse_registers<Sub, T>(insn, n, in_page);
+    if (info == &Add::info) return fuse_registers<Add, T>(insn, n, in_page);
+    if (info == &And::info) return fuse_registers<And, T>(insn, n, in_page);
+    if (info == &Dec::info) return pick<WithOne<Dec>, RegImm<WithOne<Dec>, T>, T>(n, in_page);
+    if (info == &Inc::info) return pick<WithOne<Inc>, RegImm<WithOne<Inc>, T>, T>(n, in_page);
     return nullptr;
 }
 
@@ -133,26 +149,25 @@ template <class S, Word T, bool full> Handler fuse_compare(const Insn& insn, u32
 Handler fuse_with_jump(const Insn& first, const Insn& jump) {
     const u32 n = jump.opcode & 15;
     if (!(jump.mode & mode::big_cs)) return nullptr;
+    if (jump.code64() && !canonical48(jump.target)) return nullptr;
     const OpInfo* info = first.row->info;
     const unsigned width = first.operand[0].width;
     const bool registers = first.operand[0].kind == OperandKind::reg && first.operand[1].kind != OperandKind::mem;
     if (info == &Cmp::info) {
+        if (width == 8) return fuse_compare<Cmp, u64, true>(first, n, jump.in_page);
         if (width == 4) return fuse_compare<Cmp, u32, true>(first, n, jump.in_page);
         if (width == 1) return fuse_compare<Cmp, u8, true>(first, n, jump.in_page);
         return nullptr;
     }
     if (info == &Test::info) {
+        if (width == 8) return fuse_compare<Test, u64, false>(first, n, jump.in_page);
         if (width == 4) return fuse_compare<Test, u32, false>(first, n, jump.in_page);
         if (width == 1) return fuse_compare<Test, u8, false>(first, n, jump.in_page);
         return nullptr;
     }
-    if (width != 4 || !registers) return nullptr;
-    if (info == &Sub::info) return fuse_registers<Sub, u32>(first, n, jump.in_page);
-    if (info == &Add::info) return fuse_registers<Add, u32>(first, n, jump.in_page);
-    if (info == &And::info) return fuse_registers<And, u32>(first, n, jump.in_page);
-    if (info == &Dec::info) return pick<WithOne<Dec>, RegImm<WithOne<Dec>, u32>, u32>(n, jump.in_page);
-    if (info == &Inc::info) return pick<WithOne<Inc>, RegImm<WithOne<Inc>, u32>, u32>(n, jump.in_page);
-    return nullptr;
+    if (!registers) return nullptr;
+    if (width == 8) return fuse_arithmetic<u64>(first, n, jump.in_page);
+    return width == 4 ? fuse_arithmetic<u32>(first, n, jump.in_page) : nullptr;
 }
 
 } // namespace glassbox

@@ -28,7 +28,7 @@ template <Word T, bool dx> struct Out {
     }
 };
 template <template <Word, bool> class Body, bool dx> Handler select_port(const Insn& insn, Op&) {
-    return with_width(insn.opcode & 1 ? insn.opsize : 1u, [&]<Word T>() -> Handler { return &handler<Body<T, dx>>; });
+    return with_port_width(insn, [&]<Word T>() -> Handler { return &handler<Body<T, dx>>; });
 }
 
 constexpr Row rows[] = {

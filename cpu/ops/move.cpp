@@ -13,8 +13,8 @@ using enum Arg;
 using attr::lockable;
 
 constexpr OpInfo mov_info{"mov"}, movzx_info{"movzx"}, movsx_info{"movsx"}, lea_info{"lea"}, xchg_info{"xchg"},
-    nop_info{"nop"}, cbw_info{"cbw"}, cwd_info{"cwd"}, bswap_info{"bswap"}, xlat_info{"xlatb"}, wait_info{"wait"},
-    escape_info{"esc"};
+    nop_info{"nop"}, pause_info{"pause"}, movsxd_info{"movsxd"}, cbw_info{"cbw"}, cwd_info{"cwd"}, bswap_info{"bswap"},
+    xlat_info{"xlatb"}, wait_info{"wait"}, escape_info{"esc"};
 
 Handler select_mov(const Insn& insn, Op& op) {
     const Operand& dst = insn.operand[0];
@@ -22,14 +22,14 @@ Handler select_mov(const Insn& insn, Op& op) {
     return with_width(dst.width, [&]<Word T>() -> Handler {
         if (dst.kind == OperandKind::mem) {
             op.reg = src.number;
-            return with_address(insn, [&]<class Ea>() -> Handler {
+            return with_address<T>(insn, [&]<class Ea>() -> Handler {
                 return src.kind == OperandKind::imm ? &handler<MovMem<T, Ea, true>> : &handler<MovMem<T, Ea, false>>;
             });
         }
         op.reg = dst.number;
         if (src.kind == OperandKind::imm) return &handler<MovRegImm<T>>;
         if (src.kind == OperandKind::mem)
-            return with_address(insn, [&]<class Ea>() -> Handler { return &handler<MovRegMem<T, Ea>>; });
+            return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<MovRegMem<T, Ea>>; });
         op.base = src.number;
         return &handler<MovRegReg<T>>;
     });
@@ -57,7 +57,7 @@ template <class From> Handler select_extend(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     return with_wide(insn.operand[0].width, [&]<Word T>() -> Handler {
         if (insn.mem)
-            return with_address(insn, [&]<class Ea>() -> Handler { return &handler<ExtendMem<T, From, Ea>>; });
+            return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<ExtendMem<T, From, Ea>>; });
         op.base = insn.operand[1].number;
         return &handler<ExtendReg<T, From>>;
     });
@@ -65,8 +65,11 @@ template <class From> Handler select_extend(const Insn& insn, Op& op) {
 
 Handler select_lea(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
-    if (insn.addrsize == 4 && insn.opsize == 4 && insn.index == 8 * zero_gpr) return &handler<LeaBase>;
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler { return &handler<Lea<T>>; });
+    if (insn.absolute) return with_wide(insn.opsize, []<Word T>() -> Handler { return &handler<MovRegImm<T>>; });
+    if (insn.addrsize == insn.opsize && insn.opsize >= 4 && insn.index == 8 * zero_gpr)
+        return with_dword(insn.opsize, []<Word T>() -> Handler { return &handler<LeaBase<T>>; });
+    if (insn.code64()) return with_wide(insn.opsize, []<Word T>() -> Handler { return &handler<Lea64<T>>; });
+    return insn.opsize == 2 ? &handler<Lea<u16>> : &handler<Lea<u32>>;
 }
 
 template <Word T> struct XchgReg {
@@ -92,12 +95,12 @@ template <Word T, class Ea> struct XchgMem {
 Handler select_xchg(const Insn& insn, Op& op) {
     return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
         op.reg = insn.operand[1].number;
-        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<XchgMem<T, Ea>>; });
+        if (insn.mem) return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<XchgMem<T, Ea>>; });
         op.base = insn.operand[0].number;
         return &handler<XchgReg<T>>;
     });
 }
-consteval Row xchg(At at, Arg a, Arg b, u16 attributes = 0) {
+consteval Row xchg(At at, Arg a, Arg b, u32 attributes = 0) {
     return {at, {a, b}, &xchg_info, &select_xchg, attributes};
 }
 
@@ -105,6 +108,18 @@ struct Nop {
     static void run(Cpu&, const Op&, Flags&) {}
 };
 Handler select_nop(const Insn&, Op&) { return &handler<Nop>; }
+
+/// With several processors one that spins gives way (see docs/smp.md); a single one goes on.
+struct Pause {
+    static bool run(Cpu& cpu, const Op& op, Flags&) {
+        if (cpu.pause_yields) [[unlikely]] {
+            cpu.leave_requested = true;
+            cpu.request_leave(&op);
+        }
+        return true;
+    }
+};
+Handler select_pause(const Insn&, Op&) { return &handler<Pause>; }
 
 struct Cbw {
     static void run(Cpu& cpu, const Op&, Flags&) { cpu.set_r16(RAX, static_cast<u16>(static_cast<i8>(cpu.gpr[RAX]))); }
@@ -118,8 +133,16 @@ struct Cwd {
 struct Cdq {
     static void run(Cpu& cpu, const Op&, Flags&) { cpu.set_r32(RDX, sign_of(cpu.r32(RAX)) ? 0xFFFF'FFFF : 0); }
 };
-template <class Narrow, class Wide> Handler select_by_opsize(const Insn& insn, Op&) {
-    return insn.opsize == 2 ? &handler<Narrow> : &handler<Wide>;
+struct Cdqe {
+    static void run(Cpu& cpu, const Op&, Flags&) {
+        cpu.gpr[RAX] = static_cast<u64>(static_cast<i64>(static_cast<i32>(cpu.gpr[RAX])));
+    }
+};
+struct Cqo {
+    static void run(Cpu& cpu, const Op&, Flags&) { cpu.gpr[RDX] = sign_of(cpu.gpr[RAX]) ? ~u64{0} : 0; }
+};
+template <class Narrow, class Wide, class Widest> Handler select_by_opsize(const Insn& insn, Op&) {
+    return insn.opsize == 2 ? &handler<Narrow> : insn.opsize == 4 ? &handler<Wide> : &handler<Widest>;
 }
 
 /// With a 16-bit operand the result is undefined (SDM 2, BSWAP); processors give zero.
@@ -131,9 +154,14 @@ struct Bswap32 {
         cpu.set_reg<u32>(op.reg, __builtin_bswap32(cpu.reg<u32>(op.reg)));
     }
 };
+struct Bswap64 {
+    static void run(Cpu& cpu, const Op& op, Flags&) {
+        cpu.set_reg<u64>(op.reg, __builtin_bswap64(cpu.reg<u64>(op.reg)));
+    }
+};
 Handler select_bswap(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
-    return insn.opsize == 2 ? &handler<Bswap16> : &handler<Bswap32>;
+    return insn.opsize == 2 ? &handler<Bswap16> : insn.opsize == 4 ? &handler<Bswap32> : &handler<Bswap64>;
 }
 template <u32 n> consteval Row bswap() {
     return {at(0x0FC8 + n), {Zv}, &bswap_info, &select_bswap, 0, Feature::bios486};
@@ -141,10 +169,10 @@ template <u32 n> consteval Row bswap() {
 
 struct Xlat {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
-        const u32 offset = (cpu.r32(RBX) + static_cast<u8>(cpu.gpr[RAX])) & (~u32{0} >> op.extra);
+        const u64 offset = (cpu.gpr[RBX] + static_cast<u8>(cpu.gpr[RAX])) & address_mask(cpu, op);
         u64 linear = 0;
         u8 value;
-        if (!segment_read(cpu, op.seg, offset, 1, linear) || !load<u8>(cpu, op, linear, value)) return false;
+        if (!any_read(cpu, op.seg, offset, 1, linear) || !load<u8>(cpu, op, linear, value)) return false;
         cpu.set_reg<u8>(8 * RAX, value);
         return true;
     }
@@ -192,11 +220,11 @@ template <class Cond, Word T> struct CmovReg {
         cpu.set_reg<T>(op.reg, value);
     }
 };
-template <class Cond, Word T> struct CmovMem { // the load happens, and may fault, whatever the condition
+template <class Cond, Word T, class Ea> struct CmovMem { // the load happens, and may fault, whatever the condition
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear = 0;
         T value;
-        if (!EaSeg::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
+        if (!Ea::read(cpu, op, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
         if (!Cond::test(f)) value = cpu.reg<T>(op.reg);
         cpu.set_reg<T>(op.reg, value);
         return true;
@@ -205,7 +233,8 @@ template <class Cond, Word T> struct CmovMem { // the load happens, and may faul
 template <class Cond> Handler select_cmov(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        if (insn.mem) return &handler<CmovMem<Cond, T>>;
+        if (insn.mem)
+            return with_any_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<CmovMem<Cond, T, Ea>>; });
         op.base = insn.operand[1].number;
         return &handler<CmovReg<Cond, T>>;
     });
@@ -213,15 +242,16 @@ template <class Cond> Handler select_cmov(const Insn& insn, Op& op) {
 template <class Cond> struct SetReg {
     static void run(Cpu& cpu, const Op& op, Flags& f) { cpu.set_reg<u8>(op.reg, Cond::test(f)); }
 };
-template <class Cond> struct SetMem {
+template <class Cond, class Ea> struct SetMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
         u64 linear = 0;
-        return EaSeg::write(cpu, op, 1, linear) && store<u8>(cpu, op, linear, Cond::test(f));
+        return Ea::write(cpu, op, 1, linear) && store<u8>(cpu, op, linear, Cond::test(f));
     }
 };
 template <class Cond> Handler select_set(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
-    return insn.mem ? &handler<SetMem<Cond>> : &handler<SetReg<Cond>>;
+    if (!insn.mem) return &handler<SetReg<Cond>>;
+    return with_any_address(insn, []<class Ea>() -> Handler { return &handler<SetMem<Cond, Ea>>; });
 }
 template <u32 n> struct CmovInfo {
     static constexpr OpInfo info{cmov_names[n], 0, 0, Condition<n>::reads};
@@ -293,7 +323,10 @@ constexpr Row rows[] = {
     {at(0x8D).mem(), {Gv, M}, &lea_info, &select_lea},
     xchg(at(0x86), Eb, Gb, lockable),
     xchg(at(0x87), Ev, Gv, lockable),
-    {at(0x90), {}, &nop_info, &select_nop}, // PAUSE with F3
+    {at(0x90).pF3(), {}, &pause_info, &select_pause, attr::may_fault},
+    xchg(at(0x90), Zv, eAX, attr::rex_b | attr::only_64),
+    {at(0x90), {}, &nop_info, &select_nop},
+    {at(0x63), {Gv, Ed}, &movsxd_info, &select_extend<i32>, attr::only_64, Feature::long_mode},
     xchg(at(0x91), Zv, eAX),
     xchg(at(0x92), Zv, eAX),
     xchg(at(0x93), Zv, eAX),
@@ -301,8 +334,8 @@ constexpr Row rows[] = {
     xchg(at(0x95), Zv, eAX),
     xchg(at(0x96), Zv, eAX),
     xchg(at(0x97), Zv, eAX),
-    {at(0x98), {}, &cbw_info, &select_by_opsize<Cbw, Cwde>},
-    {at(0x99), {}, &cwd_info, &select_by_opsize<Cwd, Cdq>},
+    {at(0x98), {}, &cbw_info, &select_by_opsize<Cbw, Cwde, Cdqe>},
+    {at(0x99), {}, &cwd_info, &select_by_opsize<Cwd, Cdq, Cqo>},
     {at(0xD7), {}, &xlat_info, &select_xlat, attr::may_fault},
     bswap<0>(),
     bswap<1>(),

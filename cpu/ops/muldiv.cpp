@@ -9,7 +9,7 @@ using namespace muldiv;
 using enum Arg;
 
 template <Word T> T imul_truncated(Flags& f, T a, T b) {
-    const i64 product = i64{static_cast<Signed<T>>(a)} * static_cast<Signed<T>>(b);
+    const SignedDouble<T> product = static_cast<SignedDouble<T>>(static_cast<Signed<T>>(a)) * static_cast<Signed<T>>(b);
     const T low = static_cast<T>(product);
     mul_flags<T>(f, low, product != static_cast<Signed<T>>(low));
     return low;
@@ -25,14 +25,16 @@ template <Word T, class Ea> struct Imul3 {
             a = cpu.reg<T>(op.base);
         else if (!source<T, Ea>(cpu, op, a))
             return false;
-        cpu.set_reg<T>(op.reg, imul_truncated<T>(f, a, static_cast<T>(op.imm)));
+        u64 b = op.imm;
+        if constexpr (!std::is_void_v<Ea>) b = Ea::immediate(op);
+        cpu.set_reg<T>(op.reg, imul_truncated<T>(f, a, static_cast<T>(b)));
         return true;
     }
 };
 Handler select_imul3(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        if (insn.mem) return with_address(insn, [&]<class Ea>() -> Handler { return &handler<Imul3<T, Ea>>; });
+        if (insn.mem) return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<Imul3<T, Ea>>; });
         op.base = insn.operand[1].number;
         return &handler<Imul3<T, void>>;
     });

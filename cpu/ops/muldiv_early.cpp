@@ -56,6 +56,13 @@ template <Word T, class Ea, bool is_signed> struct NegatedMul {
 };
 template <Word T, class Ea> using NegatedUnsigned = NegatedMul<T, Ea, false>;
 template <Word T, class Ea> using NegatedSigned = NegatedMul<T, Ea, true>;
+template <template <Word, class> class Body> Handler select_early(const Insn& insn, Op& op) {
+    return with_early_width(insn.operand[0].width, [&]<Word T>() -> Handler {
+        if (insn.mem) return &handler<Body<T, EaSeg>>;
+        op.reg = insn.operand[0].number;
+        return &handler<Body<T, void>>;
+    });
+}
 
 /// Operand of a cold function: `reg` is a byte offset here.
 template <Word T, bool memory> bool divisor(Cpu& cpu, const Op& op, T& b) {
@@ -111,7 +118,7 @@ Handler select_idiv_8086(const Insn& insn, Op& op) {
 
 template <template <Word, class> class Plain, template <Word, class> class Negated>
 Handler select_mul_8086(const Insn& insn, Op& op) {
-    return insn.rep ? select_one<Negated>(insn, op) : select_one<Plain>(insn, op);
+    return insn.rep ? select_early<Negated>(insn, op) : select_early<Plain>(insn, op);
 }
 constexpr Row mul_row_8086(At at, Arg a, const OpInfo& info, Select select) {
     return {at, {a}, &info, select, 0, Feature::only_8086};
@@ -120,7 +127,7 @@ constexpr Row div_row_8086(At at, Arg a, const OpInfo& info, Select select) {
     return {at, {a}, &info, select, attr::may_fault | attr::ends_block | attr::flags_conditional, Feature::only_8086};
 }
 
-constexpr u16 leaves_flags = attr::may_fault | attr::flags_conditional;
+constexpr u32 leaves_flags = attr::may_fault | attr::flags_conditional;
 constexpr Row rows[] = {
     {at(0xF6).digit(7), {Eb}, &idiv_info, &select_idiv8, leaves_flags, Feature::only_286},
     {at(0xF6).digit(7), {Eb}, &idiv_info, &select_idiv8, leaves_flags, Feature::only_386},

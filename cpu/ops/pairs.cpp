@@ -14,11 +14,11 @@ namespace glassbox {
 namespace {
 
 /// What a profile of a Linux boot and its programs showed most of.
-using Bodies = std::tuple<MovRegMem<u32, EaBase>, MovRegMem<u32, EaFull>, MovMem<u32, EaBase, false>, MovRegReg<u32>,
-                          MovRegImm<u32>, LeaBase, Lea<u32>, PushReg<u32, FlatStack>, PopReg<u32, FlatStack>,
-                          BinaryRegReg<Add, u32>, BinaryRegReg<FlagsDead<Add>, u32>, BinaryRegImm<Add, u32>,
-                          BinaryRegImm<FlagsDead<Add>, u32>, BinaryRegReg<Xor, u32>, BinaryRegReg<FlagsDead<Xor>, u32>,
-                          BinaryRegReg<Sub, u32>, BinaryRegImm<FlagsDead<And>, u32>>;
+using Bodies = std::tuple<MovRegMem<u32, EaBase<u32>>, MovRegMem<u32, EaFull<u32>>, MovMem<u32, EaBase<u32>, false>,
+                          MovRegReg<u32>, MovRegImm<u32>, LeaBase<u32>, Lea<u32>, PushReg<u32, FlatStack>,
+                          PopReg<u32, FlatStack>, BinaryRegReg<Add, u32>, BinaryRegReg<FlagsDead<Add>, u32>,
+                          BinaryRegImm<Add, u32>, BinaryRegImm<FlagsDead<Add>, u32>, BinaryRegReg<Xor, u32>,
+                          BinaryRegReg<FlagsDead<Xor>, u32>, BinaryRegReg<Sub, u32>, BinaryRegImm<FlagsDead<And>, u32>>;
 constexpr std::size_t body_count = std::tuple_size_v<Bodies>;
 
 template <class A, class B> GLASSBOX_HANDLER void pair(Cpu& cpu, const Op* op, u64 result, u64 carries) {

@@ -6,6 +6,12 @@
 
 namespace glassbox {
 
+/// Calls `pick.template operator()<T>()`: ports are at most 32 bits wide, whatever REX.W says.
+template <class F> Handler with_port_width(const Insn& insn, F&& pick) {
+    if (!(insn.opcode & 1)) return pick.template operator()<u8>();
+    return insn.opsize == 2 ? pick.template operator()<u16>() : pick.template operator()<u32>();
+}
+
 inline bool check_port(Cpu& cpu, u16 port, unsigned width) { return check_io(cpu, port, width); }
 
 inline void note_port_breakpoint(Cpu& cpu, u16 port, unsigned width) {

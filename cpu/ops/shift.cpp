@@ -35,7 +35,8 @@ struct Ror {
         return r;
     }
 };
-/// Through carry: a rotation of width + 1 bits.
+/// Through carry: a rotation of width + 1 bits. `wide` has the carry above the operand.
+template <Word T> using WithCarry = std::conditional_t<sizeof(T) == 8, unsigned __int128, u64>;
 struct Rcl {
     static constexpr OpInfo info{"rcl", eflags::CF | eflags::OF, 0, eflags::CF};
     static constexpr bool rotates = true;
@@ -44,10 +45,10 @@ struct Rcl {
         T r = a;
         bool c = f.cf();
         if (n) {
-            u64 wide = (u64{c} << bits_of<T>) | a;
+            WithCarry<T> wide = (WithCarry<T>{c} << bits_of<T>) | a;
             wide = (wide << n) | (wide >> (bits_of<T> + 1 - n));
             r = static_cast<T>(wide);
-            c = ((wide >> bits_of<T>)&1) != 0;
+            c = static_cast<u64>(wide >> bits_of<T> & 1) != 0;
         }
         f.set_cf_of_af(c, msb(r) != c, f.af());
         return r;
@@ -61,10 +62,10 @@ struct Rcr {
         T r = a;
         bool c = f.cf();
         if (n) {
-            u64 wide = (u64{c} << bits_of<T>) | a;
+            WithCarry<T> wide = (WithCarry<T>{c} << bits_of<T>) | a;
             wide = (wide >> n) | (wide << (bits_of<T> + 1 - n));
             r = static_cast<T>(wide);
-            c = ((wide >> bits_of<T>)&1) != 0;
+            c = static_cast<u64>(wide >> bits_of<T> & 1) != 0;
         }
         f.set_cf_of_af(c, msb(r) != next_msb(r), f.af());
         return r;
@@ -74,9 +75,9 @@ struct Shl {
     static constexpr OpInfo info{"shl", OSZAPC & ~eflags::AF, eflags::AF};
     static constexpr bool rotates = false;
     template <Word T> static T apply(Flags& f, T a, u32 count) {
-        const u64 wide = u64{a} << count;
-        const T r = static_cast<T>(wide);
-        const bool c = ((wide >> bits_of<T>)&1) != 0;
+        const T before = static_cast<T>(u64{a} << (count - 1));
+        const T r = static_cast<T>(before << 1);
+        const bool c = msb(before);
         f.set_result<T>(r);
         f.set_cf_of_af(c, msb(r) != c, false);
         return r;
@@ -105,7 +106,8 @@ struct Sar {
     }
 };
 
-// The immediate or CL is taken modulo 32 when the handler is picked, or when it runs.
+// The immediate or CL is taken modulo 32, or 64 with 64-bit operands, when the handler is picked, or when it runs.
+template <Word T> inline constexpr u32 count_mask = sizeof(T) == 8 ? 63 : 31;
 template <class S, Word T> struct ShiftRegImm {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
         cpu.set_reg<T>(op.reg, S::template apply<T>(f, cpu.reg<T>(op.reg), static_cast<u32>(op.imm)));
@@ -113,7 +115,7 @@ template <class S, Word T> struct ShiftRegImm {
 };
 template <class S, Word T> struct ShiftRegCl {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
-        const u32 count = cpu.r32(RCX) & 31;
+        const u32 count = cpu.r32(RCX) & count_mask<T>;
         if (count)
             cpu.set_reg<T>(op.reg, S::template apply<T>(f, cpu.reg<T>(op.reg), count));
         else
@@ -122,7 +124,7 @@ template <class S, Word T> struct ShiftRegCl {
 };
 template <class S, Word T, class Ea, bool cl> struct ShiftMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
+        const u32 count = cl ? cpu.r32(RCX) & count_mask<T> : static_cast<u32>(Ea::immediate(op)) & count_mask<T>;
         u64 linear = 0;
         if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return modify<T>(cpu, op, linear, [&](T a) { return count ? S::template apply<T>(f, a, count) : a; });
@@ -141,17 +143,17 @@ template <class S> struct Unseen {
 };
 template <class S> Handler select_shift(const Insn& insn, Op& op) {
     const bool cl = insn.operand[1].kind != OperandKind::imm;
-    op.imm &= 31;
     return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
         if (insn.mem) {
-            return with_address(insn, [&]<class Ea>() -> Handler {
+            return with_address<T>(insn, [&]<class Ea>() -> Handler {
                 return cl ? &handler<ShiftMem<S, T, Ea, true>> : &handler<ShiftMem<S, T, Ea, false>>;
             });
         }
+        op.imm &= count_mask<T>;
         op.reg = insn.operand[0].number;
         if (cl) return &handler<ShiftRegCl<S, T>>;
         if (op.imm == 0) return &handler<ShiftNothing>;
-        if constexpr (sizeof(T) == 4) {
+        if constexpr (sizeof(T) >= 4) {
             if (insn.flags_dead) return &handler<ShiftRegImm<Unseen<S>, T>>;
         }
         return &handler<ShiftRegImm<S, T>>;
@@ -180,7 +182,7 @@ template <class S, Word T, class Ea> struct ShiftByCl8086 {
 template <class S> Handler select_shift_8086(const Insn& insn, Op& op) {
     if (insn.operand[1].kind == OperandKind::imm) return select_shift<S>(insn, op);
     op.reg = insn.operand[0].number;
-    return with_width(insn.operand[0].width, [&]<Word T>() -> Handler {
+    return with_early_width(insn.operand[0].width, [&]<Word T>() -> Handler {
         return insn.mem ? &handler<ShiftByCl8086<S, T, EaSeg>> : &handler<ShiftByCl8086<S, T, void>>;
     });
 }
@@ -195,9 +197,9 @@ struct Setmo {
     }
 };
 
-template <class S, u32 n> consteval std::array<Row, 6> group(u16 more = 0) {
+template <class S, u32 n> consteval std::array<Row, 6> group(u32 more = 0) {
     // With an immediate of zero or with CL the flags may stay as they are.
-    const u16 maybe = attr::flags_conditional | more;
+    const u32 maybe = attr::flags_conditional | more;
     return {Row{at(0xC0).digit(n), {Eb, Ib}, &S::info, &select_shift<S>, maybe, Feature::i186},
             Row{at(0xC1).digit(n), {Ev, Ib}, &S::info, &select_shift<S>, maybe, Feature::i186},
             Row{at(0xD0).digit(n), {Eb, one}, &S::info, &select_shift<S>, more},
@@ -211,7 +213,7 @@ template <class S, u32 n> consteval std::array<Row, 2> by_cl_8086() {
         Row{at(0xD2).digit(n), {Eb, CL}, &S::info, &select_shift_8086<S>, attr::flags_conditional, Feature::only_8086},
         Row{at(0xD3).digit(n), {Ev, CL}, &S::info, &select_shift_8086<S>, attr::flags_conditional, Feature::only_8086}};
 }
-constexpr u16 setmo_attributes = attr::flags_conditional | attr::undocumented;
+constexpr u32 setmo_attributes = attr::flags_conditional | attr::undocumented;
 constexpr Row setmos[] = {
     {at(0xD0).digit(6), {Eb, one}, &Setmo::info, &select_shift_8086<Setmo>, setmo_attributes, Feature::only_8086},
     {at(0xD1).digit(6), {Ev, one}, &Setmo::info, &select_shift_8086<Setmo>, setmo_attributes, Feature::only_8086},
@@ -229,9 +231,8 @@ template <bool on_386> struct DoubleLeft {
             r = static_cast<T>((wide << count) >> 32);
             c = ((wide >> (48 - count)) & 1) != 0;
         } else {
-            const u64 wide = (u64{a} << 32) | b;
-            r = static_cast<T>((wide << count) >> 32);
-            c = ((wide >> (64 - count)) & 1) != 0;
+            r = static_cast<T>((a << count) | (b >> (bits_of<T> - count)));
+            c = ((a >> (bits_of<T> - count)) & 1) != 0;
         }
         f.set_result<T>(r);
         f.set_cf_of_af(c, msb(r) != msb(a), false);
@@ -248,9 +249,8 @@ template <bool on_386> struct DoubleRight {
             r = static_cast<T>(wide >> count);
             c = ((wide >> (count - 1)) & 1) != 0;
         } else {
-            const u64 wide = (u64{b} << 32) | a;
-            r = static_cast<T>(wide >> count);
-            c = ((wide >> (count - 1)) & 1) != 0;
+            r = static_cast<T>((a >> count) | (b << (bits_of<T> - count)));
+            c = ((a >> (count - 1)) & 1) != 0;
         }
         f.set_result<T>(r);
         f.set_cf_of_af(c, msb(r) != next_msb(r), false); // the sign changed in the last step
@@ -263,25 +263,25 @@ using Shld386 = DoubleLeft<true>;
 using Shrd386 = DoubleRight<true>;
 template <class S, Word T, bool cl> struct DoubleReg {
     static void run(Cpu& cpu, const Op& op, Flags& f) {
-        const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
+        const u32 count = (cl ? cpu.r32(RCX) : static_cast<u32>(op.imm)) & count_mask<T>;
         const T a = cpu.reg<T>(op.base);
         cpu.set_reg<T>(op.base, count ? S::template apply<T>(f, a, cpu.reg<T>(op.reg), count) : a);
     }
 };
-template <class S, Word T, bool cl> struct DoubleMem {
+template <class S, Word T, bool cl, class Ea> struct DoubleMem {
     static bool run(Cpu& cpu, const auto& op, Flags& f) {
-        const u32 count = cl ? cpu.r32(RCX) & 31 : static_cast<u32>(op.imm);
+        const u32 count = (cl ? cpu.r32(RCX) : static_cast<u32>(Ea::immediate(op))) & count_mask<T>;
         u64 linear = 0;
-        if (!EaSeg::write(cpu, op, sizeof(T), linear)) return false;
+        if (!Ea::write(cpu, op, sizeof(T), linear)) return false;
         return modify<T>(cpu, op, linear,
                          [&](T a) { return count ? S::template apply<T>(f, a, cpu.reg<T>(op.reg), count) : a; });
     }
 };
 template <class S, bool cl> Handler select_double(const Insn& insn, Op& op) {
-    op.imm &= 31;
     op.reg = insn.operand[1].number;
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        if (insn.mem) return &handler<DoubleMem<S, T, cl>>;
+        if (insn.mem)
+            return with_any_address<T>(insn, []<class Ea>() -> Handler { return &handler<DoubleMem<S, T, cl, Ea>>; });
         op.base = insn.operand[0].number;
         return &handler<DoubleReg<S, T, cl>>;
     });

@@ -25,44 +25,41 @@ template <Word T, class Stack, class Ea> struct PushMem {
     }
 };
 /// The address is computed with SP already moved (SDM 2, POP).
-template <Word T, class Stack> struct PopMem {
+template <Word T, class Stack, class Ea> struct PopMem {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
         T value;
         if (!top<T, Stack>(cpu, op, value)) return false;
         const u64 before = cpu.gpr[RSP];
         drop<T, Stack>(cpu);
         u64 linear = 0;
-        if (EaSeg::write(cpu, op, sizeof(T), linear) && store<T>(cpu, op, linear, value)) return true;
+        if (Ea::write(cpu, op, sizeof(T), linear) && store<T>(cpu, op, linear, value)) return true;
         cpu.gpr[RSP] = before;
         return false;
     }
 };
 
 Handler select_push(const Insn& insn, Op& op) {
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_stack(insn, [&]<class Stack>() -> Handler {
-            switch (insn.operand[0].kind) {
-            case OperandKind::imm: return &handler<PushImm<T, Stack>>;
-            case OperandKind::mem:
-                return with_address(insn, [&]<class Ea>() -> Handler { return &handler<PushMem<T, Stack, Ea>>; });
-            default: op.reg = insn.operand[0].number; return &handler<PushReg<T, Stack>>;
-            }
-        });
+    return with_stack(insn, [&]<Word T, class Stack>() -> Handler {
+        switch (insn.operand[0].kind) {
+        case OperandKind::imm: return &handler<PushImm<T, Stack>>;
+        case OperandKind::mem:
+            return with_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<PushMem<T, Stack, Ea>>; });
+        default: op.reg = insn.operand[0].number; return &handler<PushReg<T, Stack>>;
+        }
     });
 }
 Handler select_pop(const Insn& insn, Op& op) {
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_stack(insn, [&]<class Stack>() -> Handler {
-            if (insn.mem) return &handler<PopMem<T, Stack>>;
-            op.reg = insn.operand[0].number;
-            return &handler<PopReg<T, Stack>>;
-        });
+    return with_stack(insn, [&]<Word T, class Stack>() -> Handler {
+        if (insn.mem)
+            return with_any_address<T>(insn, [&]<class Ea>() -> Handler { return &handler<PopMem<T, Stack, Ea>>; });
+        op.reg = insn.operand[0].number;
+        return &handler<PopReg<T, Stack>>;
     });
 }
 consteval Row push_row(At at, Arg a, Feature f = Feature::i8086) {
-    return {at, {a}, &push_info, &select_push, attr::may_fault, f};
+    return {at, {a}, &push_info, &select_push, attr::may_fault | attr::default64, f};
 }
-consteval Row pop_row(At at, Arg a) { return {at, {a}, &pop_info, &select_pop, attr::may_fault}; }
+consteval Row pop_row(At at, Arg a) { return {at, {a}, &pop_info, &select_pop, attr::may_fault | attr::default64}; }
 
 /// The 8086 pushes the SP that the push has made (SDM 3B 22.17.1).
 struct PushSp8086 {
@@ -75,8 +72,8 @@ Handler select_push_8086(const Insn& insn, Op& op) {
     if (source.kind == OperandKind::reg && source.number == 8 * RSP) return &handler<PushSp8086>;
     return select_push(insn, op);
 }
-consteval Row push_row_8086(At at, Arg a, u16 attributes = 0) {
-    return {at, {a}, &push_info, &select_push_8086, static_cast<u16>(attr::may_fault | attributes), Feature::only_8086};
+consteval Row push_row_8086(At at, Arg a, u32 attributes = 0) {
+    return {at, {a}, &push_info, &select_push_8086, attr::may_fault | attributes, Feature::only_8086};
 }
 
 template <Word T> bool pusha(Cpu& cpu, const Op& op) {
@@ -86,7 +83,8 @@ template <Word T> bool pusha(Cpu& cpu, const Op& op) {
     u64 linear[8];
     for (unsigned i = 0; i < 8; ++i) { // everything is checked before anything is written
         const u32 sp = AnyStack::moved(cpu, old, static_cast<u32>(0 - (i + 1) * sizeof(T)));
-        if (!AnyStack::write(cpu, sp, sizeof(T), linear[i]) || !probe_write(cpu, linear[i], sizeof(T))) return false;
+        if (!AnyStack::write(cpu, op, sp, sizeof(T), linear[i]) || !probe_write(cpu, linear[i], sizeof(T)))
+            return false;
     }
     for (unsigned i = 0; i < 8; ++i) {
         if (!store<T>(cpu, op, linear[i], cpu.reg<T>(8u * order[i]))) return false;
@@ -101,7 +99,7 @@ template <Word T> bool popa(Cpu& cpu, const Op& op) {
     for (unsigned i = 0; i < 8; ++i) {
         u64 linear = 0;
         const u32 sp = AnyStack::moved(cpu, old, static_cast<u32>(i * sizeof(T)));
-        if (!AnyStack::read(cpu, sp, sizeof(T), linear) || !load<T>(cpu, op, linear, value[i])) return false;
+        if (!AnyStack::read(cpu, op, sp, sizeof(T), linear) || !load<T>(cpu, op, linear, value[i])) return false;
     }
     for (unsigned i = 0; i < 8; ++i) {
         if (order[i] != zero_gpr) cpu.set_reg<T>(8u * order[i], value[i]);
@@ -111,34 +109,40 @@ template <Word T> bool popa(Cpu& cpu, const Op& op) {
 }
 
 /// SDM 2, ENTER: the frame pointer is pushed, then level - 1 pointers of the enclosing frames, then the new one.
-template <Word T> bool enter(Cpu& cpu, const Op& op) {
+template <Word T, class Stack> bool enter(Cpu& cpu, const Op& op) {
+    using Pointer = decltype(Stack::pointer(cpu));
+    constexpr Pointer size = sizeof(T);
     const unsigned level = op.imm2 & 31;
-    const u32 old = AnyStack::pointer(cpu);
-    const u32 mask = AnyStack::mask(cpu);
-    const u32 frame = AnyStack::moved(cpu, old, static_cast<u32>(0 - sizeof(T)));
-    const u32 frame_pointer = (cpu.r32(RSP) & ~mask) | frame; // all of ESP, on a 16-bit stack too
+    const Pointer old = Stack::pointer(cpu);
+    const Pointer frame = Stack::moved(cpu, old, Pointer{0} - size);
+    // All of ESP, on a 16-bit stack too.
+    const Pointer mask = Stack::moved(cpu, 0, ~Pointer{0});
+    const Pointer frame_pointer = (static_cast<Pointer>(cpu.gpr[RSP]) & ~mask) | frame;
     const unsigned count = level + 1;
     u64 from[32], to[33];
-    u32 sp = old;
+    Pointer sp = old;
     for (unsigned i = 0; i < count; ++i) { // faults come in the order of the accesses
-        const u32 at = (cpu.r32(RBP) - static_cast<u32>(i * sizeof(T))) & mask;
-        if (i > 0 && i < level &&
-            (!AnyStack::read(cpu, at, sizeof(T), from[i]) || !probe_read(cpu, from[i], sizeof(T))))
+        const Pointer at = Stack::moved(cpu, static_cast<Pointer>(cpu.gpr[RBP]), Pointer{0} - i * size);
+        if (i > 0 && i < level && (!Stack::read(cpu, op, at, size, from[i]) || !probe_read(cpu, from[i], size)))
             return false;
-        sp = AnyStack::moved(cpu, sp, static_cast<u32>(0 - sizeof(T)));
-        if (!AnyStack::write(cpu, sp, sizeof(T), to[i]) || !probe_write(cpu, to[i], sizeof(T))) return false;
+        sp = Stack::moved(cpu, sp, Pointer{0} - size);
+        if (!Stack::write(cpu, op, sp, size, to[i]) || !probe_write(cpu, to[i], size)) return false;
     }
-    const u32 final_sp = AnyStack::moved(cpu, sp, 0u - static_cast<u32>(op.imm));
+    const Pointer final_sp = Stack::moved(cpu, sp, Pointer{0} - static_cast<Pointer>(op.imm));
     u64 last = 0; // the new top must be writable too
-    if (!AnyStack::write(cpu, final_sp, sizeof(T), last) || !probe_write(cpu, last, sizeof(T))) return false;
+    if (!Stack::write(cpu, op, final_sp, size, last) || !probe_write(cpu, last, size)) return false;
     for (unsigned i = 0; i < count; ++i) { // one after the other: the frames may overlap
         T value = i == 0 ? cpu.reg<T>(8 * RBP) : static_cast<T>(frame_pointer);
         if (i > 0 && i < level && !load<T>(cpu, op, from[i], value)) return false;
         if (!store<T>(cpu, op, to[i], value)) return false;
     }
     cpu.set_reg<T>(8 * RBP, static_cast<T>(frame_pointer));
-    AnyStack::set(cpu, final_sp);
+    Stack::set(cpu, final_sp);
     return true;
+}
+Handler select_enter(const Insn& insn, Op&) {
+    if (insn.code64()) return insn.opsize == 2 ? &cold<enter<u16, Stack64>> : &cold<enter<u64, Stack64>>;
+    return insn.opsize == 2 ? &cold<enter<u16, AnyStack>> : &cold<enter<u32, AnyStack>>;
 }
 
 // The 80286 and the 386 write and read as they go: what came before a fault stays in memory, (E)SP and (E)BP do not
@@ -146,11 +150,11 @@ template <Word T> bool enter(Cpu& cpu, const Op& op) {
 // one.
 template <Word T> bool store_at(Cpu& cpu, const Op& op, u32 sp, T value) {
     u64 linear = 0;
-    return AnyStack::write(cpu, sp, sizeof(T), linear) && store<T>(cpu, op, linear, value);
+    return AnyStack::write(cpu, op, sp, sizeof(T), linear) && store<T>(cpu, op, linear, value);
 }
 template <Word T> bool load_at(Cpu& cpu, const Op& op, u32 sp, T& value) {
     u64 linear = 0;
-    return AnyStack::read(cpu, sp, sizeof(T), linear) && load<T>(cpu, op, linear, value);
+    return AnyStack::read(cpu, op, sp, sizeof(T), linear) && load<T>(cpu, op, linear, value);
 }
 template <Word T, bool upwards> bool pusha_in_turn(Cpu& cpu, const Op& op) {
     constexpr Gpr order[8] = {RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI};
@@ -213,19 +217,17 @@ Handler select_pop_286(const Insn& insn, Op& op) { return insn.mem ? &handler<Po
 
 template <Word T, class Stack> struct LeaveFrame {
     static bool run(Cpu& cpu, const auto& op, Flags&) {
-        const u32 frame = Stack::moved(cpu, cpu.r32(RBP), 0);
+        const auto frame = Stack::moved(cpu, static_cast<decltype(Stack::pointer(cpu))>(cpu.gpr[RBP]), 0);
         u64 linear = 0;
         T value;
-        if (!Stack::read(cpu, frame, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
+        if (!Stack::read(cpu, op, frame, sizeof(T), linear) || !load<T>(cpu, op, linear, value)) return false;
         Stack::set(cpu, Stack::moved(cpu, frame, sizeof(T)));
         cpu.set_reg<T>(8 * RBP, value);
         return true;
     }
 };
 Handler select_leave(const Insn& insn, Op&) {
-    return with_wide(insn.opsize, [&]<Word T>() -> Handler {
-        return with_stack(insn, [&]<class Stack>() -> Handler { return &handler<LeaveFrame<T, Stack>>; });
-    });
+    return with_stack(insn, []<Word T, class Stack>() -> Handler { return &handler<LeaveFrame<T, Stack>>; });
 }
 
 constexpr Row rows[] = {
@@ -261,10 +263,10 @@ constexpr Row rows[] = {
     cold_row<pusha_in_turn<u16, true>, pusha_in_turn<u32, true>>(pusha_info, at(0x60), {}, 0, Feature::only_386),
     cold_row<popa_386<u16>, popa_386<u32>>(popa_info, at(0x61), {}, 0, Feature::only_386),
     cold_row<enter_in_turn<u16>, enter_in_turn<u32>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::only_386),
-    cold_row<pusha<u16>, pusha<u32>>(pusha_info, at(0x60), {}, 0, Feature::i186),
-    cold_row<popa<u16>, popa<u32>>(popa_info, at(0x61), {}, 0, Feature::i186),
-    cold_row<enter<u16>, enter<u32>>(enter_info, at(0xC8), {Iw, Ib}, 0, Feature::i186),
-    {at(0xC9), {}, &leave_info, &select_leave, attr::may_fault, Feature::i186},
+    cold_row<pusha<u16>, pusha<u32>>(pusha_info, at(0x60), {}, attr::not_in_64, Feature::i186),
+    cold_row<popa<u16>, popa<u32>>(popa_info, at(0x61), {}, attr::not_in_64, Feature::i186),
+    {at(0xC8), {Iw, Ib}, &enter_info, &select_enter, attr::may_fault | attr::default64, Feature::i186},
+    {at(0xC9), {}, &leave_info, &select_leave, attr::may_fault | attr::default64, Feature::i186},
 };
 
 } // namespace

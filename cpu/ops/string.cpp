@@ -16,38 +16,36 @@ using enum Arg;
 enum class String : u8 { movs, stos, lods, cmps, scas, ins, outs };
 
 /// Index and count registers in the address size.
-u32 address_mask(const Op& op) { return ~u32{0} >> op.extra; }
-u32 index_register(const Cpu& cpu, const Op& op, Gpr n) { return cpu.r32(n) & address_mask(op); }
-void set_index(Cpu& cpu, const Op& op, Gpr n, u32 value) {
-    if (op.extra)
+u64 index_register(const Cpu& cpu, const Op& op, Gpr n) { return cpu.gpr[n] & address_mask(cpu, op); }
+void set_index(Cpu& cpu, const Op& op, Gpr n, u64 value) {
+    if (op.extra == 16)
         cpu.set_r16(n, static_cast<u16>(value));
     else
-        cpu.set_r32(n, value);
+        cpu.gpr[n] = value & address_mask(cpu, op);
 }
-void advance(Cpu& cpu, const Op& op, Gpr n, u32 bytes) {
-    const u32 old = cpu.r32(n);
+void advance(Cpu& cpu, const Op& op, Gpr n, u64 bytes) {
+    const u64 old = cpu.gpr[n];
     set_index(cpu, op, n, (cpu.eflags & eflags::DF) ? old - bytes : old + bytes);
 }
 
 template <Word T> bool load_source(Cpu& cpu, const Op& op, T& value) {
     u64 linear = 0;
-    return segment_read(cpu, op.seg, index_register(cpu, op, RSI), sizeof(T), linear) &&
-           load<T>(cpu, op, linear, value);
+    return any_read(cpu, op.seg, index_register(cpu, op, RSI), sizeof(T), linear) && load<T>(cpu, op, linear, value);
 }
 template <Word T> bool load_destination(Cpu& cpu, const Op& op, T& value) {
     u64 linear = 0;
-    return segment_read(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
+    return any_read(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
            load<T>(cpu, op, linear, value);
 }
 template <Word T> bool store_destination(Cpu& cpu, const Op& op, T value) {
     u64 linear = 0;
-    return segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
+    return any_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), sizeof(T), linear) &&
            store<T>(cpu, op, linear, value);
 }
 
 /// One iteration, index registers included.
 template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
-    constexpr u32 size = sizeof(T);
+    constexpr unsigned size = sizeof(T);
     T a, b;
     if constexpr (kind == String::movs) {
         if (!load_source<T>(cpu, op, a) || !store_destination<T>(cpu, op, a)) return false;
@@ -67,7 +65,7 @@ template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
         // The port is read only when its value can be stored: reading has side effects.
         u64 linear = 0;
         if (!check_port(cpu, cpu.r16(RDX), size) ||
-            !segment_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), size, linear) ||
+            !any_write(cpu, SegmentName::ES, index_register(cpu, op, RDI), size, linear) ||
             !probe_write(cpu, linear, size))
             return false;
         if (!store<T>(cpu, op, linear, static_cast<T>(port_read(cpu, op, cpu.r16(RDX), size)))) return false;
@@ -84,22 +82,34 @@ template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
 }
 
 /// How many elements upwards from `offset` stay within the segment, the page and the address size.
-template <Word T> u32 run_length(u32 offset, u64 linear, u64 segment_high, u32 mask, u32 wanted) {
+template <Word T> u32 run_length(u64 offset, u64 linear, u64 segment_high, u64 mask, u32 wanted) {
     const u64 page_room = (page_size - (linear & page_mask)) / sizeof(T);
-    const u64 high = std::min<u64>(segment_high, mask);
-    const u64 segment_room = offset <= high ? (high - offset + 1) / sizeof(T) : 0;
+    const u64 high = std::min(segment_high, mask);
+    const u64 segment_room = offset <= high ? std::min(high - offset, page_size) / sizeof(T) + 1 : 0;
     return static_cast<u32>(std::min<u64>({wanted, page_room, segment_room}));
+}
+
+/// The linear address of `offset` and the last offset of its segment; false where a slow iteration must find out.
+bool bulk_place(const Cpu& cpu, unsigned segment, u64 offset, unsigned size, bool write, u64& linear, u64& high) {
+    if (cpu.code64()) {
+        linear = cpu.base64[segment] + offset;
+        high = ~u64{0};
+        return true;
+    }
+    const Segment& s = cpu.seg[segment];
+    linear = static_cast<u32>(s.base + offset);
+    high = write ? s.write_high : s.read_high;
+    return write ? s.writable_at(offset, size) : s.readable_at(offset, size);
 }
 
 /// MOVS or STOS on host memory: the number of elements done, 0 when a slow iteration must come first.
 template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
     if (cpu.eflags & eflags::DF) return 0;
-    const u32 mask = address_mask(op);
-    const u32 di = index_register(cpu, op, RDI);
-    const Segment& es = cpu.seg[SegmentName::ES];
-    if (!es.writable_at(di, sizeof(T))) return 0;
-    const u64 to_linear = static_cast<u32>(es.base + di);
-    u32 n = run_length<T>(di, to_linear, es.write_high, mask, wanted);
+    const u64 mask = address_mask(cpu, op);
+    const u64 di = index_register(cpu, op, RDI);
+    u64 to_linear = 0, to_high = 0;
+    if (!bulk_place(cpu, SegmentName::ES, di, sizeof(T), true, to_linear, to_high)) return 0;
+    u32 n = run_length<T>(di, to_linear, to_high, mask, wanted);
     if (n < 2) return 0;
     u8* to = host_for_write<T>(*cpu.tlb, to_linear);
     if (!to) return 0;
@@ -110,11 +120,10 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
         else
             for (u32 i = 0; i < n; ++i) std::memcpy(to + u64{i} * sizeof(T), &value, sizeof(T));
     } else {
-        const u32 si = index_register(cpu, op, RSI);
-        const Segment& from_segment = cpu.seg[op.seg];
-        if (!from_segment.readable_at(si, sizeof(T))) return 0;
-        const u64 from_linear = static_cast<u32>(from_segment.base + si);
-        n = run_length<T>(si, from_linear, from_segment.read_high, mask, n);
+        const u64 si = index_register(cpu, op, RSI);
+        u64 from_linear = 0, from_high = 0;
+        if (!bulk_place(cpu, op.seg, si, sizeof(T), false, from_linear, from_high)) return 0;
+        n = run_length<T>(si, from_linear, from_high, mask, n);
         if (n < 2) return 0;
         const u8* from = host_for_read<T>(*cpu.tlb, from_linear);
         if (!from) return 0;
@@ -129,9 +138,9 @@ template <String kind, Word T> u32 bulk(Cpu& cpu, const Op& op, u32 wanted) {
         } else {
             std::memmove(to, from, bytes);
         }
-        set_index(cpu, op, RSI, si + n * static_cast<u32>(sizeof(T)));
+        set_index(cpu, op, RSI, si + u64{n} * sizeof(T));
     }
-    set_index(cpu, op, RDI, di + n * static_cast<u32>(sizeof(T)));
+    set_index(cpu, op, RDI, di + u64{n} * sizeof(T));
     return n;
 }
 
@@ -172,7 +181,7 @@ enum class Repeat : u8 { rep, repe, repne };
 template <String kind, Word T, Repeat repeat>
 GLASSBOX_HANDLER void repeated(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
-    u32 count = index_register(cpu, *op, RCX);
+    u64 count = index_register(cpu, *op, RCX);
     // Iterations that the slice has room for, with what was charged for this op and those after it.
     i64 room = cpu.budget + header_of(op).count - op->pos;
     bool started = false, finished = count == 0;
@@ -183,7 +192,7 @@ GLASSBOX_HANDLER void repeated(Cpu& cpu, const Op* op, u64 result, u64 carries) 
         if (room <= 0 || cpu.leave_requested) break;
         u32 n = 0;
         if constexpr (kind == String::movs || kind == String::stos)
-            n = bulk<kind, T>(cpu, *op, static_cast<u32>(std::min<i64>(count, room)));
+            n = bulk<kind, T>(cpu, *op, static_cast<u32>(std::min<u64>({count, static_cast<u64>(room), u64{1} << 16})));
         if (n == 0) {
             if (!once<kind, T>(cpu, *op, f)) [[unlikely]] {
                 moved_on_286<kind, T>(cpu, *op, true);
@@ -210,22 +219,24 @@ GLASSBOX_HANDLER void repeated(Cpu& cpu, const Op* op, u64 result, u64 carries) 
 }
 
 template <String kind> Handler select_string(const Insn& insn, Op&) {
-    // The operand that names the width is the first one in memory.
-    const unsigned width = insn.opcode & 1 ? insn.opsize : 1u;
-    return with_width(width, [&]<Word T>() -> Handler {
+    const auto pick = [&]<Word T>() -> Handler {
         if (insn.rep == 0) return &handler<Single<kind, T>>;
         if constexpr (kind == String::cmps || kind == String::scas) {
             return insn.rep == 0xF3 ? &repeated<kind, T, Repeat::repe> : &repeated<kind, T, Repeat::repne>;
         } else {
             return &repeated<kind, T, Repeat::rep>;
         }
-    });
+    };
+    if constexpr (kind == String::ins || kind == String::outs)
+        return with_port_width(insn, pick);
+    else
+        return with_width(insn.opcode & 1 ? insn.opsize : 1u, pick);
 }
 
 constexpr OpInfo movs_info{"movs"}, stos_info{"stos"}, lods_info{"lods"}, cmps_info{"cmps", eflags::OSZAPC},
     scas_info{"scas", eflags::OSZAPC}, ins_info{"ins"}, outs_info{"outs"};
 // REP with a count of zero leaves the flags alone.
-constexpr u16 plain = attr::string | attr::may_fault, comparing = plain | attr::repeats | attr::flags_conditional;
+constexpr u32 plain = attr::string | attr::may_fault, comparing = plain | attr::repeats | attr::flags_conditional;
 
 constexpr Row rows[] = {
     {at(0xA4), {Yb, Xb}, &movs_info, &select_string<String::movs>, plain},
