@@ -139,6 +139,41 @@ void MemoryMap::write(PhysAddress address, unsigned width, u64 value) {
     }
 }
 
+const MemoryMap::Region* MemoryMap::find_beneath(RegionId above, u64 address, Access direction) const {
+    const int ceiling = regions_.at(above).priority;
+    const Region* best = nullptr;
+    for (const Region& r : regions_) {
+        if (!allows(r.access, direction) || r.priority >= ceiling || address < r.start || address - r.start >= r.size)
+            continue;
+        if (!best || r.priority > best->priority) best = &r;
+    }
+    return best;
+}
+
+u64 MemoryMap::read_beneath(RegionId above, PhysAddress address, unsigned width) {
+    u64 value = 0;
+    for (unsigned i = 0; i < width; ++i) {
+        const u64 at = address.value + i;
+        const Region* r = find_beneath(above, at, Access::read);
+        const u64 byte = !r ? 0xFF : r->device ? r->device->read(at - r->start, 1) : r->host[at - r->start];
+        value |= (byte & 0xFF) << (8 * i);
+    }
+    return value;
+}
+
+void MemoryMap::write_beneath(RegionId above, PhysAddress address, unsigned width, u64 value) {
+    for (unsigned i = 0; i < width; ++i) {
+        const u64 at = address.value + i;
+        const Region* r = find_beneath(above, at, Access::write);
+        const u8 byte = static_cast<u8>(value >> (8 * i));
+        if (!r) continue;
+        if (r->device)
+            r->device->write(at - r->start, 1, byte);
+        else if (!r->writes_dropped)
+            r->host[at - r->start] = byte;
+    }
+}
+
 void MemoryMap::read_block(PhysAddress address, std::span<u8> data) {
     for (std::size_t done = 0; done < data.size();) {
         const u64 at = address.value + done;

@@ -56,6 +56,10 @@ class MemoryMap {
     /// `width` is 1, 2, 4 or 8; may straddle regions. Unclaimed addresses read as all ones.
     u64 read(PhysAddress address, unsigned width);
     void write(PhysAddress address, unsigned width, u64 value);
+    /// What answers where `above` does not, though it lies there: the regions of lower priority. For a device that
+    /// only some processors see.
+    u64 read_beneath(RegionId above, PhysAddress address, unsigned width);
+    void write_beneath(RegionId above, PhysAddress address, unsigned width, u64 value);
     /// For DMA and the debugger: any length. Writes are reported to the watchers.
     void read_block(PhysAddress address, std::span<u8> data);
     void write_block(PhysAddress address, std::span<const u8> data);
@@ -83,6 +87,7 @@ class MemoryMap {
     void rebuild();
     void flatten(Access direction, std::vector<Flat>& out) const;
     const Flat* find(const std::vector<Flat>& list, std::size_t& last, u64 address) const;
+    const Region* find_beneath(RegionId above, u64 address, Access direction) const;
 
     u8* ram_ = nullptr;
     u64 ram_size_ = 0;

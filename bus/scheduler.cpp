@@ -34,7 +34,15 @@ u64 Scheduler::instructions_to_next_event() const {
     if (next_ == never) return ~u64{0} >> 2;
     const Time present = now();
     if (next_ <= present) return 0;
-    return (next_ - present + picoseconds_ - 1) / picoseconds_;
+    return (next_ - present + cost_ - 1) / cost_;
+}
+
+void Scheduler::share_among(unsigned processors) {
+    const Time cost = std::max<Time>(1, picoseconds_ / std::max(processors, 1u));
+    if (cost == cost_) return;
+    idle_ = now();
+    mark_ = instructions_;
+    cost_ = cost;
 }
 
 void Scheduler::find_next() {
@@ -72,9 +80,16 @@ std::vector<const Scheduler::Event*> Scheduler::pending() const {
 }
 
 void Scheduler::persist(Archive& archive) {
-    archive.chunk("scheduler", 1, [&](u32) {
+    const bool one_processor = mark_ == 0 && cost_ == picoseconds_;
+    archive.chunk("scheduler", archive.loading() || !one_processor ? 2 : 1, [&](u32 version) {
         archive(picoseconds_, instructions_, idle_, sequence_);
         archive.require(picoseconds_ > 0 && picoseconds_ <= second, "an instruction's duration is out of range");
+        if (version >= 2)
+            archive(cost_, mark_);
+        else
+            cost_ = picoseconds_, mark_ = 0;
+        archive.require(cost_ > 0 && cost_ <= picoseconds_ && mark_ <= instructions_,
+                        "the processors' share of the time is out of range");
         u32 count = static_cast<u32>(events_.size());
         archive(count);
         archive.require(count == events_.size(), "the board has other events than the snapshot");

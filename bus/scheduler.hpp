@@ -43,9 +43,16 @@ class Scheduler {
     /// `instructions_per_second`: the guest's speed in its own time, 1 to 10^12 (it is rounded to whole picoseconds).
     explicit Scheduler(u64 instructions_per_second = default_speed);
 
-    Time now() const { return instructions_ * picoseconds_ + idle_; }
+    Time now() const { return (instructions_ - mark_) * cost_ + idle_; }
     u64 instructions() const { return instructions_; }
+    /// A processor's time for an instruction: also the period of its time-stamp counter.
     Time instruction_time() const { return picoseconds_; }
+
+    /// `processors` of them run at the same time, though they execute one after the other: an instruction of any of
+    /// them moves the time on by that part of its own (rounded down to whole picoseconds, at least one). docs/smp.md.
+    void share_among(unsigned processors);
+    /// How far an instruction moves the time on: `instruction_time()` while one processor runs.
+    Time instruction_cost() const { return cost_; }
 
     /// The processor says how many instructions have been executed in all; called before a device can look at `now()`.
     void set_instructions(u64 count) { instructions_ = count; }
@@ -71,8 +78,10 @@ class Scheduler {
     void find_next();
 
     Time picoseconds_;
+    Time cost_ = picoseconds_;
     u64 instructions_ = 0;
-    Time idle_ = 0;
+    u64 mark_ = 0;  // the count at which an instruction began to cost that
+    Time idle_ = 0; // skipped, and what passed before the mark
     Time next_ = never;
     u64 sequence_ = 0;
     std::vector<Event*> events_;

@@ -1,6 +1,9 @@
 // What local and I/O APICs tell each other (SDM 3A 11.6, 11.11): interrupt messages to one or several processors by
 // physical or logical destination, and the ends of level-triggered interrupts back to the I/O APICs. Delivery takes no
 // time: a message is accepted or refused before `send` returns.
+//
+// Destinations have 32 bits when the sender is in x2APIC mode (SDM 3A 11.12.9) and 8 otherwise; receivers of either
+// mode understand both, so that the modes of a machine's processors may differ while it starts.
 #pragma once
 
 #include "bus/types.hpp"
@@ -15,9 +18,12 @@ enum class ApicDelivery : u8 { fixed, lowest_priority, smi, reserved, nmi, init,
 struct ApicMessage {
     ApicDelivery delivery = ApicDelivery::fixed;
     u8 vector = 0;
-    u8 destination = 0;   ///< FFh: everyone
+    u32 destination = 0;
     bool logical = false; ///< the destination is a set in the logical model of each receiver
     bool level = false;   ///< level-triggered: the receiver tells of its EOI
+    bool wide = false;    ///< the destination is of x2APIC mode
+
+    bool broadcast() const { return destination == (wide ? ~u32{0} : 0xFF); }
 };
 
 /// The destination shorthand of the ICR.
@@ -47,6 +53,9 @@ class ApicListener {
 class ApicBus {
   public:
     void attach(ApicAgent& agent) { agents_.push_back(&agent); }
+    /// The agent of the processor that executes now: the others' register pages are not there for it.
+    void set_active(ApicAgent* agent) { active_ = agent; }
+    ApicAgent* active() const { return active_; }
     void listen(ApicListener& listener) { listeners_.push_back(&listener); }
 
     /// True if anybody accepted. `sender` is the agent that a shorthand speaks of.
@@ -59,6 +68,7 @@ class ApicBus {
     }
 
   private:
+    ApicAgent* active_ = nullptr;
     std::vector<ApicAgent*> agents_;
     std::vector<ApicListener*> listeners_;
 };

@@ -32,7 +32,7 @@ LocalApic::LocalApic(Scheduler& scheduler, CpuPins& pins, ApicBus& bus, std::fun
     : scheduler_(scheduler), pins_(pins), bus_(bus), external_vector_(std::move(external_vector)), config_(config),
       timer_event_(scheduler, "lapic" + std::to_string(config.id) + ".timer", [this] { timer_expired(); }) {
     bus_.attach(*this);
-    id_ = config_.id;
+    id_ = static_cast<u8>(config_.id);
     base_ = config_.present ? default_page | base_enable | (config_.bootstrap ? base_bootstrap : 0) : 0;
     reset_registers();
 }
@@ -51,12 +51,13 @@ void LocalApic::map(MemoryMap& memory) {
 
 void LocalApic::move_page() {
     if (!memory_) return;
-    const u64 page = apic_enabled() ? base_ & ~page_mask : default_page;
-    memory_->change(region_, page, page_size, apic_enabled() ? MemoryMap::Access::read_write : MemoryMap::Access::none);
+    const bool there = apic_enabled() && !extended();
+    const u64 page = there ? base_ & ~page_mask : default_page;
+    memory_->change(region_, page, page_size, there ? MemoryMap::Access::read_write : MemoryMap::Access::none);
 }
 
 void LocalApic::reset() {
-    id_ = config_.id;
+    id_ = static_cast<u8>(config_.id);
     base_ = config_.present ? default_page | base_enable | (config_.bootstrap ? base_bootstrap : 0) : 0;
     move_page();
     init();
@@ -80,15 +81,20 @@ void LocalApic::reset_registers() {
         lvt_[lint1] = static_cast<u32>(ApicDelivery::nmi) << 8;
     }
     divide_ = initial_count_ = first_count_ = 0;
-    timer_start_ = 0;
+    timer_start_ = tsc_deadline_ = 0;
     external_message_ = false;
     timer_event_.cancel();
 }
 
 bool LocalApic::set_apic_base(u64 value) {
     const u64 address = ((u64{1} << config_.physical_bits) - 1) & ~page_mask;
-    if (!config_.present || (value & ~(address | base_enable | base_bootstrap)) != 0) return false;
-    const bool was_enabled = apic_enabled();
+    const u64 known = address | base_enable | base_bootstrap | (config_.x2apic ? base_extended : 0);
+    if (!config_.present || (value & ~known) != 0) return false;
+    const bool was_enabled = apic_enabled(), enables = (value & base_enable) != 0;
+    const bool extends = (value & base_extended) != 0;
+    // Figure 11-27: x2APIC mode is entered from xAPIC mode, and left by disabling the APIC.
+    if (extends ? !enables || !was_enabled : extended() && enables) return false;
+    if (extends && !extended()) icr_high_ = 0, id_ = static_cast<u8>(config_.id);
     base_ = value;
     if (was_enabled && !apic_enabled()) reset_registers(); // "prior initialization may be lost"
     move_page();
@@ -180,13 +186,19 @@ void LocalApic::deliver_lvt(Lvt entry) {
 }
 
 bool LocalApic::addressed_by(const ApicMessage& message) const {
-    if (message.destination == 0xFF) return true;
+    if (message.broadcast()) return true;
+    if (extended()) {
+        if (!message.logical) return message.destination == config_.id;
+        const u32 own = logical_id(); // an 8-bit destination speaks of cluster 0
+        return message.destination >> 16 == own >> 16 && (message.destination & own & 0xFFFF) != 0;
+    }
+    if (message.destination > 0xFF) return false;
     if (!message.logical) return message.destination == id_;
     const u8 own = static_cast<u8>(ldr_ >> 24);
     switch (dfr_ >> 28) {
     case 0xF: return (own & message.destination) != 0; // flat
     case 0x0: {                                        // cluster in the upper, members in the lower four bits
-        const unsigned cluster = message.destination >> 4;
+        const u32 cluster = message.destination >> 4;
         return (cluster == 0xF || cluster == own >> 4) && (own & message.destination & 0x0F) != 0;
     }
     default: return false;
@@ -264,11 +276,17 @@ void LocalApic::end_of_interrupt() {
 }
 
 void LocalApic::persist(Archive& archive) {
-    archive.chunk("lapic", 1, [&](u32) {
+    const std::string name = config_.id == 0 ? "lapic" : "lapic" + std::to_string(config_.id);
+    archive.chunk(name, 2, [&](u32 version) {
         archive(base_, id_, tpr_, ldr_, dfr_, svr_, isr_, tmr_, irr_, esr_, errors_, icr_low_, icr_high_, lvt_, divide_,
                 initial_count_, first_count_, timer_start_, external_message_, lint_, intr_);
-        const u64 legal = (((u64{1} << config_.physical_bits) - 1) & ~page_mask) | base_enable | base_bootstrap;
-        archive.require((base_ & ~legal) == 0, "IA32_APIC_BASE has reserved bits");
+        if (version >= 2) archive(tsc_deadline_);
+        const u64 legal = (((u64{1} << config_.physical_bits) - 1) & ~page_mask) | base_enable | base_bootstrap |
+                          (config_.x2apic ? base_extended : 0);
+        archive.require((base_ & ~legal) == 0 && (!extended() || apic_enabled()), "IA32_APIC_BASE has reserved bits");
+        for (unsigned i = 0; i < lvt_entries; ++i)
+            archive.require((lvt_[i] & ~(lvt_writable(i) | lvt_remote_irr)) == 0, "a local vector has reserved bits");
+        archive.require(tsc_deadline_ == 0 || deadline_mode(), "a TSC deadline without its mode");
         archive.require(config_.present || base_ == 0, "the processor model has no local APIC");
         archive.require(timer_start_ <= ticks_in(never / 2, timer_frequency), "the APIC timer starts too late");
         if (archive.loading()) {

@@ -1,11 +1,12 @@
-// The local APIC in xAPIC mode (SDM 3A chapter 11): 4 KiB of registers at FEE00000h or where IA32_APIC_BASE says, local
-// vector table, timer, interprocessor interrupts, and the interrupt pins of the processor behind it.
+// The local APIC (SDM 3A chapter 11): local vector table, timer, interprocessor interrupts, and the interrupt pins of
+// the processor behind it. In xAPIC mode its registers are 4 KiB of memory at FEE00000h or where IA32_APIC_BASE says,
+// and each processor sees its own there; in x2APIC mode (11.12) they are MSRs 800h-83Fh, and the page is gone.
 //
 // Globally disabled (IA32_APIC_BASE bit 11 clear, or a model without one), LINT0 and LINT1 are the processor's INTR and
 // NMI pins. The version is 14h with six LVT entries.
 //
-// Deviations: x2APIC mode (base bit 10), the TSC-deadline timer (LVT timer bit 18) and EOI-broadcast suppression are
-// not in this model: their bits are reserved. SMIs are accepted and have no effect. The LINT polarity bits are stored
+// Deviations: EOI-broadcast suppression and CMCI are not in this model: their bits are reserved. SMIs are accepted and
+// have no effect. The LINT polarity bits are stored
 // only: lines carry assertion, not voltage. The bootstrap processor comes out of reset in the virtual wire mode that
 // firmware would set up (MultiProcessor Specification 3.6.2.2: LINT0 ExtINT, LINT1 NMI), so that a guest without
 // firmware gets its 8259 interrupts; the SDM's reset value of both is 10000h. Register accesses not aligned to 16 bytes
@@ -29,16 +30,20 @@ namespace glassbox {
 class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public ApicAgent {
   public:
     struct Config {
-        u8 id = 0;
+        u32 id = 0; ///< of x2APIC mode; its low byte is that of xAPIC mode
         bool bootstrap = true;
         bool present = true;         ///< false: a processor model without a local APIC
         unsigned physical_bits = 36; ///< address bits of IA32_APIC_BASE
+        bool x2apic = false;         ///< CPUID.1:ECX.21
+        std::function<u64()> tsc{};  ///< the time-stamp counter, if the timer knows TSC-deadline mode (CPUID.1:ECX.24)
+        Time tsc_period = 1;         ///< of the counter
     };
     /// The timer counts this clock, in Hz, divided as the divide configuration register says.
     static constexpr u64 timer_frequency = 1'000'000'000;
 
     /// `external_vector` is the INTA cycle of the 8259 pair.
     LocalApic(Scheduler& scheduler, CpuPins& pins, ApicBus& bus, std::function<u8()> external_vector, Config config);
+    /// Maps the page. Of several processors' pages at one address, the active one's answers (ApicBus::set_active).
     void map(MemoryMap& memory);
     /// RESET#.
     void reset();
@@ -59,6 +64,11 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     /// The whole TPR; CR8 is its upper four bits.
     u8 task_priority() const override { return tpr_; }
     void set_task_priority(u8 value) override;
+    bool read_x2apic(u32 msr, u64& value) override;
+    bool write_x2apic(u32 msr, u64 value) override;
+    u64 tsc_deadline() const override { return tsc_deadline_; }
+    void set_tsc_deadline(u64 value) override;
+    void tsc_changed() override { schedule_timer(); }
 
     // ApicAgent
     bool addressed_by(const ApicMessage& message) const override;
@@ -75,12 +85,14 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     enum ErrorBit : u8 { send_illegal_vector = 0x20, receive_illegal_vector = 0x40, illegal_register = 0x80 };
     using Vectors = std::array<u32, 8>; // a bit for each of 256 vectors
 
-    static constexpr u64 base_bootstrap = 1u << 8, base_enable = 1u << 11;
-    static constexpr u32 lvt_masked = 1u << 16, lvt_periodic = 1u << 17;
+    static constexpr u64 base_bootstrap = 1u << 8, base_extended = 1u << 10, base_enable = 1u << 11;
+    static constexpr u32 lvt_masked = 1u << 16, lvt_periodic = 1u << 17, lvt_deadline = 1u << 18;
     static constexpr u32 lvt_level = 1u << 15, lvt_remote_irr = 1u << 14;
 
     // lapic.cpp: what comes in and what goes to the processor
     void reset_registers();
+    bool extended() const { return (base_ & base_extended) != 0; }
+    u32 logical_id() const { return (config_.id >> 4 << 16) | 1u << (config_.id & 15); } // of x2APIC mode
     bool software_enabled() const { return (svr_ & 0x100) != 0; }
     bool external_pending() const;
     std::optional<u8> deliverable() const;
@@ -94,22 +106,29 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     void move_page();
 
     // registers.cpp
+    bool find_own_page(LocalApic*& target);
+    u64 read_page(u64 offset, unsigned width);
+    void write_page(u64 offset, unsigned width, u64 value);
     u32 read_register(unsigned index);
     u32 read_vectors(unsigned index) const;
     void write_register(unsigned index, u32 value);
     void write_spurious(u32 value);
     void write_lvt(Lvt entry, u32 value);
     void send_interrupt();
+    u32 lvt_writable(unsigned entry) const;
+    bool write_extended(unsigned index, u64 value);
 
     // timer.cpp
     u64 timer_ticks() const { return ticks_in(scheduler_.now(), timer_frequency); }
     u64 timer_divisor() const;
     u64 timer_elapsed() const;
     bool periodic() const { return (lvt_[timer] & lvt_periodic) != 0; }
+    bool deadline_mode() const { return (lvt_[timer] & (lvt_deadline | lvt_periodic)) == lvt_deadline; }
     u32 timer_count() const;
     void start_timer(u32 count);
     void rebase_timer();
     void schedule_timer();
+    void schedule_deadline();
     void timer_expired();
 
     Scheduler& scheduler_;
@@ -131,6 +150,7 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     u32 initial_count_ = 0;
     u32 first_count_ = 0;           // of the period that began at timer_start_; later ones have initial_count_
     u64 timer_start_ = 0;           // in ticks of timer_frequency
+    u64 tsc_deadline_ = 0;          // 0: not armed
     bool external_message_ = false; // an ExtINT message has come from an I/O APIC
     std::array<bool, 2> lint_{};
     bool intr_ = false;

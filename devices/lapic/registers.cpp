@@ -1,4 +1,5 @@
-// The local APIC's register page (SDM 3A table 11-1). Registers are 32 bits wide and 16 bytes apart.
+// The local APIC's registers: as a page (SDM 3A table 11-1), 32 bits wide and 16 bytes apart, and as MSRs (table 11-6),
+// whose number is 800h and the page's offset divided by 16.
 #include "devices/lapic/lapic.hpp"
 
 #include <algorithm>
@@ -29,23 +30,66 @@ enum Index : unsigned { // address / 10h
     initial_count = 0x38,
     current_count = 0x39,
     divide_configuration = 0x3E,
+    self_interrupt = 0x3F, // x2APIC mode only
 };
 
 constexpr u32 version_value = 0x00050014; // integrated APIC, LVT entries 0-5
 
-// Timer, thermal, performance, LINT0, LINT1, error. Timer bit 18 (TSC deadline) is reserved here.
-constexpr u32 lvt_writable[] = {0x300FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF};
+constexpr u32 command_writable = 0x000CCFFF;
+
+bool readable_msr(unsigned index) {
+    if (index >= in_service && index <= error_status) return true;
+    if (index >= first_lvt && index <= divide_configuration)
+        return index <= current_count || index == divide_configuration;
+    switch (index) {
+    case id:
+    case version:
+    case task_priority_register:
+    case processor:
+    case logical_destination:
+    case spurious:
+    case command_low: return true;
+    default: return false;
+    }
+}
 
 } // namespace
 
+/// Timer, thermal, performance, LINT0, LINT1, error.
+u32 LocalApic::lvt_writable(unsigned entry) const {
+    constexpr u32 bits[] = {0x300FF, 0x107FF, 0x107FF, 0x1A7FF, 0x1A7FF, 0x100FF};
+    return bits[entry] | (entry == timer && config_.tsc ? lvt_deadline : 0);
+}
+
+/// The page belongs to each processor for itself: false when the one that executes now has none here.
+bool LocalApic::find_own_page(LocalApic*& target) {
+    auto* active = static_cast<LocalApic*>(bus_.active()); // nothing else is an agent
+    target = active ? active : this;
+    if (target == this) return true;
+    return target->apic_enabled() && !target->extended() && ((target->base_ ^ base_) & ~page_mask) == 0;
+}
+
 u64 LocalApic::read(u64 offset, unsigned width) {
+    LocalApic* own = nullptr;
+    if (!find_own_page(own)) return memory_->read_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width);
+    return own->read_page(offset, width);
+}
+
+void LocalApic::write(u64 offset, unsigned width, u64 value) {
+    LocalApic* own = nullptr;
+    if (!find_own_page(own))
+        return memory_->write_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width, value);
+    own->write_page(offset, width, value);
+}
+
+u64 LocalApic::read_page(u64 offset, unsigned width) {
     const unsigned byte = static_cast<unsigned>(offset & 15);
     if (byte > 3) return 0;
     const u64 value = u64{read_register(static_cast<unsigned>(offset >> 4 & 0xFF))} >> 8 * byte;
     return width >= 4 ? value : value & ((u64{1} << 8 * width) - 1);
 }
 
-void LocalApic::write(u64 offset, unsigned width, u64 value) {
+void LocalApic::write_page(u64 offset, unsigned width, u64 value) {
     (void)width; // narrow writes are undefined; here they are zero-extended
     if ((offset & 15) != 0) return;
     write_register(static_cast<unsigned>(offset >> 4 & 0xFF), static_cast<u32>(value));
@@ -60,14 +104,14 @@ u32 LocalApic::read_register(unsigned index) {
     if (index >= in_service && index < error_status) return read_vectors(index);
     if (index >= first_lvt && index <= last_lvt) return lvt_[index - first_lvt];
     switch (index) {
-    case id: return u32{id_} << 24;
+    case id: return extended() ? config_.id : u32{id_} << 24;
     case version: return version_value;
     case task_priority_register: return tpr_;
     case arbitration: return arbitration_priority();
     case processor: return processor_priority();
     case eoi:
     case remote_read: return 0;
-    case logical_destination: return ldr_;
+    case logical_destination: return extended() ? logical_id() : ldr_;
     case destination_format: return dfr_;
     case spurious: return svr_;
     case error_status: return esr_;
@@ -94,7 +138,7 @@ void LocalApic::write_register(unsigned index, u32 value) {
         esr_ = errors_;
         errors_ = 0;
         return;
-    case command_low: icr_low_ = value & 0x000CCFFF; return send_interrupt();
+    case command_low: icr_low_ = value & command_writable; return send_interrupt();
     case command_high: icr_high_ = value & 0xFF000000; return;
     case initial_count: return start_timer(value);
     case divide_configuration:
@@ -122,8 +166,12 @@ void LocalApic::write_spurious(u32 value) {
 }
 
 void LocalApic::write_lvt(Lvt entry, u32 value) {
+    value &= lvt_writable(entry);
+    if (entry == timer && ((value ^ lvt_[timer]) & lvt_deadline) != 0) { // disarms the timer (11.5.4.1)
+        initial_count_ = first_count_ = 0;
+        tsc_deadline_ = 0;
+    }
     if (entry == timer && ((value ^ lvt_[timer]) & lvt_periodic) != 0) rebase_timer();
-    value &= lvt_writable[entry];
     if (!software_enabled()) value |= lvt_masked;
     lvt_[entry] = value | (lvt_[entry] & lvt_remote_irr);
     if (entry == timer) schedule_timer();
@@ -136,7 +184,8 @@ void LocalApic::send_interrupt() {
     ApicMessage message;
     message.delivery = static_cast<ApicDelivery>(icr_low_ >> 8 & 7);
     message.vector = static_cast<u8>(icr_low_);
-    message.destination = static_cast<u8>(icr_high_ >> 24);
+    message.destination = extended() ? icr_high_ : icr_high_ >> 24;
+    message.wide = extended();
     message.logical = (icr_low_ & 0x800) != 0;
     const auto shorthand = static_cast<ApicShorthand>(icr_low_ >> 18 & 3);
     const bool vectored = message.delivery == ApicDelivery::fixed || message.delivery == ApicDelivery::lowest_priority;
@@ -148,6 +197,50 @@ void LocalApic::send_interrupt() {
     if (includes_self && message.delivery != ApicDelivery::fixed) return;
     if (vectored && message.vector < 16) return raise_error(send_illegal_vector);
     bus_.send(message, shorthand, this);
+}
+
+bool LocalApic::read_x2apic(u32 msr, u64& value) {
+    const unsigned index = msr - 0x800;
+    if (!extended() || msr < 0x800 || !readable_msr(index)) return false;
+    value = read_register(index);
+    if (index == command_low) value |= u64{icr_high_} << 32;
+    return true;
+}
+
+/// Reserved bits and read-only registers are #GP here (11.12.1.3).
+bool LocalApic::write_x2apic(u32 msr, u64 value) {
+    return extended() && msr >= 0x800 && write_extended(msr - 0x800, value);
+}
+
+bool LocalApic::write_extended(unsigned index, u64 value) {
+    u64 writable = 0;
+    if (index >= first_lvt && index <= last_lvt) {
+        // Remote IRR and delivery status are read-only: what was read may be written back.
+        writable = lvt_writable(index - first_lvt) | lvt_remote_irr | 1u << 12;
+    } else {
+        switch (index) {
+        case task_priority_register: writable = 0xFF; break;
+        case eoi:
+        case error_status: writable = 0; break;
+        case spurious: writable = 0x3FF; break;
+        case command_low: writable = u64{0xFFFF'FFFF} << 32 | command_writable; break;
+        case initial_count: writable = 0xFFFF'FFFF; break;
+        case divide_configuration: writable = 0x0B; break;
+        case self_interrupt: writable = 0xFF; break;
+        default: return false;
+        }
+    }
+    if ((value & ~writable) != 0) return false;
+    if (index == self_interrupt) { // as a fixed, edge-triggered interrupt with the shorthand "self" (11.12.11)
+        if (value < 16)
+            raise_error(send_illegal_vector);
+        else
+            bus_.send({.vector = static_cast<u8>(value)}, ApicShorthand::self, this);
+        return true;
+    }
+    if (index == command_low) icr_high_ = static_cast<u32>(value >> 32);
+    write_register(index, static_cast<u32>(value));
+    return true;
 }
 
 } // namespace glassbox

@@ -1,5 +1,5 @@
-// The local APIC timer (SDM 3A 11.5.4), one-shot and periodic. Its count is a function of the time since it started;
-// only the next expiry that somebody would notice is an event. TSC-deadline mode will be a third answer to "when".
+// The local APIC timer (SDM 3A 11.5.4): one-shot, periodic and TSC-deadline. Its count is a function of the time since
+// it started; only the next expiry that somebody would notice is an event.
 #include "devices/lapic/lapic.hpp"
 
 namespace glassbox {
@@ -24,6 +24,7 @@ u32 LocalApic::timer_count() const {
 }
 
 void LocalApic::start_timer(u32 count) {
+    if (deadline_mode()) return; // "writes to the initial-count register are ignored"
     initial_count_ = first_count_ = count;
     timer_start_ = timer_ticks();
     schedule_timer();
@@ -35,7 +36,28 @@ void LocalApic::rebase_timer() {
     timer_start_ = timer_ticks();
 }
 
+/// 11.5.4.1: zero disarms; outside the mode writes are ignored.
+void LocalApic::set_tsc_deadline(u64 value) {
+    if (!deadline_mode()) return;
+    tsc_deadline_ = value;
+    schedule_timer();
+}
+
+/// The counter ticks at whole multiples of its period. A deadline beyond the end of time is none. A masked one expires
+/// all the same, and the register becomes zero.
+void LocalApic::schedule_deadline() {
+    if (tsc_deadline_ == 0 || !config_.tsc) return timer_event_.cancel();
+    const Time now = scheduler_.now();
+    const u64 counter = config_.tsc();
+    if (counter >= tsc_deadline_) return timer_event_.at(now);
+    const u64 ticks = now / config_.tsc_period, left = tsc_deadline_ - counter;
+    const u64 end = never / 2 / config_.tsc_period;
+    if (ticks >= end || left >= end - ticks) return timer_event_.cancel();
+    timer_event_.at((ticks + left) * config_.tsc_period);
+}
+
 void LocalApic::schedule_timer() {
+    if (deadline_mode()) return schedule_deadline();
     if (first_count_ == 0 || (lvt_[timer] & lvt_masked) != 0) return timer_event_.cancel();
     const u64 divisor = timer_divisor();
     const u64 elapsed = timer_elapsed();
@@ -48,6 +70,7 @@ void LocalApic::schedule_timer() {
 }
 
 void LocalApic::timer_expired() {
+    tsc_deadline_ = 0;
     deliver_lvt(timer);
     schedule_timer();
 }
