@@ -9,7 +9,7 @@ bool check_io(Cpu& cpu, u16 port, unsigned width) {
     if (cpu.real_mode() || (!cpu.v86() && cpu.cpl <= cpu.iopl())) return true;
     const char* why = "port not allowed by the I/O permission bitmap";
     if (!cpu.tr.usable() || (cpu.tr.type() & 8) == 0 || cpu.tr.limit < 0x67) return cpu.gp(0, why);
-    const u32 base = static_cast<u32>(cpu.tr.base);
+    const u64 base = cpu.tr.base;
     u16 map = 0;
     if (!read_system<u16>(cpu, base + 0x66, map)) return false;
     const u32 at = u32{map} + port / 8u;
@@ -72,6 +72,7 @@ template <unsigned width> bool pushf(Cpu& cpu, const Op&) {
 }
 template bool pushf<2>(Cpu&, const Op&);
 template bool pushf<4>(Cpu&, const Op&);
+template bool pushf<8>(Cpu&, const Op&);
 
 namespace {
 
@@ -89,18 +90,19 @@ bool popf_virtual(Cpu& cpu, unsigned width, u32 image, u32& result) {
 
 template <unsigned width> bool popf(Cpu& cpu, const Op&) {
     Stack stack = Stack::current(cpu);
-    u32 image = 0;
+    u64 value = 0;
     u32 result = 0;
-    if (!stack.peek(cpu, width, 0, image)) return false;
+    if (!stack.peek(cpu, width, 0, value)) return false;
+    const u32 image = static_cast<u32>(value);
     if (cpu.v86() && cpu.iopl() < 3) {
         if (!popf_virtual(cpu, width, image, result)) return false;
     } else {
         u32 mask = always;
-        if (width == 4) mask |= eflags::AC | eflags::ID;
+        if (width >= 4) mask |= eflags::AC | eflags::ID;
         if (cpu.v86() || cpu.cpl <= cpu.iopl()) mask |= eflags::IF;
         if (cpu.cpl == 0) mask |= eflags::IOPL;
         result = (cpu.full_eflags() & ~mask) | (image & mask);
-        if (width == 4) result &= ~eflags::RF;
+        if (width >= 4) result &= ~eflags::RF;
     }
     stack.pop(width);
     stack.commit_pointer(cpu);
@@ -110,6 +112,7 @@ template <unsigned width> bool popf(Cpu& cpu, const Op&) {
 }
 template bool popf<2>(Cpu&, const Op&);
 template bool popf<4>(Cpu&, const Op&);
+template bool popf<8>(Cpu&, const Op&);
 
 } // namespace control
 } // namespace glassbox

@@ -1,5 +1,5 @@
 // Interrupts and exceptions: real mode, protected mode through gates, virtual-8086 mode with and without VME (SDM 3A
-// 6.10-6.15, 20.2, 20.3), and the double-fault matrix.
+// 6.10-6.15, 20.2, 20.3), long mode through 64-bit gates (6.14), and the double-fault matrix.
 #include "cpu/system/transfer.hpp"
 
 #include <array>
@@ -13,7 +13,7 @@ struct Event {
     InterruptKind kind;
     bool has_error;
     u32 error;
-    u32 return_ip;
+    u64 return_ip;
     u32 image_rf; ///< RF in the pushed EFLAGS (SDM 3B 17.3.1.1)
 
     bool by_instruction() const {
@@ -48,7 +48,7 @@ bool through_vector(Cpu& cpu, u32 table, const Event& e, u32 flags_image, u32 cl
     u16 selector = 0;
     const u32 entry = table + 4u * e.vector;
     Stack stack = Stack::current(cpu);
-    const std::array<u32, 3> frame{flags_image & 0xFFFF, cpu.seg[CS].selector, e.return_ip & 0xFFFF};
+    const std::array<u64, 3> frame{flags_image & 0xFFFF, cpu.seg[CS].selector, e.return_ip & 0xFFFF};
     // A stack that lies over the table changes the vector on the 80286, which reads it last.
     const bool push_first = cpu.has(Feature::only_286);
     if (push_first && !stack.push(cpu, 2, frame)) return false;
@@ -78,7 +78,7 @@ bool deliver_real(Cpu& cpu, const Event& e) {
 bool redirected(Cpu& cpu, u8 vector, bool& to_program) {
     to_program = false;
     if ((cpu.cr4 & cr4::VME) == 0) return true;
-    const u32 base = static_cast<u32>(cpu.tr.base);
+    const u64 base = cpu.tr.base;
     u16 io_map = 0;
     if ((cpu.tr.type() & 8) == 0 || cpu.tr.limit < 0x67) return cpu.gp(0, "TSS without a redirection bitmap");
     if (!read_system<u16>(cpu, base + 0x66, io_map)) return false;
@@ -107,7 +107,7 @@ bool deliver_to_program(Cpu& cpu, const Event& e) {
 
 bool read_gate(Cpu& cpu, const Event& e, Descriptor& gate) {
     if (e.vector * 8u + 7 > cpu.idtr.limit) return cpu.gp(e.idt_error(), "vector beyond the IDT");
-    if (!read_descriptor(cpu, static_cast<u32>(cpu.idtr.base) + e.vector * 8u, gate)) return false;
+    if (!read_descriptor(cpu, cpu.idtr.base + e.vector * 8u, gate)) return false;
     const auto type = gate.system_type();
     const bool valid = gate.is_system() && (type == SystemType::task_gate || type == SystemType::interrupt_gate16 ||
                                             type == SystemType::trap_gate16 || type == SystemType::interrupt_gate32 ||
@@ -120,11 +120,11 @@ bool read_gate(Cpu& cpu, const Event& e, Descriptor& gate) {
 
 struct Handler {
     unsigned width, cpl;
-    bool in_limit; ///< its EIP in its code segment
+    bool in_limit; ///< its EIP in its code segment, or its RIP canonical
 };
 
 /// Too little room for the frame is noticed before a bad EIP (SDM 2A, INT n).
-bool push_frame(Cpu& cpu, const Event& e, const Handler& handler, Stack& stack, std::span<const u32> frame) {
+bool push_frame(Cpu& cpu, const Event& e, const Handler& handler, Stack& stack, std::span<const u64> frame) {
     if (handler.in_limit) return stack.push(cpu, handler.width, frame);
     return stack.has_room(cpu, handler.width, frame.size()) &&
            cpu.gp(e.ext(), "handler beyond its code segment's limit");
@@ -133,7 +133,7 @@ bool push_frame(Cpu& cpu, const Event& e, const Handler& handler, Stack& stack, 
 /// The stack and frame of a gate to more privilege (SDM 3A, figure 6-4, and 20.3.1 from virtual-8086 mode).
 bool push_inner(Cpu& cpu, const Event& e, const Handler& handler, u32 flags, Stack& stack) {
     if (!inner_stack(cpu, handler.cpl, e.ext(), stack)) return false;
-    std::array<u32, 10> frame{};
+    std::array<u64, 10> frame{};
     unsigned n = 0;
     if (cpu.v86()) {
         for (const unsigned name : {GS, FS, DS, ES}) frame[n++] = cpu.seg[name].selector;
@@ -150,7 +150,7 @@ bool push_inner(Cpu& cpu, const Event& e, const Handler& handler, u32 flags, Sta
 bool push_same(Cpu& cpu, const Event& e, const Handler& handler, u32 flags, Stack& stack) {
     stack = Stack::current(cpu);
     stack.error = e.ext();
-    const std::array<u32, 4> frame{flags, cpu.seg[CS].selector, e.return_ip, e.error};
+    const std::array<u64, 4> frame{flags, cpu.seg[CS].selector, e.return_ip, e.error};
     return push_frame(cpu, e, handler, stack, std::span(frame).first(e.has_error ? 4 : 3));
 }
 
@@ -185,12 +185,62 @@ bool through_gate(Cpu& cpu, const Event& e, const Descriptor& gate) {
     return true;
 }
 
+// --- long mode ------------------------------------------------------------------------------------------------------
+
+bool read_gate64(Cpu& cpu, const Event& e, Descriptor& gate) {
+    if (e.vector * 16u + 15 > cpu.idtr.limit) return cpu.gp(e.idt_error(), "vector beyond the IDT");
+    const u64 linear = cpu.idtr.base + e.vector * 16u;
+    if (!read_descriptor(cpu, linear, gate) || !read_system<u64>(cpu, linear + 8, gate.high)) return false;
+    if (!gate.is_system(SystemType::interrupt_gate32) && !gate.is_system(SystemType::trap_gate32))
+        return cpu.gp(e.idt_error(), "IDT entry is not a 64-bit gate");
+    if (e.by_instruction() && gate.dpl() < cpu.cpl) return cpu.gp(e.idt_error(), "interrupt gate of an inner level");
+    if (!gate.present()) return cpu.raise(Exception::NP, e.idt_error(), "interrupt gate not present");
+    return true;
+}
+
+/// SDM 3A 6.14.1-6.14.5. SS:RSP is pushed whatever the levels, on a stack aligned to 16 bytes.
+bool through_gate64(Cpu& cpu, const Event& e, const Descriptor& gate) {
+    const Blame blame{Exception::GP, e.ext()};
+    const u16 selector = gate.gate_selector();
+    if (is_null(selector)) return cpu.gp(e.ext(), "interrupt gate with a null selector");
+    Descriptor code;
+    if (!fetch_descriptor(cpu, selector, blame, code)) return false;
+    if (!code.is_code() || code.dpl() > cpu.cpl)
+        return blame.raise(cpu, selector, "interrupt gate does not lead to code of this or more privilege");
+    if (!code.is_long_code() || code.default_32())
+        return blame.raise(cpu, selector, "interrupt gate does not lead to 64-bit code");
+    if (!code.present()) return blame.raise(cpu, Exception::NP, selector, "handler's code segment not present");
+    const bool inward = !code.conforming() && code.dpl() < cpu.cpl;
+    const unsigned cpl = inward ? code.dpl() : cpu.cpl;
+    Stack stack;
+    if (inward || gate.gate_ist() != 0) {
+        if (!inner_stack64(cpu, cpl, gate.gate_ist(), e.ext(), stack)) return false;
+    } else {
+        stack = Stack::of(cpu.seg[SS], cpu.gpr[RSP], 3, e.ext(), true);
+    }
+    stack.sp &= ~u64{15};
+    const std::array<u64, 6> frame{cpu.seg[SS].selector, cpu.gpr[RSP], cpu.full_eflags() | e.image_rf,
+                                   cpu.seg[CS].selector, e.return_ip,  e.error};
+    const Handler handler{8, cpl, cpu.canonical(gate.gate_offset())};
+    if (!push_frame(cpu, e, handler, stack, std::span(frame).first(e.has_error ? 6 : 5)) ||
+        !set_accessed(cpu, selector, code))
+        return false;
+    if (inward) cpu.seg[SS] = stack.segment;
+    cpu.gpr[RSP] = stack.sp;
+    const bool interrupt_gate = (gate.type() & 1) == 0;
+    const u16 cs = static_cast<u16>((selector & 0xFFFC) | cpl);
+    enter(cpu, {code.segment(cs), gate.gate_offset(), static_cast<u8>(cpl)},
+          handler_clears | (interrupt_gate ? eflags::IF : 0));
+    return true;
+}
+
 bool deliver_protected(Cpu& cpu, const Event& e) {
     Descriptor gate;
+    if (cpu.long_mode()) return read_gate64(cpu, e, gate) && through_gate64(cpu, e, gate);
     if (!read_gate(cpu, e, gate)) return false;
     if (!gate.is_system(SystemType::task_gate)) return through_gate(cpu, e, gate);
     const TaskRequest request{.source = TaskSource::interrupt,
-                              .saved_eip = e.return_ip,
+                              .saved_eip = static_cast<u32>(e.return_ip),
                               .saved_rf = e.image_rf,
                               .ext = e.ext(),
                               .has_error = e.has_error,
@@ -249,7 +299,7 @@ void remember(Cpu& cpu, const Fault& f) {
 bool deliver_interrupt(Cpu& cpu, u8 vector, InterruptKind kind, bool has_error, u32 error) {
     const bool after = kind != InterruptKind::hardware && kind != InterruptKind::exception;
     const bool rf = (kind == InterruptKind::exception && is_fault_class(vector)) || (cpu.shadow & Cpu::mid_repetition);
-    const u32 return_ip = static_cast<u32>(after ? cpu.next_ip : cpu.ip);
+    const u64 return_ip = (after ? cpu.next_ip : cpu.ip) & cpu.ip_mask();
     if (!deliver_event(cpu, {vector, kind, has_error, error, return_ip, rf ? eflags::RF : 0})) return false;
     cpu.step_suppressed = true;
     return true;
@@ -309,10 +359,10 @@ bool icebp(Cpu& cpu, const Op&) { return deliver_interrupt(cpu, 1, InterruptKind
 
 template <unsigned width> bool bound(Cpu& cpu, const Op& op) {
     using T = std::conditional_t<width == 2, u16, u32>;
-    const u32 at = offset_of(cpu, op);
+    const u64 at = effective_offset(cpu, op);
     T low = 0;
     T high = 0;
-    if (!read_segment<T>(cpu, op.seg, at, low) || !read_segment<T>(cpu, op.seg, offset_after(op, at, width), high))
+    if (!read_segment<T>(cpu, op.seg, at, low) || !read_segment<T>(cpu, op.seg, offset_after(cpu, op, at, width), high))
         return false;
     const auto index = static_cast<Signed<T>>(cpu.reg<T>(8u * op.reg));
     if (index < static_cast<Signed<T>>(low) || index > static_cast<Signed<T>>(high))

@@ -1,4 +1,4 @@
-// IRET in all its directions (SDM 2A, IRET/IRETD; 3A 6.12.1, 7.4, 20.2.1), SYSENTER and SYSEXIT (SDM 3A 5.8.7).
+// IRET in all its directions (SDM 2A, IRET/IRETD/IRETQ; 3A 6.12.1, 6.14.3, 7.4, 20.2.1).
 #include "cpu/system/transfer.hpp"
 
 #include <array>
@@ -14,13 +14,14 @@ constexpr u32 wide_flags = eflags::RF | eflags::AC | eflags::ID;
 u32 merged(const Cpu& cpu, u32 image, u32 mask) { return (cpu.full_eflags() & ~mask) | (image & mask); }
 
 struct ReturnFrame {
-    u32 eip = 0, cs = 0, flags = 0;
+    u64 ip = 0, cs = 0, wide_flags = 0;
     u16 selector() const { return static_cast<u16>(cs); }
+    u32 flags() const { return static_cast<u32>(wide_flags); }
 };
 
 bool read_frame(Cpu& cpu, unsigned width, const Stack& stack, ReturnFrame& f) {
-    return stack.peek(cpu, width, 0, f.eip) && stack.peek(cpu, width, width, f.cs) &&
-           stack.peek(cpu, width, 2 * width, f.flags);
+    return stack.peek(cpu, width, 0, f.ip) && stack.peek(cpu, width, width, f.cs) &&
+           stack.peek(cpu, width, 2 * width, f.wide_flags);
 }
 
 /// Real mode, and virtual-8086 mode where IOPL lets it: CS:IP and flags of the same mode.
@@ -29,10 +30,10 @@ bool return_8086(Cpu& cpu, unsigned width, u32 mask) {
     ReturnFrame f;
     if (!read_frame(cpu, width, stack, f)) return false;
     CodeTarget target;
-    if (!real_target(cpu, f.selector(), f.eip, target)) return false;
+    if (!real_target(cpu, f.selector(), static_cast<u32>(f.ip), target)) return false;
     stack.pop(3 * width);
     stack.commit_pointer(cpu);
-    cpu.set_full_eflags(merged(cpu, f.flags, mask));
+    cpu.set_full_eflags(merged(cpu, f.flags(), mask));
     go(cpu, target);
     cpu.update_mode();
     return true;
@@ -43,14 +44,14 @@ bool return_virtual_flag(Cpu& cpu) {
     Stack stack = Stack::current(cpu);
     ReturnFrame f;
     if (!read_frame(cpu, 2, stack, f)) return false;
-    const bool enables = (f.flags & eflags::IF) != 0;
-    if ((f.flags & eflags::TF) != 0 || (enables && (cpu.eflags & eflags::VIP) != 0))
+    const bool enables = (f.flags() & eflags::IF) != 0;
+    if ((f.flags() & eflags::TF) != 0 || (enables && (cpu.eflags & eflags::VIP) != 0))
         return cpu.gp(0, "IRET would trap or enable a pending virtual interrupt");
     CodeTarget target;
-    if (!real_target(cpu, f.selector(), f.eip, target)) return false;
+    if (!real_target(cpu, f.selector(), static_cast<u32>(f.ip), target)) return false;
     stack.pop(6);
     stack.commit_pointer(cpu);
-    const u32 flags = merged(cpu, f.flags, always) & ~eflags::VIF;
+    const u32 flags = merged(cpu, f.flags(), always) & ~eflags::VIF;
     cpu.set_full_eflags(flags | (enables ? eflags::VIF : 0));
     go(cpu, target);
     cpu.update_mode();
@@ -65,7 +66,7 @@ bool return_from_v86(Cpu& cpu, unsigned width) {
 
 bool return_from_task(Cpu& cpu) {
     u16 selector = 0;
-    if (!read_system<u16>(cpu, static_cast<u32>(cpu.tr.base), selector)) return false;
+    if (!read_system<u16>(cpu, cpu.tr.base, selector)) return false;
     const Blame blame{Exception::TS, 0};
     if ((selector & 4) != 0 || is_null(selector)) return blame.raise(cpu, selector, "back link is not in the GDT");
     Descriptor d;
@@ -76,19 +77,19 @@ bool return_from_task(Cpu& cpu) {
 }
 
 bool return_to_v86(Cpu& cpu, const Stack& stack, const ReturnFrame& f) {
-    std::array<u32, 6> words{}; // ESP, SS, ES, DS, FS, GS
+    std::array<u64, 6> words{}; // ESP, SS, ES, DS, FS, GS
     for (unsigned i = 0; i < 6; ++i) {
         if (!stack.peek(cpu, 4, 12 + 4 * i, words[i])) return false;
     }
-    if (f.eip > 0xFFFF) return cpu.gp(0, "return beyond the limit of virtual-8086 code");
-    cpu.set_full_eflags(f.flags);
-    const CodeTarget target{v86_segment(f.selector()), f.eip, 3};
+    if (f.ip > 0xFFFF) return cpu.gp(0, "return beyond the limit of virtual-8086 code");
+    cpu.set_full_eflags(f.flags());
+    const CodeTarget target{v86_segment(f.selector()), f.ip, 3};
     cpu.seg[SS] = v86_segment(static_cast<u16>(words[1]));
     cpu.seg[ES] = v86_segment(static_cast<u16>(words[2]));
     cpu.seg[DS] = v86_segment(static_cast<u16>(words[3]));
     cpu.seg[FS] = v86_segment(static_cast<u16>(words[4]));
     cpu.seg[GS] = v86_segment(static_cast<u16>(words[5]));
-    cpu.set_r32(RSP, words[0]);
+    cpu.set_r32(RSP, static_cast<u32>(words[0]));
     go(cpu, target);
     cpu.update_mode();
     return true;
@@ -97,57 +98,52 @@ bool return_to_v86(Cpu& cpu, const Stack& stack, const ReturnFrame& f) {
 /// The flags that a return at this CPL may change.
 u32 return_mask(const Cpu& cpu, unsigned width) {
     u32 mask = always;
-    if (width == 4) mask |= wide_flags;
+    if (width >= 4) mask |= wide_flags;
     if (cpu.cpl <= cpu.iopl()) mask |= eflags::IF;
-    if (cpu.cpl == 0) mask |= eflags::IOPL | (width == 4 ? eflags::VIF | eflags::VIP : 0);
+    if (cpu.cpl == 0) mask |= eflags::IOPL | (width >= 4 ? eflags::VIF | eflags::VIP : 0);
     return mask;
+}
+
+/// The stack that a return switches to: always when it leaves the level, and always in 64-bit mode, where a null SS is
+/// good enough for 64-bit code inside level 3.
+bool read_stack(Cpu& cpu, unsigned width, const Stack& stack, unsigned rpl, bool to64, Stack& out) {
+    u64 sp = 0;
+    u64 selector = 0;
+    if (!stack.peek(cpu, width, 3 * width, sp) || !stack.peek(cpu, width, 4 * width, selector)) return false;
+    Segment ss;
+    if (!check_stack_segment(cpu, static_cast<u16>(selector), rpl, {}, ss, to64)) return false;
+    out = Stack{ss, sp, Privilege::current, 0, to64};
+    return true;
 }
 
 bool return_protected(Cpu& cpu, unsigned width) {
     Stack stack = Stack::current(cpu);
     ReturnFrame f;
     if (!read_frame(cpu, width, stack, f)) return false;
-    if (width == 4 && (f.flags & eflags::VM) != 0 && cpu.cpl == 0) return return_to_v86(cpu, stack, f);
+    if (width == 4 && (f.flags() & eflags::VM) != 0 && cpu.cpl == 0 && !cpu.long_mode())
+        return return_to_v86(cpu, stack, f);
     const u16 selector = f.selector();
     const unsigned rpl = selector & 3u;
     if (!is_null(selector) && rpl < cpu.cpl) return Blame{}.raise(cpu, selector, "return to an inner privilege level");
     Descriptor code;
     if (!check_return_code(cpu, selector, {}, code)) return false;
     const bool outward = rpl > cpu.cpl;
-    Segment ss;
-    u32 esp = 0;
-    u32 ss_selector = 0;
-    if (outward) {
-        if (!stack.peek(cpu, width, 3 * width, esp) || !stack.peek(cpu, width, 4 * width, ss_selector)) return false;
-        if (!check_stack_segment(cpu, static_cast<u16>(ss_selector), rpl, {}, ss)) return false;
-    }
-    if (f.eip > code.limit()) return cpu.gp(0, "return beyond the code segment's limit");
-    if (!set_accessed(cpu, selector, code)) return false;
-    cpu.set_full_eflags(merged(cpu, f.flags, return_mask(cpu, width)));
-    if (outward) {
-        cpu.seg[SS] = ss;
-        stack = Stack{ss, esp};
+    const bool switches = outward || cpu.code64();
+    if (switches) {
+        const bool to64 = cpu.long_mode() && code.is_long_code();
+        if (!read_stack(cpu, width, Stack{stack}, rpl, to64, stack)) return false;
     } else {
         stack.pop(3 * width);
     }
+    if (!check_offset(cpu, code, f.ip) || !set_accessed(cpu, selector, code)) return false;
+    cpu.set_full_eflags(merged(cpu, f.flags(), return_mask(cpu, width)));
+    if (switches) cpu.seg[SS] = stack.segment;
     stack.commit_pointer(cpu);
-    go(cpu, {code.segment(selector), f.eip, static_cast<u8>(rpl)});
+    go(cpu, {code.segment(selector), f.ip, static_cast<u8>(rpl)});
     if (outward) drop_inner_segments(cpu);
     cpu.update_mode();
     return true;
 }
-
-/// SYSENTER and SYSEXIT load fixed flat segments without looking at descriptors.
-Segment flat_segment(u16 selector, u32 access) {
-    Segment s;
-    s.selector = selector;
-    s.limit = 0xFFFF'FFFF;
-    s.access = access | Segment::P | Segment::S | Segment::DB | Segment::G;
-    s.update(false);
-    return s;
-}
-constexpr u32 flat_code = Segment::code | Segment::readable | Segment::accessed;
-constexpr u32 flat_data = Segment::writable | Segment::accessed;
 
 } // namespace
 
@@ -160,7 +156,7 @@ template <unsigned width> bool iret(Cpu& cpu, const Op&) {
     } else if (cpu.v86()) {
         ok = return_from_v86(cpu, width);
     } else if ((cpu.eflags & eflags::NT) != 0) {
-        ok = return_from_task(cpu);
+        ok = cpu.long_mode() ? cpu.gp(0, "IRET with NT in long mode") : return_from_task(cpu);
     } else {
         ok = return_protected(cpu, width);
     }
@@ -169,30 +165,7 @@ template <unsigned width> bool iret(Cpu& cpu, const Op&) {
 }
 template bool iret<2>(Cpu&, const Op&);
 template bool iret<4>(Cpu&, const Op&);
-
-bool sysenter(Cpu& cpu, const Op&) {
-    if (cpu.real_mode()) return cpu.gp(0, "SYSENTER in real mode");
-    const u16 selector = static_cast<u16>(cpu.msrs.sysenter_cs & 0xFFFC);
-    if (selector == 0) return cpu.gp(0, "SYSENTER with a null SYSENTER_CS");
-    cpu.eflags &= ~(eflags::VM | eflags::IF | eflags::RF);
-    cpu.seg[SS] = flat_segment(static_cast<u16>(selector + 8), flat_data);
-    cpu.set_r32(RSP, static_cast<u32>(cpu.msrs.sysenter_esp));
-    go(cpu, {flat_segment(selector, flat_code), static_cast<u32>(cpu.msrs.sysenter_eip), 0});
-    cpu.update_mode();
-    return true;
-}
-
-bool sysexit(Cpu& cpu, const Op&) {
-    if (cpu.real_mode() || cpu.cpl != 0) return cpu.gp(0, "SYSEXIT outside level 0");
-    const u16 selector = static_cast<u16>(cpu.msrs.sysenter_cs & 0xFFFC);
-    if (selector == 0) return cpu.gp(0, "SYSEXIT with a null SYSENTER_CS");
-    constexpr u32 dpl3 = 0x60;
-    cpu.seg[SS] = flat_segment(static_cast<u16>((selector + 24) | 3), flat_data | dpl3);
-    cpu.set_r32(RSP, cpu.r32(RCX));
-    go(cpu, {flat_segment(static_cast<u16>((selector + 16) | 3), flat_code | dpl3), cpu.r32(RDX), 3});
-    cpu.update_mode();
-    return true;
-}
+template bool iret<8>(Cpu&, const Op&);
 
 } // namespace transfer
 } // namespace glassbox

@@ -42,21 +42,22 @@ Segment Descriptor::segment(u16 selector) const {
     return s;
 }
 
-bool descriptor_address(const Cpu& cpu, u16 selector, u32& linear) {
+bool descriptor_address(const Cpu& cpu, u16 selector, u64& linear) {
     const u32 last = selector | 7u;
     if ((selector & 4) != 0) {
         if (!cpu.ldtr.usable() || last > cpu.ldtr.limit) return false;
-        linear = static_cast<u32>(cpu.ldtr.base) + (selector & 0xFFF8u);
+        linear = system_linear(cpu, cpu.ldtr.base + (selector & 0xFFF8u));
     } else {
         if (last > cpu.gdtr.limit) return false;
-        linear = static_cast<u32>(cpu.gdtr.base) + (selector & 0xFFF8u);
+        linear = system_linear(cpu, cpu.gdtr.base + (selector & 0xFFF8u));
     }
     return true;
 }
 
 /// The 80286 ignores the last two bytes and knows none of the 386's system types (80286 Programmer's Reference, 7.4,
 /// 8.5; SDM 3B 22.32).
-bool read_descriptor(Cpu& cpu, u32 linear, Descriptor& out) {
+bool read_descriptor(Cpu& cpu, u64 linear, Descriptor& out) {
+    out.high = 0;
     if (!read_system<u64>(cpu, linear, out.raw)) return false;
     if (cpu.has(Feature::only_286)) {
         out.raw &= 0x0000'FFFF'FFFF'FFFF;
@@ -66,15 +67,26 @@ bool read_descriptor(Cpu& cpu, u32 linear, Descriptor& out) {
 }
 
 bool fetch_descriptor(Cpu& cpu, u16 selector, Blame blame, Descriptor& out) {
-    u32 linear = 0;
+    u64 linear = 0;
     if (!descriptor_address(cpu, selector, linear))
         return blame.raise(cpu, selector, "selector outside its descriptor table");
     return read_descriptor(cpu, linear, out);
 }
 
+bool fetch_upper_half(Cpu& cpu, u16 selector, Blame blame, Descriptor& d) {
+    const u32 limit = (selector & 4) != 0 ? cpu.ldtr.limit : cpu.gdtr.limit;
+    u64 linear = 0;
+    if (!descriptor_address(cpu, selector, linear) || (selector & 0xFFF8u) + 15 > limit)
+        return blame.raise(cpu, selector, "16-byte descriptor outside its descriptor table");
+    if (!read_system<u64>(cpu, linear + 8, d.high)) return false;
+    if ((d.high >> 40 & 0x1F) != 0)
+        return blame.raise(cpu, selector, "type bits in the upper half of a 16-byte descriptor");
+    return true;
+}
+
 bool set_accessed(Cpu& cpu, u16 selector, Descriptor& d) {
     if (d.accessed()) return true;
-    u32 linear = 0;
+    u64 linear = 0;
     if (!descriptor_address(cpu, selector, linear)) return true;
     d.raw |= u64{1} << 40;
     return write_system<u8>(cpu, linear + 5, static_cast<u8>(d.raw >> 40));

@@ -28,6 +28,12 @@ Segment null_segment(const Segment& before, u16 selector) {
     return s;
 }
 
+Segment load_null(const Cpu& cpu, unsigned name, u16 selector) {
+    Segment s = null_segment(cpu.seg[name], selector);
+    if (cpu.long_mode() && (!is_amd(cpu) || cpu.has(Feature::null_sel_clr_base))) s.base = 0;
+    return s;
+}
+
 bool check_data_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out) {
     Descriptor d;
     if (!fetch_descriptor(cpu, selector, blame, d)) return false;
@@ -41,8 +47,12 @@ bool check_data_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segme
     return true;
 }
 
-bool check_stack_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out) {
-    if (is_null(selector)) return blame.raise(cpu, 0, "null stack segment");
+bool check_stack_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out, bool null_allowed) {
+    if (is_null(selector)) {
+        if (!null_allowed || cpl == 3 || (selector & 3u) != cpl) return blame.raise(cpu, 0, "null stack segment");
+        out = null_stack(cpu, cpl);
+        return true;
+    }
     Descriptor d;
     if (!fetch_descriptor(cpu, selector, blame, d)) return false;
     if ((selector & 3u) != cpl) return blame.raise(cpu, selector, "stack selector's RPL is not the privilege level");
@@ -62,9 +72,9 @@ bool prepare(Cpu& cpu, unsigned name, u16 selector, Segment& out) {
         out = real_segment(cpu, name, selector);
         return true;
     }
-    if (name == SS) return check_stack_segment(cpu, selector, cpu.cpl, {}, out);
+    if (name == SS) return check_stack_segment(cpu, selector, cpu.cpl, {}, out, cpu.code64());
     if (is_null(selector)) {
-        out = null_segment(cpu.seg[name], selector);
+        out = load_null(cpu, name, selector);
         return true;
     }
     return check_data_segment(cpu, selector, cpu.cpl, {}, out);
@@ -72,7 +82,10 @@ bool prepare(Cpu& cpu, unsigned name, u16 selector, Segment& out) {
 
 void commit(Cpu& cpu, unsigned name, const Segment& s) {
     cpu.seg[name] = s;
-    if (name < FS) cpu.update_mode();
+    if (name < FS)
+        cpu.update_mode();
+    else
+        cpu.base64[name] = s.base;
 }
 
 } // namespace
@@ -102,7 +115,7 @@ void shadow_load(Cpu& cpu, unsigned name) {
 }
 /// The 8086's way to load CS alone: execution goes on at the same offset.
 bool load_code_segment(Cpu& cpu, u16 selector) {
-    go(cpu, {real_segment(cpu, CS, selector), static_cast<u32>(cpu.next_ip & 0xFFFF), cpu.cpl});
+    go(cpu, {real_segment(cpu, CS, selector), cpu.next_ip & 0xFFFF, cpu.cpl});
     cpu.update_mode();
     return true;
 }
@@ -121,13 +134,13 @@ bool mov_to_segment_register(Cpu& cpu, const Op& op) {
 bool mov_to_segment_memory(Cpu& cpu, const Op& op) {
     const unsigned name = segment_of(cpu, op);
     u16 selector = 0;
-    return can_load(cpu, name) && read_segment<u16>(cpu, op.seg, offset_of(cpu, op), selector) &&
+    return can_load(cpu, name) && read_segment<u16>(cpu, op.seg, effective_offset(cpu, op), selector) &&
            mov_to_segment(cpu, name, selector);
 }
 
 bool pop_cs(Cpu& cpu, const Op&) {
     Stack stack = Stack::current(cpu);
-    u32 value = 0;
+    u64 value = 0;
     if (!stack.peek(cpu, 2, 0, value)) return false;
     stack.pop(2);
     stack.commit_pointer(cpu);
@@ -153,19 +166,22 @@ template bool mov_from_segment_register<4>(Cpu&, const Op&);
 
 bool mov_from_segment_memory(Cpu& cpu, const Op& op) {
     const unsigned name = segment_of(cpu, op);
-    return can_store(cpu, name) && write_segment<u16>(cpu, op.seg, offset_of(cpu, op), cpu.seg[name].selector);
+    return can_store(cpu, name) && write_segment<u16>(cpu, op.seg, effective_offset(cpu, op), cpu.seg[name].selector);
 }
 
 /// With a 32-bit operand size ESP moves by four and only the low half of the slot is written (SDM 2B, PUSH); the
-/// Pentium writes zeros into the other (SDM 3B 22.31.1).
+/// Pentium writes zeros into the other (SDM 3B 22.31.1). With 64 bits the whole slot is written.
 template <unsigned name, unsigned width> bool push_segment(Cpu& cpu, const Op&) {
     Stack stack = Stack::current(cpu);
-    const u32 offset = (stack.sp - width) & stack.mask();
+    const u64 offset = (stack.sp - width) & stack.mask();
     u64 linear = 0;
     if (!stack.place(cpu, offset, width, linear)) return false;
     const u16 selector = cpu.seg[name].selector;
     const bool whole = width == 4 && cpu.has(Feature::i586) && !cpu.has(Feature::i686);
-    if (!(whole ? write_linear<u32>(cpu, linear, selector) : write_linear<u16>(cpu, linear, selector))) return false;
+    const bool written = width == 8 ? write_linear<u64>(cpu, linear, selector)
+                         : whole    ? write_linear<u32>(cpu, linear, selector)
+                                    : write_linear<u16>(cpu, linear, selector);
+    if (!written) return false;
     stack.sp = offset;
     stack.commit_pointer(cpu);
     return true;
@@ -173,13 +189,10 @@ template <unsigned name, unsigned width> bool push_segment(Cpu& cpu, const Op&) 
 
 template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op&) {
     const Stack stack = Stack::current(cpu);
-    u32 value = 0;
-    const u32 offset = stack.sp & stack.mask();
+    u64 value = 0;
     u64 linear = 0;
     const unsigned read = cpu.has(Feature::only_386) ? 2 : width; // the 386 looks at no more than it loads
-    if (!stack.segment.readable_at(offset, read) && !outside_stack(cpu, stack.segment, offset, read, 0, linear))
-        return false;
-    if (!stack.peek(cpu, 2, 0, value)) return false;
+    if (!stack.find(cpu, stack.sp & stack.mask(), read, linear) || !stack.peek(cpu, 2, 0, value)) return false;
     Segment s;
     if (!prepare(cpu, name, static_cast<u16>(value), s)) return false;
     Stack after = stack;
@@ -191,12 +204,16 @@ template <unsigned name, unsigned width> bool pop_segment(Cpu& cpu, const Op&) {
 }
 
 template <unsigned name, unsigned width> bool load_far_pointer(Cpu& cpu, const Op& op) {
-    using T = std::conditional_t<width == 2, u16, u32>;
-    const u32 at = offset_of(cpu, op);
+    using T = std::conditional_t<width == 2, u16, std::conditional_t<width == 4, u32, u64>>;
+    // AMD's processors have no m16:64: REX.W changes nothing (APM 3, LFS).
+    if constexpr (width == 8) {
+        if (is_amd(cpu)) return load_far_pointer<name, 4>(cpu, op);
+    }
+    const u64 at = effective_offset(cpu, op);
     T offset = 0;
     u16 selector = 0;
     if (!read_segment<T>(cpu, op.seg, at, offset) ||
-        !read_segment<u16>(cpu, op.seg, offset_after(op, at, width), selector))
+        !read_segment<u16>(cpu, op.seg, offset_after(cpu, op, at, width), selector))
         return false;
     if (!load_segment(cpu, name, selector)) return false;
     cpu.set_reg<T>(8u * op.reg, offset);
@@ -213,8 +230,10 @@ template bool push_segment<DS, 2>(Cpu&, const Op&);
 template bool push_segment<DS, 4>(Cpu&, const Op&);
 template bool push_segment<FS, 2>(Cpu&, const Op&);
 template bool push_segment<FS, 4>(Cpu&, const Op&);
+template bool push_segment<FS, 8>(Cpu&, const Op&);
 template bool push_segment<GS, 2>(Cpu&, const Op&);
 template bool push_segment<GS, 4>(Cpu&, const Op&);
+template bool push_segment<GS, 8>(Cpu&, const Op&);
 template bool pop_segment<ES, 2>(Cpu&, const Op&);
 template bool pop_segment<ES, 4>(Cpu&, const Op&);
 template bool pop_segment<SS, 2>(Cpu&, const Op&);
@@ -223,18 +242,23 @@ template bool pop_segment<DS, 2>(Cpu&, const Op&);
 template bool pop_segment<DS, 4>(Cpu&, const Op&);
 template bool pop_segment<FS, 2>(Cpu&, const Op&);
 template bool pop_segment<FS, 4>(Cpu&, const Op&);
+template bool pop_segment<FS, 8>(Cpu&, const Op&);
 template bool pop_segment<GS, 2>(Cpu&, const Op&);
 template bool pop_segment<GS, 4>(Cpu&, const Op&);
+template bool pop_segment<GS, 8>(Cpu&, const Op&);
 template bool load_far_pointer<ES, 2>(Cpu&, const Op&);
 template bool load_far_pointer<ES, 4>(Cpu&, const Op&);
 template bool load_far_pointer<SS, 2>(Cpu&, const Op&);
 template bool load_far_pointer<SS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<SS, 8>(Cpu&, const Op&);
 template bool load_far_pointer<DS, 2>(Cpu&, const Op&);
 template bool load_far_pointer<DS, 4>(Cpu&, const Op&);
 template bool load_far_pointer<FS, 2>(Cpu&, const Op&);
 template bool load_far_pointer<FS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<FS, 8>(Cpu&, const Op&);
 template bool load_far_pointer<GS, 2>(Cpu&, const Op&);
 template bool load_far_pointer<GS, 4>(Cpu&, const Op&);
+template bool load_far_pointer<GS, 8>(Cpu&, const Op&);
 
 } // namespace transfer
 } // namespace glassbox

@@ -10,38 +10,48 @@ namespace glassbox {
 
 struct Stack {
     Segment segment;
-    u32 sp = 0;
+    u64 sp = 0;
     Privilege privilege = Privilege::current;
-    u32 error = 0; ///< error code of #SS
+    u32 error = 0;       ///< error code of #SS
+    bool long64 = false; ///< of 64-bit code: no segment, only addresses that must be canonical
 
-    /// SS:ESP as they are.
-    static Stack current(const Cpu& cpu) { return {cpu.seg[SS], cpu.r32(RSP), Privilege::current, 0}; }
+    /// SS:rSP as they are.
+    static Stack current(const Cpu& cpu) {
+        const bool long64 = cpu.code64();
+        return {cpu.seg[SS], long64 ? cpu.gpr[RSP] : cpu.r32(RSP), Privilege::current, 0, long64};
+    }
     /// A stack of privilege `cpl`, entered from the current level or one further out.
-    static Stack of(const Segment& ss, u32 esp, unsigned cpl, u32 error) {
-        return {ss, esp, cpl == 3 ? Privilege::current : Privilege::supervisor, error};
+    static Stack of(const Segment& ss, u64 sp, unsigned cpl, u32 error, bool long64 = false) {
+        return {ss, sp, cpl == 3 ? Privilege::current : Privilege::supervisor, error, long64};
     }
 
-    u32 mask() const { return segment.big() ? 0xFFFF'FFFF : 0xFFFF; }
+    u64 mask() const { return long64 ? ~u64{0} : segment.big() ? 0xFFFF'FFFF : 0xFFFF; }
 
-    /// The value of `width` bytes (2 or 4) `displacement` bytes above the top of the stack.
-    bool peek(Cpu& cpu, unsigned width, u32 displacement, u32& value) const;
+    /// The value of `width` bytes (2, 4 or 8) `displacement` bytes above the top of the stack.
+    bool peek(Cpu& cpu, unsigned width, u32 displacement, u64& value) const;
     /// Whether `count` values could be pushed; false with the fault raised.
     bool has_room(Cpu& cpu, unsigned width, std::size_t count) const;
-    /// Pushes the values in order, each `width` bytes (2 or 4); nothing is written unless all can be.
-    bool push(Cpu& cpu, unsigned width, std::span<const u32> values);
-    /// Where a value of `width` bytes at `offset` is written; false with the fault raised.
-    bool place(Cpu& cpu, u32 offset, unsigned width, u64& linear) const;
+    /// Pushes the values in order, each `width` bytes (2, 4 or 8); nothing is written unless all can be.
+    bool push(Cpu& cpu, unsigned width, std::span<const u64> values);
+    /// Where a value of `width` bytes at `offset` is read or written; false with the fault raised.
+    bool find(Cpu& cpu, u64 offset, unsigned width, u64& linear) const;
+    bool place(Cpu& cpu, u64 offset, unsigned width, u64& linear) const;
     void pop(u32 bytes) { sp += bytes; }
-    /// Writes (E)SP, in the width of the stack segment.
+    /// Writes (R/E)SP, in the width of the stack.
     void commit_pointer(Cpu& cpu) const {
-        if (segment.big())
-            cpu.set_r32(RSP, sp);
+        if (long64)
+            cpu.gpr[RSP] = sp;
+        else if (segment.big())
+            cpu.set_r32(RSP, static_cast<u32>(sp));
         else
             cpu.set_r16(RSP, static_cast<u16>(sp));
     }
+
+  private:
+    bool canonical(Cpu& cpu, u64 offset, unsigned width) const;
 };
 
-/// One value on or off the current stack, ESP included.
-bool push_value(Cpu& cpu, unsigned width, u32 value);
+/// One value on or off the current stack, the stack pointer included.
+bool push_value(Cpu& cpu, unsigned width, u64 value);
 
 } // namespace glassbox

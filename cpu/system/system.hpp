@@ -27,6 +27,8 @@ bool division_error_8086(Cpu& cpu);
 
 /// Loads ES, SS, DS, FS or GS as MOV does, in every mode.
 bool load_segment(Cpu& cpu, unsigned name, u16 selector);
+/// Gives FS or GS a base alone, as the base MSRs and SWAPGS do. The caller has found it canonical.
+inline void set_segment_base(Cpu& cpu, unsigned name, u64 base) { cpu.seg[name].base = cpu.base64[name] = base; }
 /// Whether the port access is allowed: IOPL, else the TSS's bitmap (SDM 1, 19.5).
 bool check_io(Cpu& cpu, u16 port, unsigned width);
 
@@ -55,12 +57,16 @@ CpuidResult cpuid(const Cpu& cpu, u32 leaf, u32 subleaf);
 bool read_msr(Cpu& cpu, u32 index, u64& value);
 bool write_msr(Cpu& cpu, u32 index, u64 value);
 
-/// MOV to control registers, privilege checked by the caller.
-bool write_cr0(Cpu& cpu, u32 value);
-bool write_cr3(Cpu& cpu, u32 value);
-bool write_cr4(Cpu& cpu, u32 value);
+/// MOV to control registers, privilege checked by the caller. CR0 switches long mode (SDM 3A 9.8.5).
+bool write_cr0(Cpu& cpu, u64 value);
+bool write_cr3(Cpu& cpu, u64 value);
+bool write_cr4(Cpu& cpu, u64 value);
+/// The bits of CR4 that a processor with these features has.
+u64 cr4_of(const FeatureSet& features);
 /// The four page-directory pointers of a PAE CR3; #GP(0) when a reserved bit is set (SDM 3A 4.4.1).
-bool read_pdptes(Cpu& cpu, u32 cr3, std::array<u64, 4>& out);
+bool read_pdptes(Cpu& cpu, u64 cr3, std::array<u64, 4>& out);
+/// UMIP: false with #GP(0) where SGDT, SIDT, SLDT, SMSW and STR are kept from applications (SDM 3A 2.5).
+bool may_read_system_state(Cpu& cpu);
 
 namespace dr6 {
 inline constexpr u64 BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;

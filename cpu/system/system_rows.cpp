@@ -34,22 +34,23 @@ consteval Row hint(const OpInfo& info, At place, Arg arg, Feature feature) {
     return {place, {arg}, &info, &select_nop, 0, feature};
 }
 
-/// CR1 and CR5 to CR7 are no registers: #UD (SDM 2B, MOV to and from control registers). CR4 came with the 486.
-constexpr u16 control_attributes = attr::may_fault | attr::opsize_fixed;
+/// CR1 and CR5 to CR7 are no registers: #UD (SDM 2B, MOV to and from control registers). CR4 came with the 486, CR8
+/// with 64-bit mode: it is CR0's row with REX.R.
+constexpr u32 control_attributes = attr::may_fault | attr::opsize_fixed;
 template <int n> consteval Row from_control(Feature feature = i386) {
-    return {at(0x0F20).digit(n), {Rd, Cd}, &mov, &select_cold<mov_from_cr, mov_from_cr, false>,
+    return {at(0x0F20).digit(n), {Rn, Cy}, &mov, &select_cold<mov_from_cr, mov_from_cr, mov_from_cr, false>,
             control_attributes,  feature};
 }
 template <int n> consteval Row to_control(Feature feature = i386) {
     return {at(0x0F22).digit(n),
-            {Cd, Rd},
+            {Cy, Rn},
             &mov,
-            &select_cold<mov_to_cr, mov_to_cr, true>,
+            &select_cold<mov_to_cr, mov_to_cr, mov_to_cr, true>,
             control_attributes | attr::ends_block,
             feature};
 }
 
-constexpr u16 pm = attr::protected_only;
+constexpr u32 pm = attr::protected_only;
 
 constexpr Row rows[] = {
     cold_row<sldt_register<2>, sldt_register<4>>(sldt_info, at(0x0F00).digit(0).reg(), {Ev}, pm, i286),
@@ -67,9 +68,9 @@ constexpr Row rows[] = {
 
     cold_row<sgdt>(sgdt_info, at(0x0F01).digit(0).mem(), {M}, 0, i286),
     cold_row<sidt>(sidt_info, at(0x0F01).digit(1).mem(), {M}, 0, i286),
-    cold_row<lgdt<2>, lgdt<4>>(lgdt_info, at(0x0F01).digit(2).mem(), {M}, 0, i286),
-    cold_row<lidt<2>, lidt<4>>(lidt_info, at(0x0F01).digit(3).mem(), {M}, 0, i286),
-    cold_row<smsw_register<2>, smsw_register<4>>(smsw_info, at(0x0F01).digit(4).reg(), {Ev}, 0, i286),
+    cold_row<lgdt<2>, lgdt<4>, lgdt<8>>(lgdt_info, at(0x0F01).digit(2).mem(), {M}, attr::force64, i286),
+    cold_row<lidt<2>, lidt<4>, lidt<8>>(lidt_info, at(0x0F01).digit(3).mem(), {M}, attr::force64, i286),
+    cold_row<smsw_register<2>, smsw_register<4>, smsw_register<8>>(smsw_info, at(0x0F01).digit(4).reg(), {Ev}, 0, i286),
     cold_row<smsw_memory>(smsw_info, at(0x0F01).digit(4).mem(), {Mw}, 0, i286),
     cold_end_row<lmsw_register>(lmsw_info, at(0x0F01).digit(6).reg(), {Ew}, 0, i286),
     cold_end_row<lmsw_memory>(lmsw_info, at(0x0F01).digit(6).mem(), {Mw}, 0, i286),
@@ -95,12 +96,12 @@ constexpr Row rows[] = {
     from_control<2>(),
     from_control<3>(),
     from_control<4>(i486),
-    cold_row<mov_from_dr>(mov, at(0x0F21), {Rd, Dd}, attr::opsize_fixed, i386),
+    cold_row<mov_from_dr>(mov, at(0x0F21), {Rn, Dy}, attr::opsize_fixed, i386),
     to_control<0>(),
     to_control<2>(),
     to_control<3>(),
     to_control<4>(i486),
-    cold_end_row<mov_to_dr>(mov, at(0x0F23), {Dd, Rd}, attr::opsize_fixed, i386),
+    cold_end_row<mov_to_dr>(mov, at(0x0F23), {Dy, Rn}, attr::opsize_fixed, i386),
 
     cold_end_row<wrmsr>(wrmsr_info, at(0x0F30), {}, 0, msr),
     cold_row<rdtsc>(rdtsc_info, at(0x0F31), {}, 0, tsc),
@@ -108,8 +109,8 @@ constexpr Row rows[] = {
     cold_row<control::rdpmc>(rdpmc_info, at(0x0F33), {}, 0, Feature::rdpmc),
     cold_row<control::cpuid>(cpuid_info, at(0x0FA2), {}, 0, Feature::cpuid),
 
-    cold_row<pushf<2>, pushf<4>>(pushf_info, at(0x9C), {F}),
-    cold_end_row<popf<2>, popf<4>>(popf_info, at(0x9D), {F}),
+    cold_row<pushf<2>, pushf<4>, pushf<8>>(pushf_info, at(0x9C), {F}, attr::default64),
+    cold_end_row<popf<2>, popf<4>, popf<8>>(popf_info, at(0x9D), {F}, attr::default64),
     cold_end_row<hlt>(hlt_info, at(0xF4)),
     cold_row<cli>(cli_info, at(0xFA)),
     cold_end_row<sti>(sti_info, at(0xFB)),

@@ -73,7 +73,7 @@ bool save_task(Cpu& cpu, const TssLayout& l, u32 base, u32 eip, u32 flags) {
 }
 
 bool set_busy(Cpu& cpu, u16 selector, bool busy) {
-    u32 linear = 0;
+    u64 linear = 0;
     u8 type = 0;
     if (!descriptor_address(cpu, selector, linear)) return true;
     if (!read_system<u8>(cpu, linear + 5, type)) return false;
@@ -82,7 +82,7 @@ bool set_busy(Cpu& cpu, u16 selector, bool busy) {
 
 /// The writes of the switch may not fail half-way: everything is probed first.
 bool probe_switch(Cpu& cpu, const TssLayout& old_layout, u32 old_base, u16 selector, u32 new_base, const TssLayout& l) {
-    u32 linear = 0;
+    u64 linear = 0;
     if (descriptor_address(cpu, selector, linear) && !probe_write(cpu, linear, 8, Privilege::supervisor)) return false;
     if (descriptor_address(cpu, cpu.tr.selector, linear) && !probe_write(cpu, linear, 8, Privilege::supervisor))
         return false;
@@ -132,7 +132,8 @@ bool begin_task(Cpu& cpu, const TssLayout& l, const TaskImage& t, const TaskRequ
     if (request.has_error) {
         Stack stack = Stack::current(cpu);
         stack.error = request.ext;
-        if (!stack.push(cpu, l.value_width(), std::span(&request.error, 1))) return false;
+        const u64 error = request.error;
+        if (!stack.push(cpu, l.value_width(), std::span(&error, 1))) return false;
         stack.commit_pointer(cpu);
     }
     if (t.eip > cpu.seg[CS].limit) return cpu.gp(request.ext, "new task's EIP is beyond its code segment");
@@ -180,7 +181,7 @@ bool prepare_space(Cpu& cpu, const TssLayout& l, TaskImage& t) {
 bool switch_task(Cpu& cpu, u16 selector, const Descriptor& tss, const TaskRequest& request) {
     const TssLayout& l = layout_of(tss.type());
     const TssLayout& old = layout_of(cpu.tr.type());
-    const u32 base = tss.base();
+    const u32 base = static_cast<u32>(tss.base());
     const u32 old_base = static_cast<u32>(cpu.tr.base);
     const bool nests = request.source == TaskSource::call || request.source == TaskSource::interrupt;
     const bool leaves = request.source == TaskSource::jump || request.source == TaskSource::iret;

@@ -11,11 +11,17 @@ namespace glassbox {
 /// A checked destination: nothing is changed until `go`.
 struct CodeTarget {
     Segment cs;
-    u32 offset = 0;
+    u64 offset = 0;
     u8 cpl = 0;
+
+    /// Whether it is 64-bit code.
+    bool long64(const Cpu& cpu) const { return cpu.long_mode() && (cs.access & Segment::L) != 0; }
 };
 
-/// Makes CS:EIP and CPL those of `target`; ip and next_ip are the new EIP. The caller calls update_mode afterwards.
+/// What Intel's and AMD's processors do differently is chosen by the model's vendor.
+inline bool is_amd(const Cpu& cpu) { return cpu.model->vendor == "AuthenticAMD"; }
+
+/// Makes CS:rIP and CPL those of `target`; next_ip is the new rIP. The caller calls update_mode afterwards.
 void go(Cpu& cpu, const CodeTarget& target);
 /// A real-mode or virtual-8086 destination: #GP(0) when the offset lies beyond the limit.
 bool real_target(Cpu& cpu, u16 selector, u32 offset, CodeTarget& target);
@@ -25,16 +31,29 @@ Segment real_segment(const Cpu& cpu, unsigned name, u16 selector);
 Segment v86_segment(u16 selector);
 /// A null selector's register: unusable.
 Segment null_segment(const Segment& before, u16 selector);
+/// The same, as an instruction loads it: whether the base that long mode's FS and GS show survives depends on the
+/// model (Intel clears it; AMD keeps it, but for processors with NullSelectorClearsBase: APM 2 4.8.1, CPUID
+/// 8000_0021h).
+Segment load_null(const Cpu& cpu, unsigned name, u16 selector);
 
 /// Checks a data-segment selector for `cpl` and sets its accessed bit (SDM 3A 5.5).
 bool check_data_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out);
-/// Checks a stack-segment selector for `cpl` (SDM 3A 5.7). Null is refused with selector 0.
-bool check_stack_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out);
+/// Checks a stack-segment selector for `cpl` (SDM 3A 5.7). Null is refused with error code 0, unless `null_allowed`:
+/// 64-bit code inside level 3 needs no stack segment (SDM 3A 5.4.1.1), but RPL must be right.
+bool check_stack_segment(Cpu& cpu, u16 selector, unsigned cpl, Blame blame, Segment& out, bool null_allowed = false);
 /// The code segment of a return or of a task whose selector's RPL is the new CPL.
 bool check_return_code(Cpu& cpu, u16 selector, Blame blame, Descriptor& d);
+/// Whether code of this segment may begin at `offset`: within the limit, or canonical in 64-bit code; else
+/// #GP(`error`). `offset` loses what the code's mode does not look at.
+bool check_offset(Cpu& cpu, const Descriptor& code, u64& offset, u32 error = 0);
 
 /// SS:ESP for `cpl` from the current TSS, checked (SDM 3A 5.8.5, steps 1-3).
 bool inner_stack(Cpu& cpu, unsigned cpl, u32 ext, Stack& out);
+/// The same in long mode, where SS becomes null: RSP of level `cpl`, or, if `ist` is not zero, that of the interrupt
+/// stack table (SDM 3A 6.14.4, 6.14.5, 7.7).
+bool inner_stack64(Cpu& cpu, unsigned cpl, unsigned ist, u32 ext, Stack& out);
+/// A null SS with the RPL of the new level.
+Segment null_stack(const Cpu& cpu, unsigned cpl);
 
 enum class TaskSource : u8 { jump, call, interrupt, iret };
 struct TaskRequest {
@@ -86,7 +105,13 @@ bool pointer_from_register(Cpu& cpu, const Op& op);
 bool far_through_register(Cpu& cpu, const Op& op);
 
 bool sysenter(Cpu& cpu, const Op& op);
-bool sysexit(Cpu& cpu, const Op& op);
+template <unsigned width> bool sysexit(Cpu& cpu, const Op& op);
+bool syscall(Cpu& cpu, const Op& op);
+template <unsigned width> bool sysret(Cpu& cpu, const Op& op);
+bool swapgs(Cpu& cpu, const Op& op);
+/// RDFSBASE, RDGSBASE, WRFSBASE, WRGSBASE.
+template <unsigned name, unsigned width> bool read_base(Cpu& cpu, const Op& op);
+template <unsigned name, unsigned width> bool write_base(Cpu& cpu, const Op& op);
 
 } // namespace transfer
 } // namespace glassbox
