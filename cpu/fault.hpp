@@ -39,7 +39,7 @@ struct Fault {
 
 /// Page-fault error code (SDM 3A, figure 4-12).
 namespace pf_error {
-inline constexpr u32 present = 1, write = 2, user = 4, reserved = 8, fetch = 16;
+inline constexpr u32 present = 1, write = 2, user = 4, reserved = 8, fetch = 16, key = 32;
 }
 
 } // namespace glassbox

@@ -17,8 +17,8 @@ enum class AccessKind : u8 { read, write, fetch };
 enum class Privilege : u8 { current, supervisor };
 
 // --- translation (mmu/translate.cpp) ---------------------------------------------------------------------------------
-/// Linear addresses are 64 bits wide; those of code that is not 64-bit lie below 4 GiB, and what crosses that wraps. One
-/// that is not canonical is #GP(0), or #SS(0) where `op` accesses the stack segment, before anything else.
+/// Linear addresses are 64 bits wide; those of code that is not 64-bit lie below 4 GiB, and what crosses that wraps.
+/// One that is not canonical is #GP(0), or #SS(0) where `op` accesses the stack segment, before anything else.
 /// Translates one byte's address, sets accessed and dirty bits and fills the TLB.
 bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& phys);
 /// The same for code: by the fetch table, else by a walk that fills it.

@@ -1,5 +1,5 @@
-// Linear to physical: 32-bit paging with 4 MiB pages and PSE-36, PAE, and the 4 and 5 levels of long mode with 2 MiB and
-// 1 GiB pages (SDM 3A 4.3-4.5). All modes are one descent through tables that differ in the width of an entry, the
+// Linear to physical: 32-bit paging with 4 MiB pages and PSE-36, PAE, and the 4 and 5 levels of long mode with 2 MiB
+// and 1 GiB pages (SDM 3A 4.3-4.5). All modes are one descent through tables that differ in the width of an entry, the
 // number of levels, and what is reserved.
 #include "mmu/page_walk.hpp"
 

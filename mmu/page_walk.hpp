@@ -17,11 +17,11 @@ struct PageWalk {
     enum class Result : u8 { mapped, not_present, reserved };
     static constexpr unsigned most_levels = 5;
 
-    u64 phys = 0;                                ///< of the byte
-    u64 rights = pte::write | pte::user;         ///< the AND of all levels
-    u64 forbids = 0;                             ///< the OR of all levels
-    u64 leaf = pte::dirty | pte::accessed;       ///< the entry that maps the page
-    unsigned page_shift = 12;                    ///< address bits within the page: 12, 21, 22 or 30
+    u64 phys = 0;                          ///< of the byte
+    u64 rights = pte::write | pte::user;   ///< the AND of all levels
+    u64 forbids = 0;                       ///< the OR of all levels
+    u64 leaf = pte::dirty | pte::accessed; ///< the entry that maps the page
+    unsigned page_shift = 12;              ///< address bits within the page: 12, 21, 22 or 30
     unsigned entry_bytes = 4;
     unsigned count = 0; ///< entries met; the last one is the leaf
     u64 address[most_levels];

@@ -10,7 +10,7 @@ namespace {
 /// An access as paging sees it.
 struct Request {
     AccessKind kind;
-    bool user;     ///< user-mode access: CPL 3, and not to a system table
+    bool user;    ///< user-mode access: CPL 3, and not to a system table
     bool by_code; ///< what EFLAGS.AC may lift SMAP for
 
     bool writing() const { return kind == AccessKind::write; }
@@ -86,8 +86,8 @@ bool is_global(const Cpu& cpu, const PageWalk& w) { return (w.leaf & pte::global
 
 void note_large(Cpu& cpu, u64 linear, const PageWalk& w) {
     if (w.page_shift == 12) return;
-    cpu.large_pages[is_global(cpu, w)].add(linear, w.page_shift > LargePages::large ? LargePages::huge
-                                                                                    : LargePages::large);
+    cpu.large_pages[is_global(cpu, w)].add(linear,
+                                           w.page_shift > LargePages::large ? LargePages::huge : LargePages::large);
 }
 
 void fill_fetch(Cpu& cpu, u64 linear, const PageWalk& w, u64 phys) {
@@ -96,9 +96,11 @@ void fill_fetch(Cpu& cpu, u64 linear, const PageWalk& w, u64 phys) {
     if (cpu.fetch_tlbs[cpu.cpl == 3].insert(linear, phys, is_global(cpu, w))) cpu.bump_epoch();
 }
 
-/// Where translations for such accesses are kept; `checked` for nowhere. The same choice as Cpu::update_tlb_class makes.
+/// Where translations for such accesses are kept; `checked` for nowhere. The same choice as Cpu::update_tlb_class
+/// makes.
 TlbClass class_of(const Cpu& cpu, const Request& r) {
-    if (r.user) return cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)] ? TlbClass::checked : TlbClass::user;
+    if (r.user)
+        return cpu.class_tlb == &cpu.tlbs[static_cast<u8>(TlbClass::checked)] ? TlbClass::checked : TlbClass::user;
     const bool lifted = r.by_code && (cpu.cr4 & cr4::SMAP) && (cpu.eflags & eflags::AC);
     return lifted ? TlbClass::supervisor_user : TlbClass::supervisor;
 }

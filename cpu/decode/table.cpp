@@ -17,7 +17,7 @@ class Table {
              {families::alu(), families::move(), families::shift(), families::muldiv(), families::muldiv_early(),
               families::bit(), families::bcd(), families::bmi(), families::random(), families::stack(),
               families::branch(), families::string(), families::io(), families::flagops(), families::system(),
-              families::transfer(), families::fpu(), families::mmx(), families::sse()}) {
+              families::paging(), families::transfer(), families::fpu(), families::mmx(), families::sse()}) {
             for (const Row& row : family) keyed.emplace_back(key(row) * most_rows + keyed.size(), &row);
         }
         std::sort(keyed.begin(), keyed.end());

@@ -17,6 +17,9 @@ bool smsw_memory(Cpu& cpu, const Op& op);
 bool clts(Cpu& cpu, const Op& op);
 bool loadall_286(Cpu& cpu, const Op& op);
 bool invlpg(Cpu& cpu, const Op& op);
+bool invpcid(Cpu& cpu, const Op& op);
+bool rdpkru(Cpu& cpu, const Op& op);
+bool wrpkru(Cpu& cpu, const Op& op);
 bool cache_control(Cpu& cpu, const Op& op); ///< INVD, WBINVD
 bool hlt(Cpu& cpu, const Op& op);
 

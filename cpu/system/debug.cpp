@@ -71,6 +71,7 @@ namespace control {
 namespace {
 /// Checks common to both directions; `n` becomes the register that is meant.
 bool reach_dr(Cpu& cpu, unsigned& n) {
+    if (n > 7) return cpu.ud("no such debug register");
     if (n == 4 || n == 5) {
         if ((cpu.cr4 & cr4::DE) != 0) return cpu.ud("DR4 and DR5 with CR4.DE");
         n += 2;
@@ -85,16 +86,20 @@ bool reach_dr(Cpu& cpu, unsigned& n) {
 } // namespace
 
 bool mov_from_dr(Cpu& cpu, const Op& op) {
-    unsigned n = op.reg & 7u;
+    unsigned n = op.reg;
     if (!reach_dr(cpu, n)) return false;
-    cpu.set_reg<u32>(op.base, static_cast<u32>(cpu.dr[n]));
+    if (cpu.code64())
+        cpu.set_reg<u64>(op.base, cpu.dr[n]);
+    else
+        cpu.set_reg<u32>(op.base, static_cast<u32>(cpu.dr[n]));
     return true;
 }
 
 bool mov_to_dr(Cpu& cpu, const Op& op) {
-    unsigned n = op.reg & 7u;
+    unsigned n = op.reg;
     if (!reach_dr(cpu, n)) return false;
-    u32 value = cpu.reg<u32>(op.base);
+    u64 value = cpu.code64() ? cpu.reg<u64>(op.base) : cpu.reg<u32>(op.base);
+    if (n >= 6 && (value >> 32) != 0) return cpu.gp(0, "reserved bit of DR6 or DR7");
     if (n == 6) value = (value & 0x0000'E00F) | 0xFFFF'0FF0;
     if (n == 7) value = (value & 0xFFFF'23FF) | 0x400;
     cpu.dr[n] = value;

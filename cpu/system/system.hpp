@@ -65,8 +65,6 @@ bool write_cr4(Cpu& cpu, u64 value);
 u64 cr4_of(const FeatureSet& features);
 /// The four page-directory pointers of a PAE CR3; #GP(0) when a reserved bit is set (SDM 3A 4.4.1).
 bool read_pdptes(Cpu& cpu, u64 cr3, std::array<u64, 4>& out);
-/// UMIP: false with #GP(0) where SGDT, SIDT, SLDT, SMSW and STR are kept from applications (SDM 3A 2.5).
-bool may_read_system_state(Cpu& cpu);
 
 namespace dr6 {
 inline constexpr u64 BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
