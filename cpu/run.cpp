@@ -9,38 +9,61 @@
 
 namespace glassbox {
 
-Cpu::Cpu(MemoryMap& memory_, PortBus& ports_, Scheduler& scheduler_, InterruptPort& interrupts_, const CpuModel& model_)
+Cpu::Cpu(MemoryMap& memory_, PortBus& ports_, Scheduler& scheduler_, InterruptPort& interrupts_, const CpuModel& model_,
+         std::shared_ptr<BlockCache> shared)
     : memory(memory_), ports(ports_), scheduler(scheduler_), interrupts(interrupts_), model(&model_),
-      blocks(std::make_unique<BlockCache>()) {
+      blocks(shared ? std::move(shared) : std::make_shared<BlockCache>()) {
+    blocks->attach(*this);
     tlb = class_tlb = &tlbs[0];
     memory.add_watcher(*this);
     reset_state(*this);
 }
 
-Cpu::~Cpu() = default;
+Cpu::~Cpu() { blocks->detach(*this); }
+
+namespace {
+void signal(Cpu& cpu) {
+    cpu.leave_requested = true;
+    if (cpu.signalled) cpu.signalled();
+}
+
+void take_init(Cpu& cpu) {
+    cpu.init_pending = false;
+    reset_state(cpu, ResetKind::init);
+    cpu.wait_for_sipi = !cpu.bootstrap;
+    cpu.flush_tlb(false);
+}
+} // namespace
 
 void Cpu::set_intr(bool level) {
     intr = level;
-    if (level) leave_requested = true;
+    if (level) signal(*this);
 }
 void Cpu::nmi() {
     nmi_pending = true;
-    leave_requested = true;
+    signal(*this);
 }
 void Cpu::init() {
     init_pending = true;
-    leave_requested = true;
+    signal(*this);
 }
 void Cpu::reset() {
     reset_pending = true;
-    leave_requested = true;
+    signal(*this);
 }
 void Cpu::startup(u8 vector) {
+    if (init_pending && !bootstrap) take_init(*this); // it has had no turn since
     if (!wait_for_sipi) return;
     wait_for_sipi = false;
     seg[CS].load_real(static_cast<u16>(vector << 8));
     ip = 0;
-    leave_requested = true;
+    update_mode();
+    signal(*this);
+}
+
+bool Cpu::runnable() const {
+    if (reset_pending || init_pending) return true;
+    return !shutdown && !wait_for_sipi && (!halted || wake_pending());
 }
 
 bool Cpu::wake_pending() const {
@@ -114,13 +137,10 @@ bool attend(Cpu& cpu) {
     if (cpu.reset_pending) {
         cpu.reset_pending = cpu.init_pending = false;
         reset_state(cpu);
+        cpu.wait_for_sipi = !cpu.bootstrap;
         cpu.flush_tlb(false);
     }
-    if (cpu.init_pending) {
-        cpu.init_pending = false;
-        reset_state(cpu, ResetKind::init);
-        cpu.flush_tlb(false);
-    }
+    if (cpu.init_pending) take_init(cpu);
     if (cpu.shutdown || cpu.wait_for_sipi) return false;
     if (cpu.pending_debug && !(cpu.shadow & Cpu::shadow_ss)) {
         const u64 hits = std::exchange(cpu.pending_debug, 0);
@@ -261,7 +281,7 @@ void Cpu::run(u64 count) {
 }
 
 void Cpu::persist(Archive& archive) {
-    archive.chunk("cpu", 2, [&](u32 version) {
+    archive.chunk(apic_id == 0 ? "cpu" : "cpu" + std::to_string(apic_id), 2, [&](u32 version) {
         archive.require(version == 2, "the snapshot is of a processor without 64-bit registers");
         persist_architecture(*this, archive);
         archive(halted, shutdown, wait_for_sipi, shadow, intr, nmi_pending, nmi_blocked, init_pending, reset_pending,

@@ -101,7 +101,9 @@ enum class Leave : u8 {
 };
 
 struct Cpu final : CpuPins, MemoryWatcher {
-    Cpu(MemoryMap& memory, PortBus& ports, Scheduler& scheduler, InterruptPort& interrupts, const CpuModel& model);
+    /// `shared`: the decoded blocks of a machine's processors, which are of one model and run one after the other.
+    Cpu(MemoryMap& memory, PortBus& ports, Scheduler& scheduler, InterruptPort& interrupts, const CpuModel& model,
+        std::shared_ptr<BlockCache> shared = nullptr);
     ~Cpu() override;
     Cpu(const Cpu&) = delete;
     Cpu& operator=(const Cpu&) = delete;
@@ -163,6 +165,7 @@ struct Cpu final : CpuPins, MemoryWatcher {
 
     Fault fault;                  ///< the reason, after a function returned false
     bool pause_yields = false;    ///< PAUSE ends the slice: other processors are waiting for their turn
+    bool gave_way = false;        ///< it has
     bool leave_requested = false; ///< a device wants the slice to end after the current instruction
 
     // --- surroundings -------------------------------------------------------------------------------------------
@@ -171,6 +174,10 @@ struct Cpu final : CpuPins, MemoryWatcher {
     Scheduler& scheduler;
     InterruptPort& interrupts;
     const CpuModel* model;
+    bool bootstrap = true;              ///< false: after RESET and INIT it waits for a SIPI (SDM 3A 9.4.3)
+    u32 apic_id = 0;                    ///< for CPUID
+    unsigned processors = 1;            ///< in the machine, for CPUID
+    std::function<void()> signalled;    ///< a pin has changed, which may end a sleep; null with one processor
     std::function<void(bool)> ferr;     ///< FERR#: the board turns it into IRQ 13
     std::function<void(Cpu&)> observer; ///< called before every instruction when set
 
@@ -255,6 +262,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     void run(u64 count);
     /// Whether an interrupt, NMI, INIT or RESET would be taken now: a halted processor has something to do.
     bool wake_pending() const;
+    /// Whether `run` would execute anything.
+    bool runnable() const;
     void persist(Archive& archive);
 
     // --- engine -----------------------------------------------------------------------------------------------------
@@ -270,7 +279,7 @@ struct Cpu final : CpuPins, MemoryWatcher {
     std::array<TlbTable, 4> tlbs;
     std::array<FetchTable, 2> fetch_tlbs;  ///< supervisor, user
     std::array<LargePages, 2> large_pages; ///< pieces of which are in the TLB: those that CR3 loads forget, global ones
-    std::unique_ptr<BlockCache> blocks;
+    std::shared_ptr<BlockCache> blocks; ///< one for all processors of a machine
     const Op* patched = nullptr; ///< op whose handler is replaced so that execution leaves there
     Handler patched_handler = nullptr;
 

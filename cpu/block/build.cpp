@@ -242,9 +242,9 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     if (scratch) return block;
     ++statistics_.built;
     if (cpu.engine.cache)
-        add(cpu, block);
+        add(block);
     else
-        mark_code(cpu, *block);
+        mark_code(*block);
     return block;
 }
 

@@ -8,7 +8,7 @@
 
 namespace glassbox {
 
-BlockCache::BlockCache() : buckets_(bucket_count), pages_(direct_pages) {
+BlockCache::BlockCache() : buckets_(bucket_count) {
     void* memory =
         mmap(nullptr, arena_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::bad_alloc();
@@ -18,10 +18,29 @@ BlockCache::BlockCache() : buckets_(bucket_count), pages_(direct_pages) {
 
 BlockCache::~BlockCache() { munmap(arena_, arena_bytes); }
 
+void BlockCache::attach(Cpu& cpu) {
+    processors_.push_back(&cpu);
+    cpu.epoch = next_epoch();
+}
+
+void BlockCache::detach(Cpu& cpu) { std::erase(processors_, &cpu); }
+
+u32 BlockCache::next_epoch() {
+    if (newest_epoch_ == ~u32{0}) { // once in 2^32: no stale entry may come to life again
+        forget_all(false);
+        newest_epoch_ = 0;
+        for (Cpu* cpu : processors_) cpu->epoch = ++newest_epoch_;
+    }
+    return ++newest_epoch_;
+}
+
 BlockCache::PageCode* BlockCache::page_for(u64 number) {
-    if (number >= direct_pages) return nullptr;
-    if (!pages_[number]) pages_[number] = &page_store_.emplace_back();
-    return pages_[number];
+    const u64 chunk = number >> chunk_shift;
+    if (chunk >= chunk_count) return nullptr;
+    if (!chunks_[chunk]) chunks_[chunk] = std::make_unique<Chunk>();
+    PageCode*& page = (*chunks_[chunk])[number & ((1u << chunk_shift) - 1)];
+    if (!page) page = &page_store_.emplace_back();
+    return page;
 }
 
 BlockHeader* BlockCache::allocate(Cpu& cpu, unsigned ops, bool scratch) {
@@ -40,10 +59,13 @@ BlockHeader* BlockCache::allocate(Cpu& cpu, unsigned ops, bool scratch) {
 }
 
 void BlockCache::forget_all(bool marks) {
-    std::fill(buckets_.begin(), buckets_.end(), nullptr);
     for (PageCode& page : page_store_) page = PageCode{marks ? 0 : page.granules, nullptr};
-    used_ = 0;
     ++statistics_.flushes;
+    if (empty_) return;
+    std::fill(buckets_.begin(), buckets_.end(), nullptr);
+    for (Cpu* cpu : processors_) cpu->jump_cache.fill(Cpu::JumpEntry{});
+    used_ = 0;
+    empty_ = true;
 }
 
 BlockHeader* BlockCache::find(Cpu& cpu, u64 phys, u64 ip, u32 mode) {
@@ -90,28 +112,31 @@ BlockHeader* BlockCache::limited(Cpu& cpu, unsigned count) {
     return build(cpu, whole->phys, std::max(count, 1u), true);
 }
 
-void BlockCache::mark_granules(Cpu& cpu, u64 number, u64 first, u64 last) {
+void BlockCache::mark_granules(u64 number, u64 first, u64 last) {
     PageCode* page = page_for(number);
     if (!page) return;
     const bool was_code = page->granules != 0;
     for (u64 g = first >> granule_shift; g <= last >> granule_shift; ++g) page->granules |= u32{1} << g;
     if (was_code) return;
-    for (TlbTable& table : cpu.tlbs) {
-        for (TlbEntry& e : table.entries) {
-            if (e.phys == number << 12) e.write_tag = TlbEntry::no_tag;
+    for (Cpu* cpu : processors_) {
+        for (TlbTable& table : cpu->tlbs) {
+            for (TlbEntry& e : table.entries) {
+                if (e.phys == number << 12) e.write_tag = TlbEntry::no_tag;
+            }
         }
     }
 }
 
-void BlockCache::mark_code(Cpu& cpu, const BlockHeader& block) {
+void BlockCache::mark_code(const BlockHeader& block) {
     const u64 start = block.phys & page_mask;
     const u64 end = std::min<u64>(start + std::max<u64>(block.bytes, 1) - 1, page_size - 1);
-    mark_granules(cpu, block.phys >> 12, start, end);
-    if (block.flags & BlockHeader::split) mark_granules(cpu, block.phys2 >> 12, 0, 15);
+    mark_granules(block.phys >> 12, start, end);
+    if (block.flags & BlockHeader::split) mark_granules(block.phys2 >> 12, 0, 15);
 }
 
-void BlockCache::add(Cpu& cpu, BlockHeader* block) {
-    mark_code(cpu, *block);
+void BlockCache::add(BlockHeader* block) {
+    mark_code(*block);
+    empty_ = false;
     BlockHeader*& bucket = buckets_[bucket_of(block->phys, block->ip, block->mode)];
     block->next_in_bucket = bucket;
     bucket = block;
@@ -150,8 +175,8 @@ bool BlockCache::written(Cpu& cpu, u64 phys, u64 size) {
     if (size == 0) return false;
     bool hit = false;
     const u64 last = phys + size - 1;
-    for (u64 number = phys >> 12; number <= last >> 12 && number < direct_pages; ++number) {
-        PageCode* page = pages_[number];
+    for (u64 number = phys >> 12; number <= last >> 12; ++number) {
+        PageCode* page = find_page(number);
         if (!page || page->granules == 0) continue;
         const u64 from = number == phys >> 12 ? (phys & page_mask) >> granule_shift : 0;
         const u64 to = number == last >> 12 ? (last & page_mask) >> granule_shift : 31;
@@ -160,8 +185,12 @@ bool BlockCache::written(Cpu& cpu, u64 phys, u64 size) {
         drop_page(*page);
         hit = true;
     }
-    if (hit) cpu.bump_epoch();
-    return hit;
+    if (!hit) return false;
+    for (Cpu* other : processors_) {
+        other->bump_epoch();
+        if (other != &cpu) other->leave_requested = true; // whoever runs: it is not always the one that is told of DMA
+    }
+    return true;
 }
 
 } // namespace glassbox

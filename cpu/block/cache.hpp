@@ -2,12 +2,18 @@
 // page but for one split instruction. Pages that hold blocks are write-protected in the TLB; a write there comes to
 // `written`, which drops the page's blocks if it touches a 128-byte granule that holds code.
 //
+// The processors of a machine share one: what one of them decodes serves all, and a write by any of them reaches all.
+// They run one after the other, so blocks, links and the patched handler of a leaving op (Cpu::request_leave) belong to
+// whoever runs. Epochs come from one counter, so that no two processors are ever in the same one: a link that was
+// made by one is checked by the next (see `still_there`).
+//
 // Memory is an arena of ops that is only ever reused as a whole, and only between blocks: handlers that are running
 // keep valid ops under their feet whatever they invalidate.
 #pragma once
 
 #include "cpu/state.hpp"
 
+#include <array>
 #include <deque>
 #include <memory>
 #include <vector>
@@ -31,6 +37,11 @@ class BlockCache {
     ~BlockCache();
     BlockCache(const BlockCache&) = delete;
     BlockCache& operator=(const BlockCache&) = delete;
+
+    void attach(Cpu& cpu);
+    void detach(Cpu& cpu);
+    /// An epoch that no processor was in before.
+    u32 next_epoch();
 
     /// The block at the processor's ip, decoded if need be. Null with a fault raised when it cannot be fetched.
     BlockHeader* at_ip(Cpu& cpu);
@@ -60,7 +71,7 @@ class BlockCache {
     static constexpr unsigned granule_shift = 7;
     static constexpr u64 arena_bytes = 48u << 20;
     static constexpr unsigned bucket_count = 1u << 17;
-    static constexpr u64 direct_pages = 1u << 20; // the first 4 GiB
+    static constexpr unsigned chunk_shift = 18, chunk_count = 64; // 1 GiB of pages each; code lies below 64 GiB
 
     struct PageCode {
         u32 granules = 0;
@@ -71,14 +82,20 @@ class BlockCache {
         const u64 h = (phys ^ (ip << 7) ^ (u64{mode} << 24)) * 0x9E37'79B9'7F4A'7C15;
         return static_cast<unsigned>(h >> 40) & (bucket_count - 1);
     }
-    const PageCode* find_page(u64 number) const { return number < direct_pages ? pages_[number] : nullptr; }
+    using Chunk = std::array<PageCode*, 1u << chunk_shift>;
+
+    PageCode* find_page(u64 number) const {
+        const u64 chunk = number >> chunk_shift;
+        if (chunk >= chunk_count || !chunks_[chunk]) return nullptr;
+        return (*chunks_[chunk])[number & ((1u << chunk_shift) - 1)];
+    }
     PageCode* page_for(u64 number);
     BlockHeader* find(Cpu& cpu, u64 phys, u64 ip, u32 mode);
     BlockHeader* build(Cpu& cpu, u64 phys, unsigned limit, bool scratch);
-    void add(Cpu& cpu, BlockHeader* block);
+    void add(BlockHeader* block);
     /// Writes to the block's bytes will come to `written`.
-    void mark_code(Cpu& cpu, const BlockHeader& block);
-    void mark_granules(Cpu& cpu, u64 page_number, u64 first, u64 last);
+    void mark_code(const BlockHeader& block);
+    void mark_granules(u64 page_number, u64 first, u64 last);
     void drop_page(PageCode& page);
     void unlink_from_bucket(BlockHeader* block);
     BlockHeader* allocate(Cpu& cpu, unsigned ops, bool scratch);
@@ -86,8 +103,11 @@ class BlockCache {
     u8* arena_ = nullptr;
     u64 used_ = 0;
     std::vector<BlockHeader*> buckets_;
-    std::vector<PageCode*> pages_;
+    bool empty_ = true;
+    std::array<std::unique_ptr<Chunk>, chunk_count> chunks_;
     std::deque<PageCode> page_store_;
+    std::vector<Cpu*> processors_;
+    u32 newest_epoch_ = 0;
     std::unique_ptr<u8[]> scratch_;
     Statistics statistics_;
     BlockObserver* observer_ = nullptr;

@@ -148,12 +148,7 @@ void Cpu::sync_time(const Op* op) {
     scheduler.set_instructions(slice_start + static_cast<u64>(slice - (budget + budget_debt) - ahead));
 }
 
-void Cpu::bump_epoch() {
-    if (++epoch == 0) { // once in 2^32: no stale entry may come to life again
-        epoch = 1;
-        forget_blocks(false);
-    }
-}
+void Cpu::bump_epoch() { epoch = blocks->next_epoch(); }
 
 void Cpu::set_engine(const EngineOptions& options) {
     engine = options;
@@ -161,10 +156,7 @@ void Cpu::set_engine(const EngineOptions& options) {
     update_mode(); // picks the tables of first tries
 }
 
-void Cpu::forget_blocks(bool marks) {
-    blocks->forget_all(marks);
-    jump_cache.fill(JumpEntry{});
-}
+void Cpu::forget_blocks(bool marks) { blocks->forget_all(marks); }
 
 void Cpu::request_leave(const Op* op) {
     const BlockHeader& h = header_of(op);

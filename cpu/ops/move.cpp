@@ -113,6 +113,7 @@ Handler select_nop(const Insn&, Op&) { return &handler<Nop>; }
 struct Pause {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (cpu.pause_yields) [[unlikely]] {
+            cpu.gave_way = true;
             cpu.leave_requested = true;
             cpu.request_leave(&op);
         }
