@@ -152,9 +152,7 @@ template <Word T, class Ea> struct MovbeStore {
         return Ea::write(cpu, op, sizeof(T), linear) && store<T>(cpu, op, linear, swapped<T>(cpu.reg<T>(op.reg)));
     }
 };
-/// Only 66 may go with it (F2 is CRC32's).
 template <bool store> Handler select_movbe(const Insn& insn, Op& op) {
-    if (insn.rep != 0) return nullptr;
     op.reg = static_cast<u8>(8 * insn.reg_number());
     return with_wide(insn.opsize, [&]<Word T>() -> Handler {
         return with_address(insn, []<class Ea>() -> Handler {
@@ -225,8 +223,8 @@ constexpr Row rows[] = {
     binary<Adcx>(at(0x0F38F6).p66(), Gy, Ey, attr::opsize_fixed, Feature::adx),
     binary<Adox>(at(0x0F38F6).pF3(), Gy, Ey, attr::opsize_fixed, Feature::adx),
 
-    {at(0x0F38F0).mem(), {Gv, Mv}, &movbe_info, &select_movbe<false>, 0, Feature::movbe},
-    {at(0x0F38F1).mem(), {Mv, Gv}, &movbe_info, &select_movbe<true>, 0, Feature::movbe},
+    {at(0x0F38F0).mem().no_rep(), {Gv, Mv}, &movbe_info, &select_movbe<false>, 0, Feature::movbe},
+    {at(0x0F38F1).mem().no_rep(), {Mv, Gv}, &movbe_info, &select_movbe<true>, 0, Feature::movbe},
     {at(0x0F38F0).pF2(), {Gy, Eb}, &crc32_info, &select_crc32, 0, Feature::sse42},
     {at(0x0F38F1).pF2(), {Gy, Ev}, &crc32_info, &select_crc32, 0, Feature::sse42},
 };

@@ -15,9 +15,7 @@ template <Word T> bool read_random(Cpu& cpu, const Op& op) {
     cpu.flags.load(eflags::CF);
     return true;
 }
-/// F2 and F3 make it another instruction, or none.
 Handler select_random(const Insn& insn, Op& op) {
-    if (insn.rep != 0) return nullptr;
     op.base = static_cast<u8>(8 * insn.rm_number());
     return insn.opsize == 2   ? &cold<read_random<u16>>
            : insn.opsize == 4 ? &cold<read_random<u32>>
@@ -25,8 +23,8 @@ Handler select_random(const Insn& insn, Op& op) {
 }
 
 constexpr Row rows[] = {
-    {at(0x0FC7).digit(6).reg(), {Ev}, &rdrand_info, &select_random, 0, Feature::rdrand},
-    {at(0x0FC7).digit(7).reg(), {Ev}, &rdseed_info, &select_random, 0, Feature::rdseed},
+    {at(0x0FC7).digit(6).reg().no_rep(), {Ev}, &rdrand_info, &select_random, 0, Feature::rdrand},
+    {at(0x0FC7).digit(7).reg().no_rep(), {Ev}, &rdseed_info, &select_random, 0, Feature::rdseed},
 };
 
 } // namespace
