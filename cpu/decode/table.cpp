@@ -13,11 +13,12 @@ class Table {
   public:
     Table() {
         std::vector<std::pair<std::size_t, const Row*>> keyed; // those with equal keys stay in this order
-        for (auto family :
-             {families::alu(), families::move(), families::shift(), families::muldiv(), families::muldiv_early(),
-              families::bit(), families::bcd(), families::bmi(), families::random(), families::stack(),
-              families::branch(), families::string(), families::io(), families::flagops(), families::system(),
-              families::paging(), families::transfer(), families::fpu(), families::mmx(), families::sse()}) {
+        for (auto family : {families::alu(),          families::move(),    families::shift(),  families::muldiv(),
+                            families::muldiv_early(), families::bit(),     families::bcd(),    families::bmi(),
+                            families::random(),       families::stack(),   families::branch(), families::string(),
+                            families::io(),           families::flagops(), families::system(), families::paging(),
+                            families::transfer(),     families::fpu(),     families::mmx(),    families::sse(),
+                            families::crypto(),       families::xsave()}) {
             for (const Row& row : family) keyed.emplace_back(key(row) * most_rows + keyed.size(), &row);
         }
         std::sort(keyed.begin(), keyed.end());
