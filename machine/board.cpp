@@ -21,11 +21,6 @@ u64 speed_of(const MachineConfig& config) {
     return config.instructions_per_second ? config.instructions_per_second : Scheduler::default_speed;
 }
 
-LocalApic::Config apic_config(const CpuModel& model) {
-    return {
-        .id = 0, .bootstrap = true, .present = model.features.has(Feature::apic), .physical_bits = model.physical_bits};
-}
-
 std::vector<BootDevice> boot_devices(const MachineConfig& config) {
     std::vector<BootDevice> order;
     for (const std::string& name : config.boot) {
@@ -40,10 +35,10 @@ std::vector<BootDevice> boot_devices(const MachineConfig& config) {
 
 Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
     : config(config_), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)),
-      memory(config.memory_bytes), pci(ports), cpu(std::make_unique<Cpu>(memory, ports, scheduler, apic_socket, model)),
-      lapic(std::make_unique<LocalApic>(
-          scheduler, *cpu, apic_bus, [this] { return pic.acknowledge(); }, apic_config(model))),
-      io_apic(apic_bus), pic(IrqLine(*lapic, 0)), isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
+      memory(config.memory_bytes), pci(ports),
+      processors(config.processors, model, memory, ports, scheduler, apic_bus, [this] { return pic.acknowledge(); }),
+      io_apic(apic_bus), pic(IrqLine(processors, 0)),
+      isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
       pit(scheduler, IrqLine(legacy_timers, LegacyRouter::pit)),
       rtc(scheduler, IrqLine(legacy_timers, LegacyRouter::rtc), config.rtc_base),
@@ -57,21 +52,21 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       isa_bridge(ports, memory, isa_irqs, IsaIrqRouter::pirq * 16, {[this](bool hard) {
                      if (!hard) return soft_reset();
                      reset_requested_ = true;
-                     cpu->leave_requested = true;
+                     processors.leave();
                  }}),
       ide(ports, memory, scheduler, isa_irqs.line(14), isa_irqs.line(15)),
       power(ports, memory, scheduler, isa_irqs.line(9, IsaIrqRouter::sci),
             {[this] {
                  powered_off = true;
-                 cpu->leave_requested = true;
+                 processors.leave();
              },
-             [this] { cpu->leave_requested = true; }, [this] { wake_from_suspend(); }}),
+             [this] { processors.leave(); }, [this] { wake_from_suspend(); }}),
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
       fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
-    apic_socket.plug(*lapic);
-    scheduler.on_earlier = [this] { cpu->leave_requested = true; };
-    cpu->set_engine(config.engine);
-    cpu->ferr = [this](bool level) { coprocessor_error.set_ferr(level); };
+    scheduler.on_earlier = [this] { processors.leave(); };
+    for (unsigned i = 0; i < processors.count(); ++i) processors[i].set_engine(config.engine);
+    // Of several processors the first has its FERR# wired to the interrupt controller; the others use CR0.NE.
+    processors[0].ferr = [this](bool level) { coprocessor_error.set_ferr(level); };
     for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {
         const unsigned irq = Uart16550::standard_irq(i);
         uarts.push_back(std::make_unique<Uart16550>(scheduler, isa_irqs.line(irq, IsaIrqRouter::first_free + i),
@@ -86,7 +81,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
         exit_port.emplace([this](u8 status) {
             exited = true;
             exit_status = status;
-            cpu->leave_requested = true;
+            processors.leave();
         });
         exit_port->map(ports, *config.exit_port);
     }
@@ -103,7 +98,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
     power.map(ports);
     debug_console.map(ports);
     if (model.features.has(Feature::apic)) {
-        lapic->map(memory);
+        processors.map(memory);
         io_apic.map(memory);
     }
     hpet.map(memory);
@@ -115,8 +110,7 @@ Board::~Board() = default;
 /// reset vector is where it should be.
 void Board::soft_reset() {
     a20.reset();
-    cpu->init();
-    lapic->init();
+    processors.init();
 }
 
 /// Out of S3: the processor starts again, everything else kept its state (ACPI 4.0, 7.3.4.4 asks no more of the
@@ -125,14 +119,12 @@ void Board::wake_from_suspend() {
     constexpr u8 shutdown_status = 0x0F, resume = 0xFE;
     rtc.set_cmos(shutdown_status, resume);
     a20.reset();
-    lapic->reset();
-    cpu->reset();
+    processors.reset();
 }
 
 /// Halted with INTR masked and nothing wired to NMI# or INIT#: only a person can end that.
 bool Board::idle_forever() const {
-    if (power.suspended() || !cpu->halted || (cpu->eflags & eflags::IF) || cpu->wake_pending()) return false;
-    if (lapic->lint0_wakes()) return false;
+    if (power.suspended() || !processors.asleep_for_good()) return false;
     for (unsigned input = 0; input < IoApic::inputs; ++input) {
         constexpr u64 masked = 1u << 16;
         const u64 entry = io_apic.redirection(input);
@@ -229,6 +221,7 @@ Expected<> Board::attach_media() {
 Expected<> Board::configure_firmware() {
     BoardFacts facts;
     facts.memory_bytes = config.memory_bytes;
+    facts.processors = processors.count();
     facts.boot = boot_devices(config);
     if (config.demo) facts.boot.insert(facts.boot.begin(), BootDevice::floppy);
     for (unsigned i = 0; i < 2; ++i) facts.floppies[i] = static_cast<FloppyType>(fdc.cmos_type(i));
@@ -250,14 +243,16 @@ Expected<> Board::configure_firmware() {
     add(board_fw_cfg(facts));
     AcpiConfig acpi;
     acpi.low_memory_end = layout.low_end;
-    acpi.io_apic = cpu->has(Feature::apic);
+    acpi.processors = processors.count();
+    acpi.io_apic = processors[0].has(Feature::apic);
     acpi.serial_ports = static_cast<unsigned>(uarts.size());
     acpi.parallel_port = config.parallel_port;
     add(acpi_fw_cfg(acpi));
     SmbiosConfig smbios;
     smbios.memory_bytes = config.memory_bytes;
-    smbios.cpuid_signature = cpu->model->signature;
-    smbios.cpuid_features = cpuid(*cpu, 1, 0).edx;
+    smbios.processors = processors.count();
+    smbios.cpuid_signature = processors[0].model->signature;
+    smbios.cpuid_features = cpuid(processors[0], 1, 0).edx;
     smbios.megahertz = static_cast<u16>(std::min<u64>(speed_of(config) / 1'000'000, 65535));
     add(smbios_fw_cfg(smbios));
     for (FwCfgItem& item : items) {
@@ -275,6 +270,13 @@ Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, cons
     if (!model)
         return fail("no processor model is called '" + config.cpu_model +
                     "'; there are: " + std::string(cpu_model_names()));
+    if (config.processors < 1 || config.processors > Processors::most)
+        return fail("a machine has from 1 to " + std::to_string(Processors::most) + " processors, not " +
+                    std::to_string(config.processors));
+    if (config.processors > 1 && !model->features.has(Feature::apic))
+        return fail("the processor '" + config.cpu_model +
+                    "' has no local APIC, without which a machine cannot have several of them: use pentium-pro or a "
+                    "later one");
     auto bios = load_system_bios(config.bios);
     if (!bios) return tl::unexpected(bios.error());
     auto vga_bios = load_vga_bios(config.vgabios);
@@ -290,7 +292,6 @@ Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, cons
 void Board::reset() {
     pci.reset();
     pic.reset();
-    lapic->reset();
     io_apic.reset();
     dma.reset();
     pit.reset();
@@ -304,7 +305,7 @@ void Board::reset() {
     if (parallel) parallel->reset();
     fw_cfg.reset();
     a20.reset();
-    cpu->reset();
+    processors.reset();
 }
 
 StopReason Board::run(Time until, u64 max_instructions) {
@@ -317,25 +318,20 @@ StopReason Board::run(Time until, u64 max_instructions) {
         }
         scheduler.fire_due();
         if (powered_off) return StopReason::power_off;
-        const u64 done = scheduler.instructions();
-        if (scheduler.now() >= until || done >= max_instructions) return StopReason::limit;
-        if (cpu->shutdown && !cpu->wake_pending()) {
+        if (scheduler.now() >= until || scheduler.instructions() >= max_instructions) return StopReason::limit;
+        if (processors.shut_down()) {
             if (config.stop_on_triple_fault) return StopReason::triple_fault;
             reset(); // the chipset answers the shutdown cycle with a reset
             continue;
         }
         if (idle_forever()) return StopReason::idle_forever;
-        if (power.suspended() ? !cpu->reset_pending : cpu->halted && !cpu->wake_pending()) {
+        if (power.suspended() ? !processors[0].reset_pending : !processors.any_runnable()) {
             const Time wake = std::min(until, scheduler.next_event());
             if (wake == never) return StopReason::idle_forever; // suspended, and asked to run without an end
             scheduler.skip_to(wake);
             continue;
         }
-        const Time room = until - scheduler.now();
-        const Time each = scheduler.instruction_time();
-        u64 count = std::min(scheduler.instructions_to_next_event(), room / each + (room % each != 0));
-        count = std::min(count, max_instructions - done);
-        cpu->run(count);
+        processors.run(until, max_instructions);
     }
 }
 
@@ -404,7 +400,7 @@ void Board::persist(Archive& archive) {
     vga.persist(archive);
     isa_irqs.persist(archive);
     pic.persist(archive);
-    lapic->persist(archive);
+    for (unsigned i = 0; i < processors.count(); ++i) processors.apic(i).persist(archive);
     io_apic.persist(archive);
     dma.persist(archive);
     pit.persist(archive);
@@ -418,7 +414,7 @@ void Board::persist(Archive& archive) {
     if (parallel) parallel->persist(archive);
     fw_cfg.persist(archive);
     archive.chunk("board", 1, [&](u32) { archive(powered_off, exited, exit_status, reset_requested_); });
-    cpu->persist(archive);
+    processors.persist(archive);
 }
 
 } // namespace glassbox

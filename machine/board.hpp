@@ -8,7 +8,6 @@
 #include "bus/pci.hpp"
 #include "bus/port_bus.hpp"
 #include "bus/scheduler.hpp"
-#include "cpu/state.hpp"
 #include "devices/acpi/piix4_pm.hpp"
 #include "devices/chipset/a20_gate.hpp"
 #include "devices/chipset/coprocessor_error.hpp"
@@ -24,7 +23,6 @@
 #include "devices/hpet/legacy_router.hpp"
 #include "devices/ide/ide_controller.hpp"
 #include "devices/ioapic/ioapic.hpp"
-#include "devices/lapic/lapic.hpp"
 #include "devices/lpt/parallel_port.hpp"
 #include "devices/pic/pic.hpp"
 #include "devices/pit/pit.hpp"
@@ -34,28 +32,13 @@
 #include "devices/vga/vga.hpp"
 #include "machine/config.hpp"
 #include "machine/machine.hpp"
+#include "machine/processors.hpp"
 
 #include <memory>
 #include <optional>
 #include <vector>
 
 namespace glassbox {
-
-/// Processor and local APIC refer to each other: the processor is built with this socket, into which the APIC is
-/// plugged.
-class ApicSocket final : public InterruptPort {
-  public:
-    void plug(LocalApic& apic) { apic_ = &apic; }
-    u8 acknowledge() override { return apic_->acknowledge(); }
-    u64 apic_base() const override { return apic_ ? apic_->apic_base() : 0; }
-    bool set_apic_base(u64 value) override { return apic_->set_apic_base(value); }
-    bool apic_enabled() const override { return apic_ && apic_->apic_enabled(); }
-    u8 task_priority() const override { return apic_->task_priority(); }
-    void set_task_priority(u8 value) override { apic_->set_task_priority(value); }
-
-  private:
-    LocalApic* apic_ = nullptr;
-};
 
 class Board {
   public:
@@ -65,11 +48,15 @@ class Board {
     ~Board();
     /// RESET# of the whole board, memory kept.
     void reset();
-    /// Runs the processor until `until` or `max_instructions`, firing events on the way.
+    /// Runs the processors until `until` or `max_instructions`, firing events on the way.
     StopReason run(Time until, u64 max_instructions);
     Expected<> inject(const Input& input);
     /// Every component in a fixed order; RAM is the snapshot writer's.
     void persist(Archive& archive);
+    /// What the processors have decoded or translated before does not hold any more.
+    void forget_derived() {
+        for (unsigned i = 0; i < processors.count(); ++i) processors[i].map_changed();
+    }
 
     const MachineConfig config;
     Scheduler scheduler;
@@ -80,9 +67,7 @@ class Board {
 
     // From the processor outwards. Members are built in this order, each from those before it.
     ApicBus apic_bus;
-    ApicSocket apic_socket;
-    std::unique_ptr<Cpu> cpu;
-    std::unique_ptr<LocalApic> lapic;
+    Processors processors;
     IoApic io_apic;
     PicPair pic;
     IsaIrqRouter isa_irqs;

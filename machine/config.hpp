@@ -20,6 +20,7 @@ struct DriveConfig {
 
 struct MachineConfig {
     u64 memory_bytes = 128u << 20;
+    unsigned processors = 1;
     std::string cpu_model = "max";
     std::vector<DriveConfig> disks;    ///< at most 4 with the CD-ROM: primary master, primary slave, secondary slave …
     std::optional<std::string> cdrom;  ///< secondary master; an empty path is a drive without a disc

@@ -15,7 +15,7 @@ namespace {
 
 std::vector<u8> processor_state(Machine& machine) {
     Archive archive = Archive::saver();
-    machine.cpu().persist(archive);
+    machine.board().processors.persist_processors(archive);
     return std::move(archive.bytes());
 }
 
@@ -183,7 +183,7 @@ void Lockstep::narrow(LockstepDifference& found) {
     found.narrowed = true;
     found.instruction = equal;
     record_trail(found);
-    const std::vector<LockstepDifference::Value> before = processor_values(first_.cpu());
+    const std::vector<LockstepDifference::Value> before = processor_values(first_);
     static_cast<void>(replay(different));
     compare_machines(first_, second_, found);
     for (LockstepDifference::Value& value : found.values) {

@@ -76,9 +76,7 @@ void compare_memory(std::span<const u8> one, std::span<const u8> other, Lockstep
     }
 }
 
-} // namespace
-
-Values processor_values(const Cpu& cpu) {
+Values values_of(const Cpu& cpu) {
     static constexpr std::array general = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
     static constexpr std::array segments = {"es", "cs", "ss", "ds", "fs", "gs"};
     Values values;
@@ -112,8 +110,22 @@ Values processor_values(const Cpu& cpu) {
     return values;
 }
 
+} // namespace
+
+Values processor_values(Machine& machine) {
+    if (machine.processors() == 1) return values_of(machine.cpu());
+    Values all;
+    for (unsigned i = 0; i < machine.processors(); ++i) {
+        for (auto& value : values_of(machine.cpu(i))) {
+            value.name = "cpu" + std::to_string(i) + "." + value.name;
+            all.push_back(std::move(value));
+        }
+    }
+    return all;
+}
+
 void compare_machines(Machine& one, Machine& other, LockstepDifference& found) {
-    Values left = processor_values(one.cpu()), right = processor_values(other.cpu());
+    Values left = processor_values(one), right = processor_values(other);
     add(left, "instructions", one.instructions(), 1);
     add(right, "instructions", other.instructions(), 1);
     add(left, "time (ps)", one.now(), 1);
@@ -126,7 +138,7 @@ void compare_machines(Machine& one, Machine& other, LockstepDifference& found) {
     for (const auto& [name, bytes] : parts) {
         const auto same = others.find(name);
         if (same != others.end() && same->second == bytes) continue;
-        if (name != "cpu" || found.values.empty()) found.parts.push_back(name);
+        if (!name.starts_with("cpu") || found.values.empty()) found.parts.push_back(name);
     }
     compare_memory(one.board().memory.ram(), other.board().memory.ram(), found);
 }

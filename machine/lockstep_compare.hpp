@@ -5,8 +5,8 @@
 
 namespace glassbox {
 
-/// Every register that a program or a kernel can see; the value is in `first`.
-std::vector<LockstepDifference::Value> processor_values(const Cpu& cpu);
+/// Every register that a program or a kernel can see, of every processor; the value is in `first`.
+std::vector<LockstepDifference::Value> processor_values(Machine& machine);
 /// Adds everything that differs to `found`.
 void compare_machines(Machine& one, Machine& other, LockstepDifference& found);
 

@@ -20,8 +20,9 @@ StopReason Machine::run(Time until, u64 max_instructions) { return board_->run(u
 Time Machine::now() const { return board_->scheduler.now(); }
 u64 Machine::instructions() const { return board_->scheduler.instructions(); }
 Time Machine::idle_until() const {
-    const Cpu& cpu = *board_->cpu;
-    return (cpu.halted || board_->power.suspended()) && !cpu.wake_pending() ? board_->scheduler.next_event() : now();
+    const Processors& all = board_->processors;
+    const bool idle = board_->power.suspended() ? !all[0].reset_pending : !all.any_runnable();
+    return idle ? board_->scheduler.next_event() : now();
 }
 u8 Machine::exit_status() const { return board_->exit_status; }
 Expected<> Machine::inject(const Input& input) { return board_->inject(input); }
@@ -29,7 +30,7 @@ const DisplaySource& Machine::display() const { return board_->vga; }
 u8 Machine::keyboard_leds() const { return board_->ps2.leds(); }
 
 std::string Machine::processor_mode() const {
-    const Cpu& cpu = *board_->cpu;
+    const Cpu& cpu = board_->processors.current();
     if (cpu.shutdown) return "shut down";
     if (cpu.halted) return "idle";
     if (cpu.real_mode()) return "real mode";
@@ -42,8 +43,12 @@ Expected<> Machine::load(const std::string& path) { return load_snapshot(*board_
 u64 Machine::state_hash() { return hash_state(*board_); }
 std::string Machine::autopsy() const { return describe_stop(*board_); }
 
-void Machine::set_observer(InstructionObserver observer) { board_->cpu->observer = std::move(observer); }
-Cpu& Machine::cpu() { return *board_->cpu; }
+void Machine::set_observer(const InstructionObserver& observer) {
+    for (unsigned i = 0; i < processors(); ++i) cpu(i).observer = observer;
+}
+Cpu& Machine::cpu() { return board_->processors.current(); }
+Cpu& Machine::cpu(unsigned number) { return board_->processors[number]; }
+unsigned Machine::processors() const { return board_->processors.count(); }
 Board& Machine::board() { return *board_; }
 
 } // namespace glassbox

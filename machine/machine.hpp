@@ -67,8 +67,11 @@ class Machine {
     /// What stopped the machine, in words, for `triple_fault` and `idle_forever`: registers and the chain of faults.
     std::string autopsy() const;
 
-    void set_observer(InstructionObserver observer);
+    void set_observer(const InstructionObserver& observer);
+    /// The processor that executes now, or did last; `processors()` of them are numbered from 0.
     Cpu& cpu();
+    Cpu& cpu(unsigned number);
+    unsigned processors() const;
     Board& board();
 
   private:

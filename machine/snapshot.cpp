@@ -28,15 +28,21 @@ bool all_zero(std::span<const u8> page) {
 
 /// What must be the same for a snapshot to fit a machine.
 void persist_shape(Board& board, Archive& archive) {
-    archive.chunk("shape", 1, [&](u32) {
+    const u32 count = board.processors.count();
+    archive.chunk("shape", archive.loading() || count > 1 ? 2 : 1, [&](u32 version) {
+        u32 processors = 1;
+        if (!archive.loading()) processors = count;
+        if (version >= 2) archive(processors);
+        archive.require(processors == count, "it is of a machine with " + std::to_string(processors) +
+                                                 (processors == 1 ? " processor" : " processors") + " (use --smp)");
         u64 memory = board.config.memory_bytes;
-        std::string model(board.cpu->model->name);
+        std::string model(board.processors[0].model->name);
         u32 serial = static_cast<u32>(board.uarts.size());
         bool parallel = board.parallel.has_value();
         archive(memory, model, serial, parallel);
         archive.require(memory == board.config.memory_bytes,
                         "it is of a machine with " + std::to_string(memory >> 10) + " KiB of memory (use --memory)");
-        archive.require(model == board.cpu->model->name,
+        archive.require(model == board.processors[0].model->name,
                         "it is of a machine with the processor '" + model.substr(0, 32) + "' (use --cpu)");
         archive.require(serial == board.uarts.size(), "it is of a machine with another number of serial ports");
         archive.require(parallel == board.parallel.has_value(), "the parallel ports differ");
@@ -123,7 +129,7 @@ Expected<> restore_state(Board& board, std::span<const u8> state) {
     Archive archive = Archive::loader(state);
     persist_shape(board, archive);
     if (archive.ok()) board.persist(archive);
-    board.cpu->map_changed(); // nothing decoded or translated before holds any more
+    board.forget_derived(); // nothing decoded or translated before holds any more
     if (!archive.ok()) return fail(archive.reason());
     return {};
 }
@@ -173,7 +179,7 @@ Expected<> restore_snapshot(Board& board, std::span<const u8> data) {
             std::fill(target.begin(), target.end(), u8{0});
         }
     }
-    board.cpu->map_changed(); // nothing decoded or translated before holds any more
+    board.forget_derived(); // nothing decoded or translated before holds any more
     return {};
 }
 
@@ -216,11 +222,13 @@ u64 hash_state(Board& board) {
 }
 
 std::string describe_stop(const Board& board) {
-    const Cpu& cpu = *board.cpu;
+    const Cpu* shut = board.processors.shut_down();
+    const Cpu& cpu = shut ? *shut : board.processors.current();
     static constexpr const char* names[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD", "#NM", "#DF", "#9",
                                             "#TS", "#NP", "#SS", "#GP", "#PF", "#15", "#MF", "#AC", "#MC", "#XM"};
     std::string text;
     char line[200];
+    if (board.processors.count() > 1) text = "processor " + std::to_string(cpu.apic_id) + ":\n";
     for (unsigned i = 0; i < cpu.fault_chain_length; ++i) {
         const Fault& f = cpu.fault_chain[i];
         std::snprintf(line, sizeof line, "%u. %s", i + 1, names[static_cast<u8>(f.vector) % 20]);

@@ -35,8 +35,8 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
         bool present = true;         ///< false: a processor model without a local APIC
         unsigned physical_bits = 36; ///< address bits of IA32_APIC_BASE
         bool x2apic = false;         ///< CPUID.1:ECX.21
-        std::function<u64()> tsc{};  ///< the time-stamp counter, if the timer knows TSC-deadline mode (CPUID.1:ECX.24)
-        Time tsc_period = 1;         ///< of the counter
+        std::function<u64()> tsc{};  ///< the time-stamp counter, one tick an instruction's time, if the timer has
+                                     ///< TSC-deadline mode (CPUID.1:ECX.24)
     };
     /// The timer counts this clock, in Hz, divided as the divide configuration register says.
     static constexpr u64 timer_frequency = 1'000'000'000;

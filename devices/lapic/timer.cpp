@@ -47,13 +47,13 @@ void LocalApic::set_tsc_deadline(u64 value) {
 /// all the same, and the register becomes zero.
 void LocalApic::schedule_deadline() {
     if (tsc_deadline_ == 0 || !config_.tsc) return timer_event_.cancel();
-    const Time now = scheduler_.now();
+    const Time now = scheduler_.now(), period = scheduler_.instruction_time();
     const u64 counter = config_.tsc();
     if (counter >= tsc_deadline_) return timer_event_.at(now);
-    const u64 ticks = now / config_.tsc_period, left = tsc_deadline_ - counter;
-    const u64 end = never / 2 / config_.tsc_period;
+    const u64 ticks = now / period, left = tsc_deadline_ - counter;
+    const u64 end = never / 2 / period;
     if (ticks >= end || left >= end - ticks) return timer_event_.cancel();
-    timer_event_.at((ticks + left) * config_.tsc_period);
+    timer_event_.at((ticks + left) * period);
 }
 
 void LocalApic::schedule_timer() {

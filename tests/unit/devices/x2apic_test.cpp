@@ -39,7 +39,6 @@ struct Bench {
             config.bootstrap = i == 0;
             config.x2apic = true;
             config.tsc = [this] { return scheduler.now() / nanosecond + tsc_offset; };
-            config.tsc_period = nanosecond;
             pins.push_back(std::make_unique<Pins>());
             apics.push_back(std::make_unique<LocalApic>(scheduler, *pins.back(), bus, [] { return u8{8}; }, config));
             apics.back()->map(memory);

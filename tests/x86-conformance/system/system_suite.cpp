@@ -91,7 +91,7 @@ class Start {
         std::vector<u8> line(command_line.begin(), command_line.end());
         line.push_back(0);
         board.memory.write_block(PhysAddress{command_line_at}, line);
-        enter_kernel(*board.cpu, entry);
+        enter_kernel(board.processors[0], entry);
     }
 
     KernelLines lines_;
