@@ -25,4 +25,8 @@ bool write_xmm(Cpu& cpu, u64 linear);
 u32 mxcsr_of(std::span<const u8, size> bytes);
 void load_xmm(Cpu& cpu, std::span<const u8, size> bytes);
 
+/// FXSAVE, FXRSTOR; `wide`: with REX.W.
+template <bool wide> bool fxsave(Cpu& cpu, const Op& op);
+template <bool wide> bool fxrstor(Cpu& cpu, const Op& op);
+
 } // namespace glassbox::sse::image

@@ -1,4 +1,5 @@
-// XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR, XRSTORS, XGETBV, XSETBV (SDM 1, chapter 13; SDM 2).
+// XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR, XRSTORS, XGETBV, XSETBV (SDM 1, chapter 13; SDM 2), and the rows of FXSAVE
+// and FXRSTOR (cpu/sse/image.cpp).
 //
 // Implementation-specific choices, all of which the manual leaves open:
 // - XINUSE is exact: a component is in use when it differs from its initial configuration (13.6).
@@ -244,7 +245,13 @@ template <bool supervisor> consteval Row restore_row(const OpInfo& info, At at, 
     return cold_row<narrow, narrow, wide>(info, at.mem().np(), {M}, 0, feature);
 }
 
+constexpr OpInfo fxsave_info{"fxsave"}, fxrstor_info{"fxrstor"};
+
 constexpr std::array rows = {
+    cold_row<image::fxsave<false>, image::fxsave<false>, image::fxsave<true>>(
+        fxsave_info, at(0x0FAE).digit(0).mem().np(), {M}, 0, Feature::fxsr),
+    cold_row<image::fxrstor<false>, image::fxrstor<false>, image::fxrstor<true>>(
+        fxrstor_info, at(0x0FAE).digit(1).mem().np(), {M}, 0, Feature::fxsr),
     save_row<Format::standard>(xsave_info, at(0x0FAE).digit(4), Feature::xsave),
     save_row<Format::optimised>(xsaveopt_info, at(0x0FAE).digit(6), Feature::xsaveopt),
     save_row<Format::compact>(xsavec_info, at(0x0FC7).digit(4), Feature::xsavec),
