@@ -139,6 +139,40 @@ u32 build_madt(Builder& builder, const AcpiConfig& config) {
     return start;
 }
 
+/// AML's length of what follows it and itself (ACPI 2.0, 17.2.4): one byte to 63, two to 4095.
+void append_package(Bytes& aml, const Bytes& contents) {
+    const std::size_t short_form = contents.size() + 1;
+    if (short_form < 64) {
+        aml.push_back(static_cast<u8>(short_form));
+    } else {
+        const std::size_t length = contents.size() + 2;
+        assert(length < 0x1000);
+        aml.insert(aml.end(), {static_cast<u8>(0x40 | (length & 15)), static_cast<u8>(length >> 4)});
+    }
+    append(aml, contents);
+}
+
+/// Scope (\_PR) { Processor (C001, 1, 0, 0) {} ... } for all but the first, which the DSDT has (ACPI 2.0, 17.2.3).
+u32 build_processors(Builder& builder, unsigned count) {
+    constexpr std::string_view digits = "0123456789ABCDEF";
+    Bytes scope;
+    append_text(scope, "\\_PR_");
+    for (unsigned id = 1; id < count; ++id) {
+        Bytes object;
+        append_text(object, std::string("C0") + digits[id >> 4 & 15] + digits[id & 15]);
+        object.push_back(static_cast<u8>(id));
+        append_le<u32>(object, 0); // no processor block
+        object.push_back(0);
+        scope.insert(scope.end(), {0x5B, 0x83});
+        append_package(scope, object);
+    }
+    const u32 start = builder.begin("SSDT", 1);
+    builder.bytes.push_back(0x10);
+    append_package(builder.bytes, scope);
+    builder.finish(start);
+    return start;
+}
+
 u32 build_hpet(Builder& builder) {
     const u32 start = builder.begin("HPET", 1);
     auto& b = builder.bytes;
@@ -188,6 +222,8 @@ AcpiTables build_acpi_tables(const AcpiConfig& wanted) {
     builder.roots.push_back(build_fadt(builder, facs, dsdt));
     align_to(builder.bytes, 8);
     if (config.io_apic) builder.roots.push_back(build_madt(builder, config));
+    align_to(builder.bytes, 8);
+    if (config.processors > 1) builder.roots.push_back(build_processors(builder, config.processors));
     align_to(builder.bytes, 8);
     if (config.hpet) builder.roots.push_back(build_hpet(builder));
     align_to(builder.bytes, 8);

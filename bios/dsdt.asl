@@ -8,7 +8,7 @@
  * bios/acpi_tables.cpp patches three names at run time; they must stay `Name (…, constant)` with full-width constants:
  *   MLOW  first address above the low RAM      NCOM  number of serial ports      NLPT  1 with a parallel port
  *
- * Deviation: one Processor object; further processors are known from the MADT alone.
+ * The first processor is here; further ones are in an SSDT that bios/acpi_tables.cpp makes.
  */
 DefinitionBlock ("dsdt.aml", "DSDT", 1, "GLSBOX", "GLASSPC ", 0x00000001)
 {

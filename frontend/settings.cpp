@@ -63,10 +63,20 @@ Expected<> set_memory(Options& o, Text value, const Path&) {
     const auto size = parse_size(value);
     if (!size) return fail(size.error().message);
     if (*size < memory_minimum || *size > memory_maximum) {
-        return fail("'" + value + "' is out of range: a machine has from 1M to 3584M of memory");
+        return fail("'" + value + "' is out of range: a machine has from 1M to 16G of memory");
     }
     if (*size % page_size != 0) return fail("'" + value + "' is not a multiple of 4K");
     o.machine.memory_bytes = *size;
+    return {};
+}
+
+Expected<> set_processors(Options& o, Text value, const Path&) {
+    const auto count = parse_count(value);
+    if (!count) return fail(count.error().message);
+    if (*count < 1 || *count > processors_maximum)
+        return fail("'" + value + "' is out of range: a machine has from 1 to " + std::to_string(processors_maximum) +
+                    " processors");
+    o.machine.processors = static_cast<unsigned>(*count);
     return {};
 }
 
@@ -208,7 +218,9 @@ constexpr std::string_view machine = "The machine", media = "Drives and what to 
 const std::string cpu_help = machine_models() + " (max is the default); an instruction that the model lacks raises #UD";
 
 const std::array settings = {
-    Setting{"memory", "SIZE", machine, "Memory, from 1M to 3584M: 640K, 64M, 1G … (default 128M)", false, set_memory},
+    Setting{"memory", "SIZE", machine, "Memory, from 1M to 16G: 640K, 64M, 1G … (default 128M)", false, set_memory},
+    Setting{"smp", "N", machine, "Processors, from 1 to 64 (default 1); they take turns, the same in every run", false,
+            set_processors},
     Setting{"cpu", "MODEL", machine, cpu_help, false, set_cpu},
     Setting{"bios", "FILE", machine, "System firmware (default: SeaBIOS of Debian's package seabios)", false,
             [](Options& o, Text v, const Path& f) { return store_path(o.machine.bios, v, f); }},

@@ -21,25 +21,27 @@ constexpr Names8 xmm_high = {"xmm0h", "xmm1h", "xmm2h", "xmm3h", "xmm4h", "xmm5h
 
 class CpuTraceSource final : public TraceSource {
   public:
-    explicit CpuTraceSource(Cpu& cpu) : cpu_(cpu) {}
+    explicit CpuTraceSource(Machine& machine) : machine_(machine) {}
 
     Place place() const override {
-        const bool big = cpu_.seg[CS].big();
-        return {.instruction = cpu_.scheduler.instructions(),
-                .cs = cpu_.seg[CS].selector,
-                .ip = cpu_.ip,
-                .linear = (cpu_.seg[CS].base + cpu_.ip) & 0xFFFF'FFFF,
+        const Cpu& cpu = machine_.cpu(); // whose turn it is
+        const bool big = cpu.seg[CS].big();
+        return {.instruction = cpu.scheduler.instructions(),
+                .cs = cpu.seg[CS].selector,
+                .ip = cpu.ip,
+                .linear = (cpu.seg[CS].base + cpu.ip) & 0xFFFF'FFFF,
                 .bits = big ? 32u : 16u,
-                .user = cpu_.cpl == 3};
+                .user = cpu.cpl == 3};
     }
 
     std::size_t read_code(u64 linear, std::span<u8> bytes) const override {
+        const Cpu& cpu = machine_.cpu(); // whose turn it is
         std::size_t done = 0;
         while (done < bytes.size()) {
             const u64 at = (linear + done) & 0xFFFF'FFFF;
             u64 phys = 0;
-            if (!translate_quietly(cpu_, at, phys)) break;
-            const u8* page = cpu_.memory.page_for_read(PhysAddress{phys});
+            if (!translate_quietly(cpu, at, phys)) break;
+            const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
             if (page == nullptr) break; // a device: reading it might change it
             const u64 offset = phys & page_mask;
             const std::size_t count = std::min<std::size_t>(bytes.size() - done, page_size - offset);
@@ -50,31 +52,30 @@ class CpuTraceSource final : public TraceSource {
     }
 
     void registers(std::vector<Register>& out) const override {
+        const Cpu& cpu = machine_.cpu(); // whose turn it is
         out.clear();
-        for (unsigned i = 0; i < 8; ++i) out.push_back({general[i], cpu_.r32(static_cast<Gpr>(i)), 8});
-        out.push_back({"eflags", cpu_.full_eflags(), 8});
-        for (unsigned i = 0; i < segments.size(); ++i) out.push_back({segments[i], cpu_.seg[i].selector, 4});
-        out.push_back({"cr0", cpu_.cr0, 8});
-        out.push_back({"cr2", cpu_.cr2, 8});
-        out.push_back({"cr3", cpu_.cr3, 8});
-        out.push_back({"cr4", cpu_.cr4, 8});
-        out.push_back({"fsw", cpu_.fpu.status_word(), 4});
-        out.push_back({"fcw", cpu_.fpu.control, 4});
-        for (unsigned i = 0; i < 8; ++i) out.push_back({significands[i], cpu_.fpu.registers[i].significand, 16});
+        for (unsigned i = 0; i < 8; ++i) out.push_back({general[i], cpu.r32(static_cast<Gpr>(i)), 8});
+        out.push_back({"eflags", cpu.full_eflags(), 8});
+        for (unsigned i = 0; i < segments.size(); ++i) out.push_back({segments[i], cpu.seg[i].selector, 4});
+        out.push_back({"cr0", cpu.cr0, 8});
+        out.push_back({"cr2", cpu.cr2, 8});
+        out.push_back({"cr3", cpu.cr3, 8});
+        out.push_back({"cr4", cpu.cr4, 8});
+        out.push_back({"fsw", cpu.fpu.status_word(), 4});
+        out.push_back({"fcw", cpu.fpu.control, 4});
+        for (unsigned i = 0; i < 8; ++i) out.push_back({significands[i], cpu.fpu.registers[i].significand, 16});
         for (unsigned i = 0; i < 8; ++i) {
-            out.push_back({xmm_low[i], cpu_.sse.xmm(i).q[0], 16});
-            out.push_back({xmm_high[i], cpu_.sse.xmm(i).q[1], 16});
+            out.push_back({xmm_low[i], cpu.sse.xmm(i).q[0], 16});
+            out.push_back({xmm_high[i], cpu.sse.xmm(i).q[1], 16});
         }
     }
 
   private:
-    Cpu& cpu_;
+    Machine& machine_;
 };
 
 } // namespace
 
-std::unique_ptr<TraceSource> make_trace_source(Machine& machine) {
-    return std::make_unique<CpuTraceSource>(machine.cpu());
-}
+std::unique_ptr<TraceSource> make_trace_source(Machine& machine) { return std::make_unique<CpuTraceSource>(machine); }
 
 } // namespace glassbox

@@ -277,6 +277,11 @@ Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, cons
         return fail("the processor '" + config.cpu_model +
                     "' has no local APIC, without which a machine cannot have several of them: use pentium-pro or a "
                     "later one");
+    if (const MemoryLayout layout = memory_layout(config.memory_bytes);
+        layout.high_bytes != 0 && four_gib + layout.high_bytes > u64{1} << model->physical_bits)
+        return fail("the processor '" + config.cpu_model + "' has " + std::to_string(model->physical_bits) +
+                    " address lines and cannot reach " + std::to_string(config.memory_bytes >> 20) +
+                    " MiB of memory: give the machine 3584 MiB at most, or another processor");
     auto bios = load_system_bios(config.bios);
     if (!bios) return tl::unexpected(bios.error());
     auto vga_bios = load_vga_bios(config.vgabios);

@@ -64,14 +64,16 @@ std::map<std::string, std::vector<u8>> parts_of(const std::vector<u8>& state) {
     return parts;
 }
 
-void compare_memory(std::span<const u8> one, std::span<const u8> other, LockstepDifference& found) {
+void compare_memory(std::span<const u8> one, std::span<const u8> other, const MemoryLayout& layout,
+                    LockstepDifference& found) {
+    const auto physical = [&](u64 at) { return at < layout.low_end ? at : at - layout.low_end + four_gib; };
     const u64 size = std::min(one.size(), other.size());
     for (u64 page = 0; page < size; page += page_size) {
         const u64 length = std::min<u64>(page_size, size - page);
         if (std::memcmp(one.data() + page, other.data() + page, length) == 0) continue;
         for (u64 at = page; at < page + length; ++at) {
             if (one[at] == other[at]) continue;
-            if (found.memory_bytes++ < bytes_shown) found.memory.push_back({at, one[at], other[at]});
+            if (found.memory_bytes++ < bytes_shown) found.memory.push_back({physical(at), one[at], other[at]});
         }
     }
 }
@@ -140,7 +142,7 @@ void compare_machines(Machine& one, Machine& other, LockstepDifference& found) {
         if (same != others.end() && same->second == bytes) continue;
         if (!name.starts_with("cpu") || found.values.empty()) found.parts.push_back(name);
     }
-    compare_memory(one.board().memory.ram(), other.board().memory.ram(), found);
+    compare_memory(one.board().memory.ram(), other.board().memory.ram(), one.board().layout, found);
 }
 
 } // namespace glassbox

@@ -171,8 +171,11 @@ TEST_CASE("mistakes are named") {
     CHECK(mentions(bad({"--demo", "--foo"}), "--foo"));
     CHECK(mentions(bad({}), "--demo"));
     CHECK(mentions(bad({"--memory"}), "--memory"));
-    CHECK(mentions(bad({"--demo", "--memory", "512K"}), "1M to 3584M"));
-    CHECK(mentions(bad({"--demo", "--memory", "3585M"}), "1M to 3584M"));
+    CHECK(mentions(bad({"--demo", "--memory", "512K"}), "1M to 16G"));
+    CHECK(mentions(bad({"--demo", "--memory", "16385M"}), "1M to 16G"));
+    CHECK(mentions(bad({"--demo", "--smp", "0"}), "1 to 64"));
+    CHECK(mentions(bad({"--demo", "--smp", "65"}), "1 to 64"));
+    CHECK(mentions(bad({"--demo", "--smp", "two"}), "two"));
     CHECK(mentions(bad({"--demo", "--memory", "1048577"}), "4K"));
     CHECK(mentions(bad({"--demo", "--memory", "2M", "--memory", "3M"}), "more than once"));
     CHECK(mentions(bad({"--demo", "--cpu", "z80"}), "pentium-pro"));
