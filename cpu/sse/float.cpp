@@ -1,13 +1,12 @@
-// Floating-point arithmetic of SSE and SSE2 (SDM 1, 10.4.1 and 11.4.1; SDM 2): each operation is written once for a
-// lane, and its rows are its packed and scalar forms in single and double precision.
+// Floating-point arithmetic of SSE, SSE2 and AVX (SDM 1, 10.4.1, 11.4.1 and 14.2; SDM 2): each operation is written
+// once for a lane and once for 16 bytes of the host's vectors, and its rows are its packed and scalar forms in single
+// and double precision, legacy and VEX.
 // RCP and RSQRT: the manual gives a bound on the error (1.5 * 2^-12) and not the value. Here it is the exact value
 // rounded to 12 bits, the same on any host.
-#include "cpu/sse/float.hpp"
-
-#include "cpu/fpu/softfloat/arith.hpp"
 #include "cpu/fpu/softfloat/compare.hpp"
+#include "cpu/sse/float_arithmetic.hpp"
 
-#include <cmath>
+#include <vector>
 
 namespace glassbox::sse {
 
@@ -22,138 +21,91 @@ using enum Arg;
 using softfloat::Order;
 constexpr Feature sse1 = Feature::sse, sse2 = Feature::sse2;
 
-// --- arithmetic
-// -------------------------------------------------------------------------------------------------------
-/// The fast path of S: `S::on_host(a, b)` computes; `S::exact(a, b, r)` may prove that r is not rounded, and
-/// `S::zero_is_exact(a, b)` that a result of zero did not underflow.
-template <class S> struct Arithmetic {
-    template <class F> static bool fast(u32 value, F a, F b, F& r) {
-        if constexpr (!S::unary) {
-            if (!comparable(a)) return false;
-        }
-        if (!comparable(b)) return false;
-        const Host<F> x = host(a), y = host(b), result = S::on_host(x, y);
-        r = guest<F>(result);
-        if (!ordinary(r)) return result == 0 && rounds_to_nearest(value) && S::zero_is_exact(x, y);
-        return inexact_is_free(value) || (rounds_to_nearest(value) && S::exact(x, y, result));
-    }
-};
-/// a + b == s without rounding (the error term of Knuth's two-sum).
-template <class T> bool sum_is(T a, T b, T s) {
-    const T part = s - a;
-    return (a - (s - part)) + (b - part) == 0;
-}
-struct Add : Arithmetic<Add> {
-    static constexpr bool unary = false;
-    template <class T> static T on_host(T a, T b) { return a + b; }
-    template <class T> static bool exact(T a, T b, T r) { return sum_is(a, b, r); }
-    template <class T> static bool zero_is_exact(T, T) { return true; }
-    template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::add<F>(env, a, b); }
-};
-struct Subtract : Arithmetic<Subtract> {
-    static constexpr bool unary = false;
-    template <class T> static T on_host(T a, T b) { return a - b; }
-    template <class T> static bool exact(T a, T b, T r) { return sum_is(a, -b, r); }
-    template <class T> static bool zero_is_exact(T, T) { return true; }
-    template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::subtract<F>(env, a, b); }
-};
-struct Multiply : Arithmetic<Multiply> {
-    static constexpr bool unary = false;
-    template <class T> static T on_host(T a, T b) { return a * b; }
-    template <class T> static bool exact(T a, T b, T r) { return product_is(a, b, r); }
-    template <class T> static bool zero_is_exact(T a, T b) { return a == 0 || b == 0; }
-    template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::multiply<F>(env, a, b); }
-};
-struct Divide : Arithmetic<Divide> {
-    static constexpr bool unary = false;
-    template <class T> static T on_host(T a, T b) { return a / b; }
-    template <class T> static bool exact(T a, T b, T r) { return product_is(r, b, a); }
-    template <class T> static bool zero_is_exact(T a, T b) { return a == 0 && b != 0; }
-    template <class F> static F soft(FloatEnv& env, F a, F b) { return softfloat::divide<F>(env, a, b); }
-};
-struct Root : Arithmetic<Root> {
-    static constexpr bool unary = true;
-    template <class T> static T on_host(T, T b) { return std::sqrt(b); } // of a negative number: a NaN, not ordinary
-    template <class T> static bool exact(T, T b, T r) { return product_is(r, r, b); }
-    template <class T> static bool zero_is_exact(T, T) { return true; }
-    template <class F> static F soft(FloatEnv& env, F, F b) { return softfloat::square_root<F>(env, b); }
-};
-
 // --- minimum, maximum, compare
 // ------------------------------------------------------------------------------------------
 template <bool largest> struct Extreme { // of equals, and of two zeros, the second operand
+    static constexpr bool rounds = false;
     template <class F> static bool fast(u32, F a, F b, F& r) {
         const bool first = largest ? host(a) > host(b) : host(a) < host(b);
         r = first ? a : b;
         return comparable(a) && comparable(b);
     }
+    template <class V> static auto whole(V a, V b) {
+        return whole_result(choose<V>(largest ? a > b : a < b, a, b), tame(a) & tame(b));
+    }
     template <class F> static F soft(FloatEnv& env, F a, F b) {
         return largest ? softfloat::maximum<F>(env, a, b) : softfloat::minimum<F>(env, a, b);
     }
 };
-/// CMPPS and its like: EQ, LT, LE, UNORD and their negations. LT and LE do not take quiet NaNs quietly.
+/// CMPPS and its like (SDM 2, CMPPD, table 3-1): by which of the four outcomes a predicate holds, and whether it takes
+/// quiet NaNs quietly.
 struct Compare {
-    u8 predicate;
-    bool holds(Order order) const {
-        bool yes = false;
-        switch (predicate & 3) {
-        case 0: yes = order == Order::equal; break;
-        case 1: yes = order == Order::less; break;
-        case 2: yes = order == Order::less || order == Order::equal; break;
-        default: yes = order == Order::unordered; break;
-        }
-        return yes != ((predicate & 4) != 0);
+    static constexpr bool rounds = false;
+    u8 outcomes; ///< bit n: holds for Order n
+    bool quiet;
+    /// Bits 7-3 mean nothing without VEX, bits 7-5 with it. Bit 4 is the other way to take quiet NaNs.
+    static Compare of(u8 imm, bool vex) {
+        constexpr u8 less = 1, equal = 2, greater = 4, unordered = 8;
+        constexpr u8 table[16] = {equal,
+                                  less,
+                                  less | equal,
+                                  unordered,
+                                  less | greater | unordered,
+                                  equal | greater | unordered,
+                                  greater | unordered,
+                                  less | equal | greater,
+                                  equal | unordered,
+                                  less | unordered,
+                                  less | equal | unordered,
+                                  0,
+                                  less | greater,
+                                  equal | greater,
+                                  greater,
+                                  less | equal | greater | unordered};
+        const u8 n = imm & (vex ? 31 : 7);
+        const bool usually_quiet = ((n + 1) & 2) == 0; // EQ, UNORD, NEQ, ORD ...
+        return {table[n & 15], usually_quiet != (n >= 16)};
     }
-    bool quiet() const { return (predicate & 3) == 0 || (predicate & 3) == 3; }
+    bool holds(Order order) const { return (outcomes >> static_cast<u8>(order) & 1) != 0; }
     template <class F> static F mask(bool yes) { return {static_cast<Bits<F>>(yes ? ~Bits<F>{0} : 0)}; }
     template <class F> bool fast(u32, F a, F b, F& r) const {
         const Host<F> x = host(a), y = host(b);
         r = mask<F>(holds(x < y ? Order::less : x == y ? Order::equal : Order::greater));
         return comparable(a) && comparable(b);
     }
-    template <class F> F soft(FloatEnv& env, F a, F b) const {
-        return mask<F>(holds(softfloat::compare<F>(env, a, b, quiet())));
+    template <class V> auto whole(V a, V b) const {
+        const auto when = [&](Order order) { return MaskOf<V>{} - SameSizeInteger<LaneOf<V>>{holds(order)}; };
+        const MaskOf<V> r =
+            ((a < b) & when(Order::less)) | ((a == b) & when(Order::equal)) | ((a > b) & when(Order::greater));
+        return whole_result(std::bit_cast<V>(r), tame(a) & tame(b));
     }
-};
-
-// --- bodies
-// -------------------------------------------------------------------------------------------------------------
-/// destination = S(destination, source) in n lanes; the other lanes keep their values.
-template <class S, class F, std::size_t n> struct Operation {
-    template <class Source> struct Body {
-        static bool run(Cpu& cpu, const Op& op, Flags&) {
-            std::array<F, n> b, r;
-            if (!sse_ready(cpu) || !fetch_lanes<F, n, Source>(cpu, op, b)) return false;
-            Xmm& destination = cpu.sse.xmm(op.reg);
-            S s{};
-            if constexpr (requires { s.predicate; }) s.predicate = op.imm & 7;
-            if (!compute(cpu, s, low_lanes<F, n>(destination), b, r)) return false;
-            set_low_lanes(destination, r);
-            return true;
-        }
-    };
+    template <class F> F soft(FloatEnv& env, F a, F b) const {
+        return mask<F>(holds(softfloat::compare<F>(env, a, b, quiet)));
+    }
 };
 
 /// COMISS, UCOMISS and the double forms: ZF PF CF say greater 000, less 001, equal 100, unordered 111.
 template <class F, bool quiet> struct CompareFlags {
-    template <class Source> struct Body {
-        static bool run(Cpu& cpu, const Op& op, Flags& f) {
-            std::array<F, 1> b;
-            if (!sse_ready(cpu) || !fetch_lanes<F, 1, Source>(cpu, op, b)) return false;
-            const F a = low_lanes<F, 1>(cpu.sse.xmm(op.reg))[0];
-            Order order;
-            if (host_is_exact && comparable(a) && comparable(b[0])) [[likely]] {
-                const Host<F> x = host(a), y = host(b[0]);
-                order = x < y ? Order::less : x == y ? Order::equal : Order::greater;
-            } else {
-                FloatEnv env = float_env(cpu.sse.mxcsr);
-                order = softfloat::compare<F>(env, a, b[0], quiet);
-                if (!settle(cpu, env)) return false;
+    template <class File> struct Shape {
+        template <class Source> struct Body {
+            static bool run(Cpu& cpu, const Op& op, Flags& f) {
+                F b;
+                if (!File::ready(cpu) || !fetch_scalar<F, Source>(cpu, op, b)) return false;
+                const F a = low_lane<F>(cpu.sse.xmm(op.reg));
+                Order order;
+                if (host_is_exact && comparable(a) && comparable(b)) [[likely]] {
+                    const Host<F> x = host(a), y = host(b);
+                    order = x < y ? Order::less : x == y ? Order::equal : Order::greater;
+                } else {
+                    FloatEnv env = float_env(cpu.sse.mxcsr);
+                    order = softfloat::compare<F>(env, a, b, quiet);
+                    if (!settle(cpu, env)) return false;
+                }
+                constexpr u32 values[] = {eflags::CF, eflags::ZF, 0, eflags::ZF | eflags::PF | eflags::CF};
+                f.load(values[static_cast<u8>(order)]);
+                return true;
             }
-            constexpr u32 values[] = {eflags::CF, eflags::ZF, 0, eflags::ZF | eflags::PF | eflags::CF};
-            f.load(values[static_cast<u8>(order)]);
-            return true;
-        }
+        };
     };
 };
 
@@ -175,88 +127,88 @@ template <bool root> F32 approximate(F32 a) {
     const double x = host(a);
     return to_twelve_bits(1.0 / (root ? std::sqrt(x) : x));
 }
-template <bool root, std::size_t n> struct Approximation {
-    template <class Source> struct Body {
-        static bool run(Cpu& cpu, const Op& op, Flags&) {
-            std::array<F32, n> b;
-            if (!sse_ready(cpu) || !fetch_lanes<F32, n, Source>(cpu, op, b)) return false;
-            for (F32& lane : b) lane = approximate<root>(lane);
-            set_low_lanes(cpu.sse.xmm(op.reg), b);
-            return true;
-        }
+template <bool root> struct Approximation {
+    template <class File> struct AllLanes {
+        template <class Source> struct Body {
+            static bool run(Cpu& cpu, const Op& op, Flags&) {
+                typename File::Value b;
+                if (!File::ready(cpu) || !File::template source<Source>(cpu, op, b)) return false;
+                auto lanes = to_lanes<F32>(b);
+                for (F32& lane : lanes) lane = approximate<root>(lane);
+                std::memcpy(static_cast<void*>(&b), static_cast<const void*>(&lanes), sizeof b);
+                File::set(cpu, op.reg, b);
+                return true;
+            }
+        };
+    };
+    template <class File> struct OneLane {
+        template <class Source> struct Body {
+            static bool run(Cpu& cpu, const Op& op, Flags&) {
+                F32 b;
+                if (!File::ready(cpu) || !fetch_scalar<F32, Source>(cpu, op, b)) return false;
+                set_scalar<File>(cpu, op, approximate<root>(b));
+                return true;
+            }
+        };
     };
 };
 
 // --- rows -----------------------------------------------------------------------------------------------------------
-template <class S> consteval Row ps(const OpInfo& info, u32 opcode) {
-    return row<Operation<S, F32, 4>::template Body>(info, at(opcode).np(), {Vx, Wx}, sse1);
+/// name##ps, pd, ss, sd
+template <Name ps, Name pd, Name ss, Name sd, class S> consteval auto arithmetic(u32 opcode) {
+    const At here = at(opcode);
+    const auto scalars = [&]<Name name, class F>(At place, Feature feature) {
+        return scalar_rows<name, Scalar<S, F>::template Shape, F>(place, feature);
+    };
+    return table(three<ps, Packed<S, F32>::template Shape>(here.np(), sse1, Feature::avx),
+                 three<pd, Packed<S, F64>::template Shape>(here.p66(), sse2, Feature::avx),
+                 scalars.template operator()<ss, F32>(here.pF3(), sse1),
+                 scalars.template operator()<sd, F64>(here.pF2(), sse2));
 }
-template <class S> consteval Row pd(const OpInfo& info, u32 opcode) {
-    return row<Operation<S, F64, 2>::template Body>(info, at(opcode).p66(), {Vx, Wx}, sse2);
-}
-template <class S> consteval Row ss(const OpInfo& info, u32 opcode) {
-    return row<Operation<S, F32, 1>::template Body>(info, at(opcode).pF3(), {Vx, Wd}, sse1);
-}
-template <class S> consteval Row sd(const OpInfo& info, u32 opcode) {
-    return row<Operation<S, F64, 1>::template Body>(info, at(opcode).pF2(), {Vx, Wq}, sse2);
+template <Name name, class F, bool quiet> consteval std::array<Row, 2> compare_flags(At at, Feature feature) {
+    using Shape = CompareFlags<F, quiet>;
+    constexpr Arg source = scalar_arg<F>;
+    return {row<Shape::template Shape<Xm>::template Body>(info_of<name, eflags::OSZAPC>, at, {Vx, source}, feature),
+            row<Shape::template Shape<V128>::template Body>(vex_info<name, eflags::OSZAPC>, at.vex(), {Vdq, source},
+                                                            Feature::avx)};
 }
 
-constexpr OpInfo sqrtps{"sqrtps"}, sqrtpd{"sqrtpd"}, sqrtss{"sqrtss"}, sqrtsd{"sqrtsd"}, rsqrtps{"rsqrtps"},
-    rsqrtss{"rsqrtss"}, rcpps{"rcpps"}, rcpss{"rcpss"}, addps{"addps"}, addpd{"addpd"}, addss{"addss"}, addsd{"addsd"},
-    mulps{"mulps"}, mulpd{"mulpd"}, mulss{"mulss"}, mulsd{"mulsd"}, subps{"subps"}, subpd{"subpd"}, subss{"subss"},
-    subsd{"subsd"}, minps{"minps"}, minpd{"minpd"}, minss{"minss"}, minsd{"minsd"}, divps{"divps"}, divpd{"divpd"},
-    divss{"divss"}, divsd{"divsd"}, maxps{"maxps"}, maxpd{"maxpd"}, maxss{"maxss"}, maxsd{"maxsd"}, cmpps{"cmpps"},
-    cmppd{"cmppd"}, cmpss{"cmpss"}, cmpsd{"cmpsd"};
-constexpr OpInfo comiss{"comiss", eflags::OSZAPC}, comisd{"comisd", eflags::OSZAPC}, ucomiss{"ucomiss", eflags::OSZAPC},
-    ucomisd{"ucomisd", eflags::OSZAPC};
+constexpr std::array rows = table(compare_flags<"ucomiss", F32, true>(at(0x0F2E).np(), sse1),
+                                  compare_flags<"ucomisd", F64, true>(at(0x0F2E).p66(), sse2),
+                                  compare_flags<"comiss", F32, false>(at(0x0F2F).np(), sse1),
+                                  compare_flags<"comisd", F64, false>(at(0x0F2F).p66(), sse2),
 
-constexpr std::array rows = {
-    row<CompareFlags<F32, true>::Body>(ucomiss, at(0x0F2E).np(), {Vx, Wd}, sse1),
-    row<CompareFlags<F64, true>::Body>(ucomisd, at(0x0F2E).p66(), {Vx, Wq}, sse2),
-    row<CompareFlags<F32, false>::Body>(comiss, at(0x0F2F).np(), {Vx, Wd}, sse1),
-    row<CompareFlags<F64, false>::Body>(comisd, at(0x0F2F).p66(), {Vx, Wq}, sse2),
+                                  two<"sqrtps", Packed<Root, F32>::Shape>(at(0x0F51).np(), sse1, Feature::avx),
+                                  two<"sqrtpd", Packed<Root, F64>::Shape>(at(0x0F51).p66(), sse2, Feature::avx),
+                                  scalar_rows<"sqrtss", Scalar<Root, F32>::Shape, F32>(at(0x0F51).pF3(), sse1),
+                                  scalar_rows<"sqrtsd", Scalar<Root, F64>::Shape, F64>(at(0x0F51).pF2(), sse2),
+                                  two<"rsqrtps", Approximation<true>::AllLanes>(at(0x0F52).np(), sse1, Feature::avx),
+                                  scalar_rows<"rsqrtss", Approximation<true>::OneLane, F32>(at(0x0F52).pF3(), sse1),
+                                  two<"rcpps", Approximation<false>::AllLanes>(at(0x0F53).np(), sse1, Feature::avx),
+                                  scalar_rows<"rcpss", Approximation<false>::OneLane, F32>(at(0x0F53).pF3(), sse1),
 
-    ps<Root>(sqrtps, 0x0F51),
-    pd<Root>(sqrtpd, 0x0F51),
-    ss<Root>(sqrtss, 0x0F51),
-    sd<Root>(sqrtsd, 0x0F51),
-    row<Approximation<true, 4>::Body>(rsqrtps, at(0x0F52).np(), {Vx, Wx}, sse1),
-    row<Approximation<true, 1>::Body>(rsqrtss, at(0x0F52).pF3(), {Vx, Wd}, sse1),
-    row<Approximation<false, 4>::Body>(rcpps, at(0x0F53).np(), {Vx, Wx}, sse1),
-    row<Approximation<false, 1>::Body>(rcpss, at(0x0F53).pF3(), {Vx, Wd}, sse1),
-    ps<Add>(addps, 0x0F58),
-    pd<Add>(addpd, 0x0F58),
-    ss<Add>(addss, 0x0F58),
-    sd<Add>(addsd, 0x0F58),
-    ps<Multiply>(mulps, 0x0F59),
-    pd<Multiply>(mulpd, 0x0F59),
-    ss<Multiply>(mulss, 0x0F59),
-    sd<Multiply>(mulsd, 0x0F59),
-    ps<Subtract>(subps, 0x0F5C),
-    pd<Subtract>(subpd, 0x0F5C),
-    ss<Subtract>(subss, 0x0F5C),
-    sd<Subtract>(subsd, 0x0F5C),
-    ps<Extreme<false>>(minps, 0x0F5D),
-    pd<Extreme<false>>(minpd, 0x0F5D),
-    ss<Extreme<false>>(minss, 0x0F5D),
-    sd<Extreme<false>>(minsd, 0x0F5D),
-    ps<Divide>(divps, 0x0F5E),
-    pd<Divide>(divpd, 0x0F5E),
-    ss<Divide>(divss, 0x0F5E),
-    sd<Divide>(divsd, 0x0F5E),
-    ps<Extreme<true>>(maxps, 0x0F5F),
-    pd<Extreme<true>>(maxpd, 0x0F5F),
-    ss<Extreme<true>>(maxss, 0x0F5F),
-    sd<Extreme<true>>(maxsd, 0x0F5F),
+                                  arithmetic<"addps", "addpd", "addss", "addsd", Add>(0x0F58),
+                                  arithmetic<"mulps", "mulpd", "mulss", "mulsd", Multiply>(0x0F59),
+                                  arithmetic<"subps", "subpd", "subss", "subsd", Subtract>(0x0F5C),
+                                  arithmetic<"minps", "minpd", "minss", "minsd", Extreme<false>>(0x0F5D),
+                                  arithmetic<"divps", "divpd", "divss", "divsd", Divide>(0x0F5E),
+                                  arithmetic<"maxps", "maxpd", "maxss", "maxsd", Extreme<true>>(0x0F5F),
 
-    row<Operation<Compare, F32, 4>::Body>(cmpps, at(0x0FC2).np(), {Vx, Wx, Ib}, sse1),
-    row<Operation<Compare, F64, 2>::Body>(cmppd, at(0x0FC2).p66(), {Vx, Wx, Ib}, sse2),
-    row<Operation<Compare, F32, 1>::Body>(cmpss, at(0x0FC2).pF3(), {Vx, Wd, Ib}, sse1),
-    row<Operation<Compare, F64, 1>::Body>(cmpsd, at(0x0FC2).pF2(), {Vx, Wq, Ib}, sse2),
-};
+                                  three_imm<"cmpps", Packed<Compare, F32>::Shape>(at(0x0FC2).np(), sse1, Feature::avx),
+                                  three_imm<"cmppd", Packed<Compare, F64>::Shape>(at(0x0FC2).p66(), sse2, Feature::avx),
+                                  scalar_rows<"cmpss", Scalar<Compare, F32>::Shape, F32>(at(0x0FC2).pF3(), sse1, true),
+                                  scalar_rows<"cmpsd", Scalar<Compare, F64>::Shape, F64>(at(0x0FC2).pF2(), sse2, true));
 
 } // namespace
 
-std::span<const Row> float_rows() { return rows; }
+std::span<const Row> float_rows() {
+    static const std::vector<Row> all = [] {
+        std::vector<Row> joined(rows.begin(), rows.end());
+        for (const auto part : {float_more_rows(), fma_rows(), half_rows()})
+            joined.insert(joined.end(), part.begin(), part.end());
+        return joined;
+    }();
+    return all;
+}
 
 } // namespace glassbox::sse

@@ -1,15 +1,17 @@
 // How SIMD floating point is computed. The reference is the soft float, which knows modes, flags and special values.
-// Beside it stands a fast path on the host's own IEEE 754 arithmetic for the cases whose result is the same on any
-// host: ordinary operands, an ordinary result, round to nearest, and no flag that would have to change. It needs a host
-// compiler that rounds every operation to its type (FLT_EVAL_METHOD 0).
+// Beside it stand fast paths on the host's own IEEE 754 arithmetic for the cases whose result is the same on any host:
+// ordinary operands, an ordinary result, round to nearest, and no flag that would have to change. Scalars try a lane
+// (`fast`), packed operands 16 bytes at once (`whole`, cpu/sse/host_vector.hpp). They need a host compiler that rounds
+// every operation to its type (FLT_EVAL_METHOD 0).
 //
-// Exceptions (SDM 1, 11.5): the flags of all lanes gather in MXCSR; an unmasked one raises #XM (#UD without
+// Exceptions (SDM 1, 11.5 and 14.10): the flags of all lanes gather in MXCSR; an unmasked one raises #XM (#UD without
 // CR4.OSXMMEXCPT) and nothing else is written. While an exception of the operands is unmasked in any lane, no lane gets
 // as far as overflow, underflow or precision.
 #pragma once
 
 #include "cpu/fpu/softfloat/values.hpp"
 #include "cpu/sse/exec.hpp"
+#include "cpu/sse/host_vector.hpp"
 #include "cpu/sse/mxcsr.hpp"
 
 #include <cfloat>
@@ -26,6 +28,11 @@ template <class F> inline Host<F> host(F value) { return std::bit_cast<Host<F>>(
 template <class F> inline F guest(Host<F> value) { return {std::bit_cast<Bits<F>>(value)}; }
 
 inline constexpr bool host_is_exact = FLT_EVAL_METHOD == 0 && sizeof(float) == 4 && sizeof(double) == 8;
+
+// The parts of float_rows().
+std::span<const Row> float_more_rows();
+std::span<const Row> fma_rows();
+std::span<const Row> half_rows();
 
 /// #XM, or #UD when the operating system does not take it.
 [[gnu::cold, gnu::noinline]] bool raise_simd(Cpu& cpu);
@@ -63,45 +70,147 @@ inline bool product_is(double x, double y, double p) {
     return trailing(x) + trailing(y) >= 53 && x * y == p; // the product has at most 53 bits
 }
 
-/// r = s(a, b) lane by lane. `s.fast` answers whether it could give the result without touching MXCSR.
-template <class S, class A, class R, std::size_t n> [[gnu::noinline]] bool
-compute_softly(Cpu& cpu, const S& s, const std::array<A, n>& a, const std::array<A, n>& b, std::array<R, n>& r) {
+/// One lane: on the host, which touches nothing else, or with the soft float, which adds to env.flags.
+template <class R, class S, class A> inline R lane(u32 mode, FloatEnv& env, const S& s, A a, A b) {
+    R r;
+    if constexpr (host_is_exact) {
+        if (s.fast(mode, a, b, r)) [[likely]]
+            return r;
+    }
+    return s.soft(env, a, b);
+}
+/// r = s(a, b) for a few lanes. False with the fault raised.
+template <class S, class A, class R>
+[[gnu::noinline]] bool compute_lanes(Cpu& cpu, const S& s, const A* a, const A* b, R* r, std::size_t n) {
     FloatEnv env = float_env(cpu.sse.mxcsr);
-    for (std::size_t i = 0; i < n; ++i) r[i] = s.soft(env, a[i], b[i]);
+    for (std::size_t i = 0; i < n; ++i) r[i] = lane<R>(cpu.sse.mxcsr, env, s, a[i], b[i]);
     return settle(cpu, env);
 }
-template <class S, class A, class R, std::size_t n>
-inline bool compute(Cpu& cpu, const S& s, const std::array<A, n>& a, const std::array<A, n>& b, std::array<R, n>& r) {
+template <class S, class A, class R> [[gnu::noinline]] bool compute_softly(Cpu& cpu, const S& s, A a, A b, R& r) {
+    FloatEnv env = float_env(cpu.sse.mxcsr);
+    r = s.soft(env, a, b);
+    return settle(cpu, env);
+}
+/// One lane of a scalar instruction.
+template <class S, class A, class R> inline bool compute(Cpu& cpu, const S& s, A a, A b, R& r) {
     if constexpr (host_is_exact) {
-        bool fast = true;
-        for (std::size_t i = 0; i < n; ++i) fast = fast && s.fast(cpu.sse.mxcsr, a[i], b[i], r[i]);
-        if (fast) [[likely]]
+        if (s.fast(cpu.sse.mxcsr, a, b, r)) [[likely]]
             return true;
     }
     return compute_softly(cpu, s, a, b, r);
 }
 
-/// An operand of `n` lanes: an XMM register's low part, or memory, aligned when it is 16 bytes.
-template <class T, std::size_t n, class Source> inline bool fetch_lanes(Cpu& cpu, const Op& op, std::array<T, n>& a) {
-    static_assert(sizeof a == 4 || sizeof a == 8 || sizeof a == 16);
-    if constexpr (sizeof a == 16) {
-        Xmm value;
-        if (!Xm::source<Source>(cpu, op, value)) return false;
-        a = std::bit_cast<std::array<T, n>>(value);
-    } else {
-        std::conditional_t<sizeof a == 4, u32, u64> value;
-        if (!fetch_low<decltype(value), Source>(cpu, op, value)) return false;
-        a = std::bit_cast<std::array<T, n>>(value);
-    }
-    return true;
+/// Calls `each(const Xmm& a, const Xmm& b, Xmm& r) -> bool` for the 16-byte parts of Xmm or Ymm values.
+template <class V, class F> inline bool all_parts(const V& a, const V& b, V& r, F&& each) {
+    if constexpr (std::is_same_v<V, Ymm>)
+        return each(a.part[0], b.part[0], r.part[0]) && each(a.part[1], b.part[1], r.part[1]);
+    else
+        return each(a, b, r);
 }
-template <class T, std::size_t n> inline std::array<T, n> low_lanes(const Xmm& x) {
-    std::array<T, n> a;
-    std::memcpy(static_cast<void*>(&a), &x, sizeof a);
+template <class F, class V> inline constexpr std::size_t lanes_in = sizeof(V) / sizeof(F);
+template <class F, class V> inline std::array<F, lanes_in<F, V>> to_lanes(const V& v) {
+    std::array<F, lanes_in<F, V>> a;
+    std::memcpy(static_cast<void*>(&a), static_cast<const void*>(&v), sizeof a);
     return a;
 }
-template <class T, std::size_t n> inline void set_low_lanes(Xmm& x, const std::array<T, n>& a) {
-    std::memcpy(static_cast<void*>(&x), static_cast<const void*>(&a), sizeof a);
+/// r = s(a, b), all lanes of type F: Xmm or Ymm.
+template <class F, class S, class V>
+[[gnu::noinline]] bool compute_packed_slowly(Cpu& cpu, const S& s, const V& a, const V& b, V& r) {
+    const auto x = to_lanes<F>(a), y = to_lanes<F>(b);
+    std::array<F, lanes_in<F, V>> z;
+    if (!compute_lanes(cpu, s, x.data(), y.data(), z.data(), z.size())) return false;
+    std::memcpy(static_cast<void*>(&r), static_cast<const void*>(&z), sizeof r);
+    return true;
+}
+template <class F, class S, class V> inline bool compute_packed(Cpu& cpu, const S& s, const V& a, const V& b, V& r) {
+    if constexpr (host_is_exact) {
+        const bool may = !S::rounds || inexact_is_free(cpu.sse.mxcsr);
+        if (may && all_parts(a, b, r, [&](const Xmm& x, const Xmm& y, Xmm& z) {
+                const auto u = host_lanes<Host<F>>(x), v = host_lanes<Host<F>>(y);
+                const auto take = [&](const auto& result) {
+                    z = std::bit_cast<Xmm>(result.value);
+                    return result.holds();
+                };
+                if constexpr (requires { s.whole(u, v); })
+                    return take(s.whole(u, v));
+                else
+                    return take(s.whole(cpu.sse.mxcsr, u, v));
+            })) [[likely]]
+            return true;
+    }
+    return compute_packed_slowly<F>(cpu, s, a, b, r);
+}
+
+/// The low lane of the source operand.
+template <class F, class Source> inline bool fetch_scalar(Cpu& cpu, const Op& op, F& value) {
+    return fetch_low<Bits<F>, Source>(cpu, op, value.bits);
+}
+template <class F> inline F low_lane(const Xmm& x) { return {static_cast<Bits<F>>(x.q[0])}; }
+template <class F> inline void set_low_lane(Xmm& x, F value) {
+    if constexpr (sizeof(F) == 8)
+        x.q[0] = value.bits;
+    else
+        x.q[0] = (x.q[0] & ~u64{0xFFFF'FFFF}) | value.bits;
+}
+/// A scalar result: the rest of the low 16 bytes comes from the first source.
+template <class File, class F> inline void set_scalar(Cpu& cpu, const Op& op, F value) {
+    if constexpr (File::vex) {
+        Xmm r = File::first(cpu, op);
+        set_low_lane(r, value);
+        File::set(cpu, op.reg, r);
+    } else {
+        set_low_lane(cpu.sse.xmm(op.reg), value);
+    }
+}
+
+// --- shapes: an operation on all lanes or on one ---------------------------------------------------------------------
+/// An S that depends on imm8 is made by S::of(imm8, vex).
+template <class S, class File, class Source> inline S operation(const Op& op) {
+    if constexpr (requires { S::of(u8{}, true); })
+        return S::of(static_cast<u8>(Source::immediate(op)), File::vex);
+    else
+        return {};
+}
+template <class S, class F> struct Packed {
+    template <class File> struct Shape {
+        template <class Source> struct Body {
+            static bool run(Cpu& cpu, const Op& op, Flags&) {
+                typename File::Value b, r;
+                if (!File::ready(cpu) || !File::template source<Source>(cpu, op, b)) return false;
+                const S s = operation<S, File, Source>(op);
+                if (!compute_packed<F>(cpu, s, File::first(cpu, op), b, r)) return false;
+                File::set(cpu, op.reg, r);
+                return true;
+            }
+        };
+    };
+};
+template <class S, class F> struct Scalar {
+    template <class File> struct Shape {
+        template <class Source> struct Body {
+            static bool run(Cpu& cpu, const Op& op, Flags&) {
+                F b, r;
+                if (!File::ready(cpu) || !fetch_scalar<F, Source>(cpu, op, b)) return false;
+                const S s = operation<S, File, Source>(op);
+                if (!compute(cpu, s, low_lane<F>(File::first(cpu, op)), b, r)) return false;
+                set_scalar<File>(cpu, op, r);
+                return true;
+            }
+        };
+    };
+};
+
+// --- rows -----------------------------------------------------------------------------------------------------------
+template <class F> inline constexpr Arg scalar_arg = std::is_same_v<F, F32> ? Arg::Wd : Arg::Wq;
+
+/// destination, first source, scalar source; VEX.L is ignored.
+template <Name name, template <class File> class Shape, class F>
+consteval std::array<Row, 2> scalar_rows(At at, Feature legacy, bool immediate = false) {
+    constexpr Arg source = scalar_arg<F>;
+    const Arg last = immediate ? Arg::Ib : Arg::none;
+    return {
+        row<Shape<Xm>::template Body>(info_of<name>, at, {Arg::Vx, source, last}, legacy),
+        row<Shape<V128>::template Body>(vex_info<name>, at.vex(), {Arg::Vdq, Arg::Hdq, source, last}, Feature::avx)};
 }
 
 } // namespace glassbox::sse

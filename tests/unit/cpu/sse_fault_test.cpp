@@ -26,10 +26,11 @@ bool uses_xmm(const Row& row) {
 }
 bool uses_mmx(const Row& row) { return any_arg(row, {Arg::Pq, Arg::Qd, Arg::Qq, Arg::Nq}) || named(row, {"emms"}); }
 
-/// Every row in the forms that it has.
+/// Every row of MMX, SSE and SSE2 in the forms that it has.
 template <class F> void each_form(F&& f) {
     for (const auto family : {families::mmx(), families::sse()}) {
         for (const Row& row : family) {
+            if (row.at.encoding != Encoding::legacy || row.feature > Feature::sse2) continue;
             if (row.at.mod != Mod::memory) f(row, false);
             if (row.at.mod != Mod::reg && !named(row, {"emms"})) f(row, true);
         }
@@ -89,6 +90,49 @@ TEST_CASE("CR0.EM, CR0.TS, CR4.OSFXSR and pending x87 exceptions") {
         CHECK(outcome() == (touches_mm ? MF : none));
         g.cpu.fpu.init();
     });
+}
+
+TEST_CASE("VEX asks for OSXSAVE and XCR0, and for CR0.TS clear; CR0.EM, OSFXSR and alignment mean nothing to it") {
+    Guest g;
+    g.give_everything();
+    unsigned rows = 0;
+    for (const auto family : {families::mmx(), families::sse()}) {
+        for (const Row& row : family) {
+            const bool vector = any_arg(row, {Arg::Vx, Arg::Hx, Arg::Wx, Arg::Vdq, Arg::Wdq, Arg::Vqq, Arg::Wqq});
+            if (row.at.encoding != Encoding::vex || !vector) continue;
+            if (any_arg(row, {Arg::Mvd, Arg::Mvq})) continue; // a SIB byte
+            ++rows;
+            for (const bool memory : {false, true}) {
+                if (row.at.mod == (memory ? Mod::reg : Mod::memory)) continue;
+                CAPTURE(row.info->mnemonic);
+                g.write_code(encode(row, memory, 1, 2, 0, 3));
+                const auto outcome = [&] {
+                    std::memset(g.memory.ram().data() + Guest::data, 0, 512);
+                    g.cpu.set_r32(RSI, Guest::data + 1);
+                    return g.step();
+                };
+                const bool aligned = memory && named(row, {"vmovaps", "vmovapd", "vmovdqa", "vmovntps", "vmovntpd",
+                                                           "vmovntdq", "vmovntdqa"});
+                const u64 old_cr0 = g.cpu.cr0, old_cr4 = g.cpu.cr4;
+                CHECK(outcome() == (aligned ? GP : none));
+                g.cpu.cr0 = old_cr0 | cr0::EM;
+                g.cpu.cr4 = old_cr4 & ~cr4::OSFXSR;
+                CHECK(outcome() == (aligned ? GP : none));
+                g.cpu.cr0 = old_cr0 | cr0::TS;
+                CHECK(outcome() == NM);
+                g.cpu.cr4 = old_cr4 & ~cr4::OSXSAVE;
+                CHECK(outcome() == UD);
+                g.cpu.cr4 = old_cr4;
+                for (const u64 components : {1, 3, 5}) {
+                    g.cpu.xcr0 = components;
+                    CHECK(outcome() == UD);
+                }
+                g.cpu.xcr0 = 7;
+                g.cpu.cr0 = old_cr0;
+            }
+        }
+    }
+    CHECK(rows > 180);
 }
 
 TEST_CASE("16-byte operands must be aligned, but for the unaligned moves") {

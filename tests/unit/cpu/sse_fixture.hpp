@@ -24,8 +24,8 @@ namespace glassbox::sse_test {
 using Bytes = std::vector<u8>;
 
 /// Everything that an instruction under test may read or change.
-struct alignas(16) State {
-    std::array<std::array<u64, 2>, 8> xmm{};
+struct alignas(32) State {
+    std::array<std::array<u64, 4>, 8> xmm{}; ///< with the upper halves of the YMM registers
     alignas(16) std::array<u8, 32> memory{}; ///< ESI points to it
     std::array<u64, 8> mm{};
     std::array<u64, 4> gpr{}; ///< EAX, ECX, EDX, EBX
@@ -58,6 +58,17 @@ struct Guest : system_test::Machine {
         cpu.set_r32(RSP, 0xF000);
         cpu.set_r32(RSI, data);
     }
+    /// The same processor with every feature, and what the operating system turns on for them.
+    void give_everything() {
+        everything_ = *cpu.model;
+        for (unsigned f = 0; f < static_cast<unsigned>(Feature::count); ++f) {
+            const auto feature = static_cast<Feature>(f);
+            if (feature < Feature::only_8086 || feature > Feature::only_386) everything_.features.add(feature);
+        }
+        cpu.model = &everything_;
+        cpu.cr4 |= cr4::OSXSAVE;
+        cpu.xcr0 = 7;
+    }
     void write_code(std::span<const u8> bytes) {
         u8* at = memory.ram().data() + code;
         if (std::memcmp(at, bytes.data(), bytes.size()) == 0) return;
@@ -80,7 +91,8 @@ struct Guest : system_test::Machine {
     void run(const Bytes& bytes, State& s) {
         write_code(bytes);
         for (unsigned i = 0; i < 8; ++i) {
-            cpu.sse.xmm(i).q = s.xmm[i];
+            cpu.sse.xmm(i).q = {s.xmm[i][0], s.xmm[i][1]};
+            cpu.sse.ymm_high(i).q = {s.xmm[i][2], s.xmm[i][3]};
             cpu.fpu.set_mmx(i, s.mm[i]);
         }
         for (unsigned i = 0; i < 4; ++i) cpu.gpr[i] = s.gpr[i];
@@ -89,7 +101,8 @@ struct Guest : system_test::Machine {
         cpu.flags.load(s.flags);
         s.fault = step();
         for (unsigned i = 0; i < 8; ++i) {
-            s.xmm[i] = cpu.sse.xmm(i).q;
+            const Ymm y = cpu.sse.ymm(i);
+            s.xmm[i] = {y.part[0].q[0], y.part[0].q[1], y.part[1].q[0], y.part[1].q[1]};
             s.mm[i] = cpu.fpu.mmx(i);
         }
         for (unsigned i = 0; i < 4; ++i) s.gpr[i] = cpu.gpr[i];
@@ -97,6 +110,9 @@ struct Guest : system_test::Machine {
         s.mxcsr = cpu.sse.mxcsr;
         s.flags = (s.fault < 0 ? cpu.flags.value() : s.flags & eflags::arithmetic);
     }
+
+  private:
+    CpuModel everything_;
 };
 
 #if defined(GLASSBOX_TEST_NATIVE)
@@ -152,35 +168,43 @@ class Native {
             State* state;
             void* code;
             u32 usual;
-            u32 unused;
+            u32 avx; ///< the host has YMM registers
             u64 flags;
-        } frame{&s, code_, 0x1F80, 0, (s.flags & eflags::arithmetic) | 2};
-        // r12: the frame, r13: the state. Offsets: xmm 0, memory 128, mm 160, gpr 224, mxcsr 256.
-        static_assert(offsetof(State, memory) == 128 && offsetof(State, mm) == 160 && offsetof(State, gpr) == 224 &&
-                      offsetof(State, mxcsr) == 256);
+        } frame{&s, code_, 0x1F80, __builtin_cpu_supports("avx") ? 1u : 0u, (s.flags & eflags::arithmetic) | 2};
+        // r12: the frame, r13: the state. Offsets: xmm 0, memory 256, mm 288, gpr 352, mxcsr 384.
+        static_assert(offsetof(State, memory) == 256 && offsetof(State, mm) == 288 && offsetof(State, gpr) == 352 &&
+                      offsetof(State, mxcsr) == 384);
         __asm__ volatile("mov %[frame], %%r12\n mov (%%r12), %%r13\n"
                          "sub $256, %%rsp\n"
-                         "movaps (%%r13), %%xmm0\n movaps 16(%%r13), %%xmm1\n movaps 32(%%r13), %%xmm2\n"
-                         "movaps 48(%%r13), %%xmm3\n movaps 64(%%r13), %%xmm4\n movaps 80(%%r13), %%xmm5\n"
-                         "movaps 96(%%r13), %%xmm6\n movaps 112(%%r13), %%xmm7\n"
-                         "movq 160(%%r13), %%mm0\n movq 168(%%r13), %%mm1\n movq 176(%%r13), %%mm2\n"
-                         "movq 184(%%r13), %%mm3\n movq 192(%%r13), %%mm4\n movq 200(%%r13), %%mm5\n"
-                         "movq 208(%%r13), %%mm6\n movq 216(%%r13), %%mm7\n"
+                         "testl $1, 20(%%r12)\n jnz 1f\n"
+                         "movaps (%%r13), %%xmm0\n movaps 32(%%r13), %%xmm1\n movaps 64(%%r13), %%xmm2\n"
+                         "movaps 96(%%r13), %%xmm3\n movaps 128(%%r13), %%xmm4\n movaps 160(%%r13), %%xmm5\n"
+                         "movaps 192(%%r13), %%xmm6\n movaps 224(%%r13), %%xmm7\n jmp 2f\n"
+                         "1: vmovups (%%r13), %%ymm0\n vmovups 32(%%r13), %%ymm1\n vmovups 64(%%r13), %%ymm2\n"
+                         "vmovups 96(%%r13), %%ymm3\n vmovups 128(%%r13), %%ymm4\n vmovups 160(%%r13), %%ymm5\n"
+                         "vmovups 192(%%r13), %%ymm6\n vmovups 224(%%r13), %%ymm7\n"
+                         "2: movq 288(%%r13), %%mm0\n movq 296(%%r13), %%mm1\n movq 304(%%r13), %%mm2\n"
+                         "movq 312(%%r13), %%mm3\n movq 320(%%r13), %%mm4\n movq 328(%%r13), %%mm5\n"
+                         "movq 336(%%r13), %%mm6\n movq 344(%%r13), %%mm7\n"
                          "push 24(%%r12)\n popfq\n"
-                         "mov 224(%%r13), %%rax\n mov 232(%%r13), %%rcx\n mov 240(%%r13), %%rdx\n"
-                         "mov 248(%%r13), %%rbx\n lea 128(%%r13), %%rsi\n"
-                         "ldmxcsr 256(%%r13)\n"
+                         "mov 352(%%r13), %%rax\n mov 360(%%r13), %%rcx\n mov 368(%%r13), %%rdx\n"
+                         "mov 376(%%r13), %%rbx\n lea 256(%%r13), %%rsi\n"
+                         "ldmxcsr 384(%%r13)\n"
                          "call *8(%%r12)\n"
-                         "stmxcsr 256(%%r13)\n ldmxcsr 16(%%r12)\n"
+                         "stmxcsr 384(%%r13)\n ldmxcsr 16(%%r12)\n"
                          "pushfq\n pop 24(%%r12)\n"
-                         "mov %%rax, 224(%%r13)\n mov %%rcx, 232(%%r13)\n mov %%rdx, 240(%%r13)\n"
-                         "mov %%rbx, 248(%%r13)\n"
-                         "movaps %%xmm0, (%%r13)\n movaps %%xmm1, 16(%%r13)\n movaps %%xmm2, 32(%%r13)\n"
-                         "movaps %%xmm3, 48(%%r13)\n movaps %%xmm4, 64(%%r13)\n movaps %%xmm5, 80(%%r13)\n"
-                         "movaps %%xmm6, 96(%%r13)\n movaps %%xmm7, 112(%%r13)\n"
-                         "movq %%mm0, 160(%%r13)\n movq %%mm1, 168(%%r13)\n movq %%mm2, 176(%%r13)\n"
-                         "movq %%mm3, 184(%%r13)\n movq %%mm4, 192(%%r13)\n movq %%mm5, 200(%%r13)\n"
-                         "movq %%mm6, 208(%%r13)\n movq %%mm7, 216(%%r13)\n"
+                         "mov %%rax, 352(%%r13)\n mov %%rcx, 360(%%r13)\n mov %%rdx, 368(%%r13)\n"
+                         "mov %%rbx, 376(%%r13)\n"
+                         "testl $1, 20(%%r12)\n jnz 3f\n"
+                         "movaps %%xmm0, (%%r13)\n movaps %%xmm1, 32(%%r13)\n movaps %%xmm2, 64(%%r13)\n"
+                         "movaps %%xmm3, 96(%%r13)\n movaps %%xmm4, 128(%%r13)\n movaps %%xmm5, 160(%%r13)\n"
+                         "movaps %%xmm6, 192(%%r13)\n movaps %%xmm7, 224(%%r13)\n jmp 4f\n"
+                         "3: vmovups %%ymm0, (%%r13)\n vmovups %%ymm1, 32(%%r13)\n vmovups %%ymm2, 64(%%r13)\n"
+                         "vmovups %%ymm3, 96(%%r13)\n vmovups %%ymm4, 128(%%r13)\n vmovups %%ymm5, 160(%%r13)\n"
+                         "vmovups %%ymm6, 192(%%r13)\n vmovups %%ymm7, 224(%%r13)\n vzeroupper\n"
+                         "4: movq %%mm0, 288(%%r13)\n movq %%mm1, 296(%%r13)\n movq %%mm2, 304(%%r13)\n"
+                         "movq %%mm3, 312(%%r13)\n movq %%mm4, 320(%%r13)\n movq %%mm5, 328(%%r13)\n"
+                         "movq %%mm6, 336(%%r13)\n movq %%mm7, 344(%%r13)\n"
                          "emms\n add $256, %%rsp\n"
                          :
                          : [frame] "r"(&frame)
@@ -193,23 +217,64 @@ class Native {
 };
 #endif
 
-/// The bytes of a row's instruction; memory forms use [ESI].
-inline Bytes encode(const Row& row, bool memory, unsigned reg, unsigned rm, u8 imm) {
+/// The bytes of a row's instruction; memory forms use [ESI]. With VEX, `more` chooses the register of vvvv, and L where
+/// the row leaves it open.
+inline Bytes encode(const Row& row, bool memory, unsigned reg, unsigned rm, u8 imm, unsigned more = 0) {
     Bytes bytes;
-    switch (row.at.mandatory) {
-    case Mandatory::p66: bytes.push_back(0x66); break;
-    case Mandatory::pF3: bytes.push_back(0xF3); break;
-    case Mandatory::pF2: bytes.push_back(0xF2); break;
-    default: break;
+    const auto has = [&](std::initializer_list<Arg> wanted) {
+        for (const Arg a : row.args) {
+            for (const Arg w : wanted) {
+                if (a == w) return true;
+            }
+        }
+        return false;
+    };
+    if (row.at.encoding == Encoding::vex) {
+        const bool vvvv = has({Arg::Hx, Arg::Hdq, Arg::Hqq, Arg::By});
+        const unsigned second = vvvv ? more % (has({Arg::By}) ? 4 : 8) : 0;
+        const unsigned l = row.at.l_ >= 0 ? static_cast<unsigned>(row.at.l_) : more >> 3 & 1;
+        const unsigned pp = row.at.mandatory == Mandatory::p66   ? 1
+                            : row.at.mandatory == Mandatory::pF3 ? 2
+                            : row.at.mandatory == Mandatory::pF2 ? 3
+                                                                 : 0;
+        bytes = {0xC4, static_cast<u8>(0xE0 | row.at.map),
+                 static_cast<u8>((row.at.w_ == 1 ? 0x80 : 0) | (15 - second) << 3 | l << 2 | pp)};
+    } else {
+        switch (row.at.mandatory) {
+        case Mandatory::p66: bytes.push_back(0x66); break;
+        case Mandatory::pF3: bytes.push_back(0xF3); break;
+        case Mandatory::pF2: bytes.push_back(0xF2); break;
+        default: break;
+        }
+        bytes.push_back(0x0F);
+        if (row.at.map == 2) bytes.push_back(0x38);
+        if (row.at.map == 3) bytes.push_back(0x3A);
     }
-    bytes.push_back(0x0F);
     bytes.push_back(row.at.opcode);
     if (row.at.digit_ >= 0) reg = static_cast<unsigned>(row.at.digit_);
     bytes.push_back(static_cast<u8>((memory ? 6 : 0xC0 | rm) | reg << 3));
-    for (const Arg a : row.args) {
-        if (a == Arg::Ib) bytes.push_back(imm);
-    }
+    if (has({Arg::Ib, Arg::Lx, Arg::Ldq})) bytes.push_back(has({Arg::Ib}) ? imm : imm & 0x70);
     return bytes;
 }
+
+#if defined(GLASSBOX_TEST_NATIVE)
+/// Whether the host's processor has a row's instruction.
+inline bool host_has(const Row& row) {
+    switch (row.feature) {
+    case Feature::sse3: return __builtin_cpu_supports("sse3") != 0;
+    case Feature::ssse3: return __builtin_cpu_supports("ssse3") != 0;
+    case Feature::sse41: return __builtin_cpu_supports("sse4.1") != 0;
+    case Feature::sse42: return __builtin_cpu_supports("sse4.2") != 0;
+    case Feature::sse4a: return __builtin_cpu_supports("sse4a") != 0;
+    case Feature::avx: return __builtin_cpu_supports("avx") != 0;
+    case Feature::avx2: return __builtin_cpu_supports("avx2") != 0;
+    case Feature::fma: return __builtin_cpu_supports("fma") != 0;
+    case Feature::f16c: return __builtin_cpu_supports("f16c") != 0;
+    case Feature::aes: return __builtin_cpu_supports("aes") != 0 && row.at.encoding == Encoding::legacy;
+    case Feature::pclmulqdq: return __builtin_cpu_supports("pclmul") != 0 && row.at.encoding == Encoding::legacy;
+    default: return row.at.encoding == Encoding::legacy && row.feature <= Feature::sse2;
+    }
+}
+#endif
 
 } // namespace glassbox::sse_test

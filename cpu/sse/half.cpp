@@ -1,0 +1,80 @@
+// F16C: half precision in memory and registers (SDM 1, 14.4; SDM 2, VCVTPH2PS and VCVTPS2PH).
+#include "cpu/sse/float.hpp"
+
+#include "cpu/fpu/softfloat/half.hpp"
+
+namespace glassbox::sse {
+
+namespace {
+
+using enum Arg;
+using softfloat::F16;
+
+/// Halves are half a register: 8 bytes, or an XMM register's.
+template <class File> using Halves = std::array<F16, File::bytes / 4>;
+template <class File> using Singles = std::array<F32, File::bytes / 4>;
+
+template <class File> struct FromHalves {
+    template <class Source> struct Body {
+        static bool run(Cpu& cpu, const Op& op, Flags&) {
+            std::conditional_t<File::bytes == 16, u64, Xmm> source;
+            if (!avx_ready(cpu)) return false;
+            if constexpr (File::bytes == 16) {
+                if (!fetch_low<u64, Source>(cpu, op, source)) return false;
+            } else {
+                if (!V128::template source<Source>(cpu, op, source)) return false;
+            }
+            const auto halves = std::bit_cast<Halves<File>>(source);
+            Singles<File> r;
+            FloatEnv env = float_env(cpu.sse.mxcsr);
+            for (std::size_t i = 0; i < r.size(); ++i) r[i] = softfloat::from_half(env, halves[i]);
+            if (!settle(cpu, env)) return false;
+            File::set(cpu, op.reg, std::bit_cast<typename File::Value>(r));
+            return true;
+        }
+    };
+};
+
+/// The destination is the r/m operand; imm8[2] chooses MXCSR.RC, else imm8[1:0] is the mode.
+template <class File> struct ToHalves {
+    template <class Destination> struct Body {
+        static bool run(Cpu& cpu, const Op& op, Flags&) {
+            if (!avx_ready(cpu)) return false;
+            const auto singles = std::bit_cast<Singles<File>>(File::get(cpu, op.reg));
+            const auto imm = static_cast<u8>(Destination::immediate(op));
+            FloatEnv env = float_env(cpu.sse.mxcsr);
+            const auto mode = (imm & 4) ? env.rounding : static_cast<softfloat::Rounding>(imm & 3);
+            Halves<File> halves;
+            for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = softfloat::to_half(env, singles[i], mode);
+            if (env.flags & ~env.masks) return settle(cpu, env);
+            if (!put_halves<Destination>(cpu, op, halves)) return false;
+            return settle(cpu, env);
+        }
+    };
+    template <class Destination> static bool put_halves(Cpu& cpu, const Op& op, const Halves<File>& halves) {
+        if constexpr (in_register<Destination>) {
+            Xmm value{};
+            std::memcpy(static_cast<void*>(&value), static_cast<const void*>(&halves), sizeof halves);
+            V128::set(cpu, op.base, value);
+            return true;
+        } else if constexpr (File::bytes == 16) {
+            return put<u64, Destination>(cpu, op, std::bit_cast<u64>(halves));
+        } else {
+            return put_vector<Alignment::free, Destination>(cpu, op, std::bit_cast<Xmm>(halves));
+        }
+    }
+};
+
+constexpr At to_single = at(0x0F3813).p66().vex().w(0), to_half = at(0x0F3A1D).p66().vex().w(0);
+constexpr std::array rows = {
+    row<FromHalves<V128>::Body>(info_of<"vcvtph2ps">, to_single.l(0), {Vx, Wh}, Feature::f16c),
+    row<FromHalves<V256>::Body>(info_of<"vcvtph2ps">, to_single.l(1), {Vx, Wh}, Feature::f16c),
+    row<ToHalves<V128>::Body>(info_of<"vcvtps2ph">, to_half.l(0), {Wh, Vx, Ib}, Feature::f16c),
+    row<ToHalves<V256>::Body>(info_of<"vcvtps2ph">, to_half.l(1), {Wh, Vx, Ib}, Feature::f16c),
+};
+
+} // namespace
+
+std::span<const Row> half_rows() { return rows; }
+
+} // namespace glassbox::sse
