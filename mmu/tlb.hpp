@@ -58,7 +58,10 @@ struct TlbTable {
     void forget_user_pages() {
         for (unsigned word = 0; word < used.size(); ++word) forget(word, user_pages[word]);
     }
-    void forget_page(u64 linear) { at(linear) = TlbEntry{}; }
+    void forget_page(u64 linear) {
+        TlbEntry& e = at(linear);
+        if (e.read_tag == (linear & ~page_mask) || e.write_tag == (linear & ~page_mask)) e = TlbEntry{};
+    }
     /// All of the naturally aligned 2^shift bytes around `linear`.
     void forget_region(u64 linear, unsigned shift) {
         for (TlbEntry& e : entries) {
