@@ -170,8 +170,8 @@ template bool lgdt<8>(Cpu&, const Op&);
 template bool lidt<2>(Cpu&, const Op&);
 template bool lidt<4>(Cpu&, const Op&);
 template bool lidt<8>(Cpu&, const Op&);
-bool sgdt(Cpu& cpu, const Op& op) { return may_read_system_state(cpu) && store_table(cpu, op, cpu.gdtr); }
-bool sidt(Cpu& cpu, const Op& op) { return may_read_system_state(cpu) && store_table(cpu, op, cpu.idtr); }
+bool sgdt(Cpu& cpu, const Op& op) { return store_table(cpu, op, cpu.gdtr); }
+bool sidt(Cpu& cpu, const Op& op) { return store_table(cpu, op, cpu.idtr); }
 
 bool lldt_register(Cpu& cpu, const Op& op) { return level_0(cpu) && lldt(cpu, cpu.reg<u16>(op.base)); }
 bool lldt_memory(Cpu& cpu, const Op& op) {
@@ -184,13 +184,11 @@ bool ltr_memory(Cpu& cpu, const Op& op) {
     return level_0(cpu) && memory_word(cpu, op, selector) && ltr(cpu, selector);
 }
 template <unsigned width> bool sldt_register(Cpu& cpu, const Op& op) {
-    if (!may_read_system_state(cpu)) return false;
     if (!may_store(cpu)) return false;
     set_register<width>(cpu, op.base, cpu.ldtr.selector);
     return true;
 }
 template <unsigned width> bool str_register(Cpu& cpu, const Op& op) {
-    if (!may_read_system_state(cpu)) return false;
     if (!may_store(cpu)) return false;
     set_register<width>(cpu, op.base, cpu.tr.selector);
     return true;
