@@ -62,7 +62,9 @@ std::vector<Row> join(std::initializer_list<std::span<const Row>> parts) {
 
 /// Packed integers, on MMX and on XMM registers.
 std::span<const Row> families::mmx() {
-    static const std::vector<Row> rows = sse::join({sse::integer_rows(), sse::shuffle_rows()});
+    static const std::vector<Row> rows =
+        sse::join({sse::integer_rows(), sse::across_rows(), sse::shift_rows(), sse::shuffle_rows(), sse::blend_rows(),
+                   sse::element_rows(), sse::permute_rows(), sse::masked_rows(), sse::text_rows(), sse::sse4a_rows()});
     return rows;
 }
 

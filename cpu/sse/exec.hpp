@@ -183,14 +183,23 @@ template <class T, class File> inline Lanes<T, File> lanes(const typename File::
     return std::bit_cast<Lanes<T, File>>(value);
 }
 
-/// S on a whole register of `File`: `apply` knows MMX and 16 bytes, and gets each 16-byte lane of a YMM register.
+/// S on a whole register of `File`: `apply` knows MMX and 16 bytes, and gets each 16-byte lane of a YMM register. Where
+/// the upper lane has bits of its own in the immediate, S::for_high_lane(imm) brings them down.
 template <class S, class File, class... More>
 inline typename File::Value apply(const typename File::Value& a, const typename File::Value& b, More... more) {
-    if constexpr (File::bytes == 32)
+    if constexpr (File::bytes == 32 && requires { S::for_high_lane(more...); })
+        return {{S::template apply<Xm>(a.part[0], b.part[0], more...),
+                 S::template apply<Xm>(a.part[1], b.part[1], S::for_high_lane(more...))}};
+    else if constexpr (File::bytes == 32)
         return {{S::template apply<Xm>(a.part[0], b.part[0], more...),
                  S::template apply<Xm>(a.part[1], b.part[1], more...)}};
     else
         return S::template apply<std::conditional_t<File::bytes == 16, Xm, File>>(a, b, more...);
+}
+
+/// The register that bits 7-4 of an immediate byte name (SDM 2A 2.3.12): outside 64-bit mode bit 7 does not count.
+inline unsigned register_in(const Cpu& cpu, u64 immediate) {
+    return static_cast<unsigned>(immediate >> 4) & (cpu.code64() ? 15 : 7);
 }
 
 // --- bodies that many instructions share
@@ -355,10 +364,55 @@ consteval std::array<Row, 3> vector_of_one_imm(At at, Feature legacy, Feature wi
     return two_imm<name, Combined<S>::template ShapeImm>(at, legacy, wide);
 }
 
+/// Legacy and VEX.128 alone.
+template <Name name, class S> consteval std::array<Row, 2> vector128_of_one(At at, Feature legacy) {
+    using enum Arg;
+    return {row<Combine<S, Xm>::template Body>(info_of<name>, at, {Vx, Wx}, legacy),
+            row<Combine<S, V128>::template Body>(vex_info<name>, at.vex().l(0), {Vx, Wx}, Feature::avx)};
+}
+/// VEX alone: the name has its "v".
+template <Name name, template <class File> class Shape> consteval std::array<Row, 2> vex_three(At at, Feature feature) {
+    using enum Arg;
+    return {row<Shape<V128>::template Body>(info_of<name>, at.vex().l(0), {Vx, Hx, Wx}, feature),
+            row<Shape<V256>::template Body>(info_of<name>, at.vex().l(1), {Vx, Hx, Wx}, feature)};
+}
+template <Name name, class S> consteval std::array<Row, 2> vex_vector(At at, Feature feature) {
+    return vex_three<name, Combined<S>::template Shape>(at, feature);
+}
+template <Name name, class S> consteval std::array<Row, 2> vex_vector_imm(At at, Feature feature) {
+    using enum Arg;
+    return {row<CombineImm<S, V128>::template Body>(info_of<name>, at.vex().l(0), {Vx, Hx, Wx, Ib}, feature),
+            row<CombineImm<S, V256>::template Body>(info_of<name>, at.vex().l(1), {Vx, Hx, Wx, Ib}, feature)};
+}
+template <Name name, class S> consteval std::array<Row, 2> vex_vector_of_one_imm(At at, Feature feature) {
+    using enum Arg;
+    return {row<CombineImm<S, V128>::template Body>(info_of<name>, at.vex().l(0), {Vx, Wx, Ib}, feature),
+            row<CombineImm<S, V256>::template Body>(info_of<name>, at.vex().l(1), {Vx, Wx, Ib}, feature)};
+}
+/// On MMX registers.
+template <Name name, class S> consteval Row mmx_vector(u32 opcode, Feature feature) {
+    using enum Arg;
+    return row<Combine<S, Mm>::template Body>(info_of<name>, at(opcode).np(), {Pq, Qq}, feature);
+}
+/// On all registers: MMX without a prefix, the others with 66.
+template <Name name, class S>
+consteval std::array<Row, 4> packed(u32 opcode, Feature mmx = Feature::mmx, Feature legacy = Feature::sse2) {
+    const auto wide = vector<name, S>(at(opcode).p66(), legacy);
+    return {mmx_vector<name, S>(opcode, mmx), wide[0], wide[1], wide[2]};
+}
+
 // The parts of the table; families::mmx() and families::sse() join them.
 std::span<const Row> move_rows();
 std::span<const Row> integer_rows();
+std::span<const Row> across_rows(); ///< integers: sums and products of neighbours
+std::span<const Row> shift_rows();
 std::span<const Row> shuffle_rows();
+std::span<const Row> blend_rows();   ///< blends, tests, widening moves
+std::span<const Row> element_rows(); ///< single elements in and out
+std::span<const Row> permute_rows(); ///< AVX: broadcasts and what crosses lanes
+std::span<const Row> masked_rows();  ///< masked moves and gathers
+std::span<const Row> text_rows();    ///< SSE4.2's string comparisons
+std::span<const Row> sse4a_rows();
 std::span<const Row> float_rows();
 std::span<const Row> convert_rows();
 std::span<const Row> state_rows();

@@ -1,5 +1,5 @@
-// Packs, interleaves, shuffles, and words in and out (SDM 2), for integers on MMX and XMM registers and for the packed
-// floats whose bits they move.
+// Packs, interleaves and shuffles within 16-byte lanes (SDM 2), for integers and for the packed floats whose bits they
+// move.
 #include "cpu/sse/exec.hpp"
 
 #include <algorithm>
@@ -10,9 +10,10 @@ namespace glassbox::sse {
 namespace {
 
 using enum Arg;
-constexpr Feature mmx = Feature::mmx, sse1 = Feature::sse, sse2 = Feature::sse2;
+constexpr Feature mmx = Feature::mmx, sse1 = Feature::sse, sse2 = Feature::sse2, sse3 = Feature::sse3,
+                  ssse3 = Feature::ssse3, sse41 = Feature::sse41, avx = Feature::avx;
 
-// --- PACKSSWB, PACKSSDW, PACKUSWB
+// --- PACKSSWB, PACKSSDW, PACKUSWB, PACKUSDW
 // ---------------------------------------------------------------------------------------
 template <class From, class To> struct Pack {
     template <class File>
@@ -81,104 +82,103 @@ struct Shufps {
     }
 };
 struct Shufpd {
+    static u8 for_high_lane(u8 order) { return static_cast<u8>(order >> 2); }
     template <class File> static Xmm apply(const Xmm& a, const Xmm& b, u8 order) {
         return {{a.q[order & 1u], b.q[order >> 1 & 1u]}};
     }
 };
-
-// --- PINSRW, PEXTRW
-// -----------------------------------------------------------------------------------------------------
-template <class File> struct InsertWord {
+/// PSHUFB: a byte of the second source chooses one of the first, or zero.
+struct ShuffleBytes {
+    template <class File>
+    static typename File::Value apply(const typename File::Value& a, const typename File::Value& b) {
+        const auto from = lanes<u8, File>(a), order = lanes<u8, File>(b);
+        Lanes<u8, File> r;
+        for (unsigned i = 0; i < File::bytes; ++i) {
+            const u8 chosen = from[order[i] & (File::bytes - 1)];
+            r[i] = order[i] >> 7 ? u8{0} : chosen;
+        }
+        return std::bit_cast<typename File::Value>(r);
+    }
+};
+template <bool odd> struct DuplicateSingles { // MOVSLDUP, MOVSHDUP
+    template <class File> static Xmm apply(const Xmm&, const Xmm& b) {
+        const auto x = lanes<u32, Xm>(b);
+        return std::bit_cast<Xmm>(Lanes<u32, Xm>{x[odd], x[odd], x[2 + odd], x[2 + odd]});
+    }
+};
+struct DuplicateDoubles { // MOVDDUP of 32 bytes
+    template <class File> static Xmm apply(const Xmm&, const Xmm& b) { return {{b.q[0], b.q[0]}}; }
+};
+template <class File> struct Movddup {
     template <class Source> struct Body {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
-            u16 word;
-            if (!File::ready(cpu)) return false;
-            if constexpr (in_register<Source>)
-                word = static_cast<u16>(cpu.gpr[op.base]);
-            else if (!fetch<u16, Source>(cpu, op, word))
-                return false;
-            auto v = lanes<u16, File>(File::get(cpu, op.reg));
-            v[Source::immediate(op) % lane_count<u16, File>] = word;
-            File::set(cpu, op.reg, std::bit_cast<typename File::Value>(v));
+            u64 value;
+            if (!File::ready(cpu) || !fetch_low<u64, Source>(cpu, op, value)) return false;
+            File::set(cpu, op.reg, Xmm{{value, value}});
             return true;
         }
     };
 };
-template <class File> struct ExtractWord {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
-        if (!File::ready(cpu)) return false;
-        const auto v = lanes<u16, File>(File::get(cpu, op.base));
-        cpu.gpr[op.reg] = v[op.imm % lane_count<u16, File>];
-        File::touch(cpu);
-        return true;
+struct PermuteSingles { // VPERMILPS by a vector
+    template <class File> static Xmm apply(const Xmm& a, const Xmm& b) {
+        const auto x = lanes<u32, Xm>(a), order = lanes<u32, Xm>(b);
+        Lanes<u32, Xm> r;
+        for (unsigned i = 0; i < 4; ++i) r[i] = x[order[i] & 3];
+        return std::bit_cast<Xmm>(r);
+    }
+};
+struct PermuteDoubles { // VPERMILPD by a vector: bit 1 chooses
+    template <class File> static Xmm apply(const Xmm& a, const Xmm& b) {
+        return {{a.q[b.q[0] >> 1 & 1], a.q[b.q[1] >> 1 & 1]}};
+    }
+};
+struct PermuteDoublesImm {
+    static u8 for_high_lane(u8 order) { return static_cast<u8>(order >> 2); }
+    template <class File> static Xmm apply(const Xmm&, const Xmm& b, u8 order) {
+        return {{b.q[order & 1u], b.q[order >> 1 & 1u]}};
     }
 };
 
 // --- rows -----------------------------------------------------------------------------------------------------------
-template <class S> consteval Row mm(const OpInfo& info, u32 opcode) {
-    return row<Combine<S, Mm>::template Body>(info, at(opcode).np(), {Pq, Qq}, mmx);
+template <Name name, class T> consteval auto unpack_low(u32 opcode) {
+    return table(row<InterleaveLowMm<T>::template Body>(info_of<name>, at(opcode).np(), {Pq, Qd}, mmx),
+                 vector<name, Interleave<T, false>>(at(opcode).p66(), sse2));
 }
-template <class T> consteval Row mm_low(const OpInfo& info, u32 opcode) {
-    return row<InterleaveLowMm<T>::template Body>(info, at(opcode).np(), {Pq, Qd}, mmx);
-}
-template <class S> consteval Row xm(const OpInfo& info, u32 opcode) {
-    return row<Combine<S, Xm>::template Body>(info, at(opcode).p66(), {Vx, Wx}, sse2);
-}
-template <class S> consteval Row ps(const OpInfo& info, u32 opcode) {
-    return row<Combine<S, Xm>::template Body>(info, at(opcode).np(), {Vx, Wx}, sse1);
-}
-template <class S> consteval Row shuffle(const OpInfo& info, At at, Feature feature) {
-    return row<CombineImm<S, Xm>::template Body>(info, at, {Vx, Wx, Ib}, feature);
+template <Name name, class T> consteval auto unpack_high(u32 opcode) {
+    return packed<name, Interleave<T, true>>(opcode);
 }
 
-constexpr OpInfo unpcklps{"unpcklps"}, unpcklpd{"unpcklpd"}, unpckhps{"unpckhps"}, unpckhpd{"unpckhpd"},
-    punpcklbw{"punpcklbw"}, punpcklwd{"punpcklwd"}, punpckldq{"punpckldq"}, punpcklqdq{"punpcklqdq"},
-    punpckhbw{"punpckhbw"}, punpckhwd{"punpckhwd"}, punpckhdq{"punpckhdq"}, punpckhqdq{"punpckhqdq"},
-    packsswb{"packsswb"}, packuswb{"packuswb"}, packssdw{"packssdw"}, pshufw{"pshufw"}, pshufd{"pshufd"},
-    pshuflw{"pshuflw"}, pshufhw{"pshufhw"}, shufps{"shufps"}, shufpd{"shufpd"}, pinsrw{"pinsrw"}, pextrw{"pextrw"};
+constexpr auto rows = table(
+    vector<"unpcklps", Interleave<u32, false>>(at(0x0F14).np(), sse1, avx),
+    vector<"unpcklpd", Interleave<u64, false>>(at(0x0F14).p66(), sse2, avx),
+    vector<"unpckhps", Interleave<u32, true>>(at(0x0F15).np(), sse1, avx),
+    vector<"unpckhpd", Interleave<u64, true>>(at(0x0F15).p66(), sse2, avx),
 
-constexpr std::array rows = {
-    ps<Interleave<u32, false>>(unpcklps, 0x0F14),
-    xm<Interleave<u64, false>>(unpcklpd, 0x0F14),
-    ps<Interleave<u32, true>>(unpckhps, 0x0F15),
-    xm<Interleave<u64, true>>(unpckhpd, 0x0F15),
+    unpack_low<"punpcklbw", u8>(0x0F60), unpack_low<"punpcklwd", u16>(0x0F61), unpack_low<"punpckldq", u32>(0x0F62),
+    unpack_high<"punpckhbw", u8>(0x0F68), unpack_high<"punpckhwd", u16>(0x0F69), unpack_high<"punpckhdq", u32>(0x0F6A),
+    vector<"punpcklqdq", Interleave<u64, false>>(at(0x0F6C).p66(), sse2),
+    vector<"punpckhqdq", Interleave<u64, true>>(at(0x0F6D).p66(), sse2),
 
-    mm_low<u8>(punpcklbw, 0x0F60),
-    xm<Interleave<u8, false>>(punpcklbw, 0x0F60),
-    mm_low<u16>(punpcklwd, 0x0F61),
-    xm<Interleave<u16, false>>(punpcklwd, 0x0F61),
-    mm_low<u32>(punpckldq, 0x0F62),
-    xm<Interleave<u32, false>>(punpckldq, 0x0F62),
-    mm<Interleave<u8, true>>(punpckhbw, 0x0F68),
-    xm<Interleave<u8, true>>(punpckhbw, 0x0F68),
-    mm<Interleave<u16, true>>(punpckhwd, 0x0F69),
-    xm<Interleave<u16, true>>(punpckhwd, 0x0F69),
-    mm<Interleave<u32, true>>(punpckhdq, 0x0F6A),
-    xm<Interleave<u32, true>>(punpckhdq, 0x0F6A),
-    xm<Interleave<u64, false>>(punpcklqdq, 0x0F6C),
-    xm<Interleave<u64, true>>(punpckhqdq, 0x0F6D),
+    packed<"packsswb", Pack<i16, i8>>(0x0F63), packed<"packuswb", Pack<i16, u8>>(0x0F67),
+    packed<"packssdw", Pack<i32, i16>>(0x0F6B), vector<"packusdw", Pack<i32, u16>>(at(0x0F382B).p66(), sse41),
 
-    mm<Pack<i16, i8>>(packsswb, 0x0F63),
-    xm<Pack<i16, i8>>(packsswb, 0x0F63),
-    mm<Pack<i16, u8>>(packuswb, 0x0F67),
-    xm<Pack<i16, u8>>(packuswb, 0x0F67),
-    mm<Pack<i32, i16>>(packssdw, 0x0F6B),
-    xm<Pack<i32, i16>>(packssdw, 0x0F6B),
+    packed<"pshufb", ShuffleBytes>(0x0F3800, ssse3, ssse3),
+    row<CombineImm<Shuffle<u16>, Mm>::Body>(info_of<"pshufw">, at(0x0F70).np(), {Pq, Qq, Ib}, sse1),
+    vector_of_one_imm<"pshufd", Shuffle<u32>>(at(0x0F70).p66(), sse2),
+    vector_of_one_imm<"pshufhw", Shuffle<u16, 4>>(at(0x0F70).pF3(), sse2),
+    vector_of_one_imm<"pshuflw", Shuffle<u16, 0>>(at(0x0F70).pF2(), sse2),
+    vector_imm<"shufps", Shufps>(at(0x0FC6).np(), sse1, avx), vector_imm<"shufpd", Shufpd>(at(0x0FC6).p66(), sse2, avx),
 
-    row<CombineImm<Shuffle<u16>, Mm>::Body>(pshufw, at(0x0F70).np(), {Pq, Qq, Ib}, sse1),
-    shuffle<Shuffle<u32>>(pshufd, at(0x0F70).p66(), sse2),
-    shuffle<Shuffle<u16, 4>>(pshufhw, at(0x0F70).pF3(), sse2),
-    shuffle<Shuffle<u16, 0>>(pshuflw, at(0x0F70).pF2(), sse2),
-    shuffle<Shufps>(shufps, at(0x0FC6).np(), sse1),
-    shuffle<Shufpd>(shufpd, at(0x0FC6).p66(), sse2),
+    vector_of_one<"movsldup", DuplicateSingles<false>>(at(0x0F12).pF3(), sse3, avx),
+    vector_of_one<"movshdup", DuplicateSingles<true>>(at(0x0F16).pF3(), sse3, avx),
+    row<Movddup<Xm>::Body>(info_of<"movddup">, at(0x0F12).pF2(), {Vx, Wq}, sse3),
+    row<Movddup<V128>::Body>(vex_info<"movddup">, at(0x0F12).pF2().vex().l(0), {Vx, Wq}, avx),
+    row<Combine<DuplicateDoubles, V256>::Body>(vex_info<"movddup">, at(0x0F12).pF2().vex().l(1), {Vx, Wx}, avx),
 
-    row<InsertWord<Mm>::Body>(pinsrw, at(0x0FC4).np().reg(), {Pq, Ed, Ib}, sse1),
-    row<InsertWord<Mm>::Body>(pinsrw, at(0x0FC4).np().mem(), {Pq, Mw, Ib}, sse1),
-    row<InsertWord<Xm>::Body>(pinsrw, at(0x0FC4).p66().reg(), {Vx, Ed, Ib}, sse2),
-    row<InsertWord<Xm>::Body>(pinsrw, at(0x0FC4).p66().mem(), {Vx, Mw, Ib}, sse2),
-    register_row<ExtractWord<Mm>>(pextrw, at(0x0FC5).np(), {Gd, Nq, Ib}, sse1),
-    register_row<ExtractWord<Xm>>(pextrw, at(0x0FC5).p66(), {Gd, Ux, Ib}, sse2),
-};
+    vex_vector<"vpermilps", PermuteSingles>(at(0x0F380C).p66().w(0), avx),
+    vex_vector<"vpermilpd", PermuteDoubles>(at(0x0F380D).p66().w(0), avx),
+    vex_vector_of_one_imm<"vpermilps", Shuffle<u32>>(at(0x0F3A04).p66().w(0), avx),
+    vex_vector_of_one_imm<"vpermilpd", PermuteDoublesImm>(at(0x0F3A05).p66().w(0), avx));
 
 } // namespace
 

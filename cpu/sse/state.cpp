@@ -11,8 +11,8 @@ namespace {
 
 using enum Arg;
 
-constexpr OpInfo emms{"emms"}, ldmxcsr{"ldmxcsr"}, stmxcsr{"stmxcsr"},
-    lfence{"lfence"}, mfence{"mfence"}, sfence{"sfence"}, clflush{"clflush"};
+constexpr OpInfo emms{"emms"}, ldmxcsr{"ldmxcsr"}, stmxcsr{"stmxcsr"}, lfence{"lfence"}, mfence{"mfence"},
+    sfence{"sfence"}, clflush{"clflush"};
 
 struct Emms {
     static bool run(Cpu& cpu, const Op&, Flags&) {
@@ -25,15 +25,33 @@ Handler select_emms(const Insn&, Op&) { return &handler<Emms>; }
 
 // --- MXCSR
 // ------------------------------------------------------------------------------------------------------------
-template <class Ea> struct Ldmxcsr {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
-        u32 value;
-        return sse_ready(cpu) && fetch<u32, Ea>(cpu, op, value) && set_mxcsr(cpu, value);
+template <class File> struct Mxcsr {
+    template <class Ea> struct Load {
+        static bool run(Cpu& cpu, const Op& op, Flags&) {
+            u32 value;
+            return File::ready(cpu) && fetch<u32, Ea>(cpu, op, value) && set_mxcsr(cpu, value);
+        }
+    };
+    template <class Ea> struct Store {
+        static bool run(Cpu& cpu, const Op& op, Flags&) {
+            return File::ready(cpu) && put<u32, Ea>(cpu, op, cpu.sse.mxcsr);
+        }
+    };
+};
+
+// --- VZEROUPPER, VZEROALL: outside 64-bit mode of the eight registers that are there
+// ---------------------------------------------------------------------------------------
+template <bool all> struct Vzero {
+    static bool run(Cpu& cpu, const Op&, Flags&) {
+        if (!avx_ready(cpu)) return false;
+        for (unsigned n = 0; n < (cpu.code64() ? 16u : 8u); ++n) {
+            if (all) cpu.sse.xmm(n) = {};
+            cpu.sse.ymm_high(n) = {};
+        }
+        return true;
     }
 };
-template <class Ea> struct Stmxcsr {
-    static bool run(Cpu& cpu, const Op& op, Flags&) { return sse_ready(cpu) && put<u32, Ea>(cpu, op, cpu.sse.mxcsr); }
-};
+template <bool all> Handler select_vzero(const Insn&, Op&) { return &handler<Vzero<all>>; }
 
 // --- order and caches
 // ---------------------------------------------------------------------------------------------------
@@ -50,8 +68,12 @@ template <class Ea> struct Clflush {
 
 constexpr std::array rows = {
     row_of(emms, at(0x0F77).np(), {}, &select_emms, Feature::mmx), // no ModRM
-    memory_row<Ldmxcsr>(ldmxcsr, at(0x0FAE).digit(2).np(), {Md}, Feature::sse),
-    memory_row<Stmxcsr>(stmxcsr, at(0x0FAE).digit(3).np(), {Md}, Feature::sse),
+    row_of(info_of<"vzeroupper">, at(0x0F77).np().vex().l(0), {}, &select_vzero<false>, Feature::avx),
+    row_of(info_of<"vzeroall">, at(0x0F77).np().vex().l(1), {}, &select_vzero<true>, Feature::avx),
+    memory_row<Mxcsr<Xm>::Load>(ldmxcsr, at(0x0FAE).digit(2).np(), {Md}, Feature::sse),
+    memory_row<Mxcsr<Xm>::Store>(stmxcsr, at(0x0FAE).digit(3).np(), {Md}, Feature::sse),
+    memory_row<Mxcsr<V128>::Load>(vex_info<"ldmxcsr">, at(0x0FAE).digit(2).np().vex().l(0), {Md}, Feature::avx),
+    memory_row<Mxcsr<V128>::Store>(vex_info<"stmxcsr">, at(0x0FAE).digit(3).np().vex().l(0), {Md}, Feature::avx),
     memory_row<Clflush>(clflush, at(0x0FAE).digit(7).np(), {Mb}, Feature::clflush),
     register_row<Fence>(lfence, at(0x0FAE).digit(5).np(), {}, Feature::sse2),
     register_row<Fence>(mfence, at(0x0FAE).digit(6).np(), {}, Feature::sse2),
