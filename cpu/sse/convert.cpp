@@ -36,7 +36,7 @@ struct Widen {
     static F64 soft(FloatEnv& env, F32, F32 value) { return softfloat::convert<F64>(env, value); }
     static bool fast(u32, F32, F32 value, F64& r) {
         r = guest<F64>(static_cast<double>(host(value)));
-        return comparable(value);
+        return comparable(value, value);
     }
     template <class R, class V> static auto whole(V value) {
         return whole_result(__builtin_convertvector(value, R), tame(value));
@@ -47,7 +47,7 @@ struct Narrow {
     static u32 mode_of(u32 mode) { return mode; }
     static F32 soft(FloatEnv& env, F64, F64 value) { return softfloat::convert<F32>(env, value); }
     static bool fast(u32 mode, F64, F64 value, F32& r) {
-        if (!comparable(value)) return false;
+        if (!not_denormal(value)) return false;
         const double x = host(value);
         constexpr double limit = FLT_MAX;
         if (!(x >= -limit && x <= limit)) return false;
@@ -72,7 +72,7 @@ template <class To, class From, bool truncate> struct ToInteger {
     static bool fast(u32 mode, From, From value, To& r) {
         const double x = host(value);
         constexpr double limit = sizeof(To) == 4 ? 2147483647.0 : 2251799813685248.0; // 2^51: the shifter's reach
-        if (!comparable(value) || !(x > -limit && x < limit)) return false;
+        if (!(x > -limit && x < limit)) return false;
         r = static_cast<To>(x);
         if (static_cast<double>(r) == x) return true;
         if constexpr (!truncate) {
@@ -194,6 +194,16 @@ template <class From, bool truncate> struct ToMm {
 template <class C, class To, class From> struct ConvertScalar {
     template <class File> struct Shape {
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                From a;
+                To r;
+                if (!ready_at_once<File>(cpu) || !try_low<Bits<From>, Source>(cpu, op, a.bits)) return false;
+                if (!try_lane(cpu.sse.mxcsr, C{}, a, a, r)) return false;
+                set_scalar<File>(cpu, op, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 From a;
                 To r;
@@ -209,6 +219,22 @@ template <class C, class To, class From> struct ConvertScalar {
 template <class To, class File> struct FromGeneral {
     template <class Int> struct Width {
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                std::make_unsigned_t<Int> bits = 0;
+                if (!ready_at_once<File>(cpu)) return false;
+                if constexpr (in_register<Source>) {
+                    bits = static_cast<decltype(bits)>(cpu.gpr[op.base]);
+                } else {
+                    if (!try_low<decltype(bits), Source>(cpu, op, bits)) return false;
+                }
+                const Int a = static_cast<Int>(bits);
+                To r;
+                if (!try_lane(cpu.sse.mxcsr, FromInteger<To, Int>{}, a, a, r)) return false;
+                set_scalar<File>(cpu, op, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 std::make_unsigned_t<Int> bits = 0;
                 if (!File::ready(cpu)) return false;
@@ -229,6 +255,16 @@ template <class To, class File> struct FromGeneral {
 template <class From, bool truncate, class File> struct ToGeneral {
     template <class Int> struct Width {
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                From a;
+                Int r;
+                if (!ready_at_once<File>(cpu) || !try_low<Bits<From>, Source>(cpu, op, a.bits)) return false;
+                if (!try_lane(cpu.sse.mxcsr, ToInteger<Int, From, truncate>{}, a, a, r)) return false;
+                cpu.gpr[op.reg] = static_cast<std::make_unsigned_t<Int>>(r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 From a;
                 Int r;

@@ -28,7 +28,7 @@ template <bool largest> struct Extreme { // of equals, and of two zeros, the sec
     template <class F> static bool fast(u32, F a, F b, F& r) {
         const bool first = largest ? host(a) > host(b) : host(a) < host(b);
         r = first ? a : b;
-        return comparable(a) && comparable(b);
+        return comparable(a, b);
     }
     template <class V> static auto whole(V a, V b) {
         return whole_result(choose<V>(largest ? a > b : a < b, a, b), tame(a) & tame(b));
@@ -71,7 +71,7 @@ struct Compare {
     template <class F> bool fast(u32, F a, F b, F& r) const {
         const Host<F> x = host(a), y = host(b);
         r = mask<F>(holds(x < y ? Order::less : x == y ? Order::equal : Order::greater));
-        return comparable(a) && comparable(b);
+        return comparable(a, b);
     }
     template <class V> auto whole(V a, V b) const {
         const auto when = [&](Order order) { return MaskOf<V>{} - SameSizeInteger<LaneOf<V>>{holds(order)}; };
@@ -85,24 +85,31 @@ struct Compare {
 };
 
 /// COMISS, UCOMISS and the double forms: ZF PF CF say greater 000, less 001, equal 100, unordered 111.
+inline void load_order(Flags& f, Order order) {
+    constexpr u32 values[] = {eflags::CF, eflags::ZF, 0, eflags::ZF | eflags::PF | eflags::CF};
+    f.load(values[static_cast<u8>(order)]);
+}
 template <class F, bool quiet> struct CompareFlags {
     template <class File> struct Shape {
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags& f)
+                requires TriedFirst<Source>
+            {
+                F b;
+                if (!ready_at_once<File>(cpu) || !try_low<Bits<F>, Source>(cpu, op, b.bits)) return false;
+                const F a = low_lane<F>(cpu.sse.xmm(op.reg));
+                if (!host_is_exact || !comparable(a, b)) return false;
+                const Host<F> x = host(a), y = host(b);
+                load_order(f, x < y ? Order::less : x == y ? Order::equal : Order::greater);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags& f) {
                 F b;
                 if (!File::ready(cpu) || !fetch_scalar<F, Source>(cpu, op, b)) return false;
-                const F a = low_lane<F>(cpu.sse.xmm(op.reg));
-                Order order;
-                if (host_is_exact && comparable(a) && comparable(b)) [[likely]] {
-                    const Host<F> x = host(a), y = host(b);
-                    order = x < y ? Order::less : x == y ? Order::equal : Order::greater;
-                } else {
-                    FloatEnv env = float_env(cpu.sse.mxcsr);
-                    order = softfloat::compare<F>(env, a, b, quiet);
-                    if (!settle(cpu, env)) return false;
-                }
-                constexpr u32 values[] = {eflags::CF, eflags::ZF, 0, eflags::ZF | eflags::PF | eflags::CF};
-                f.load(values[static_cast<u8>(order)]);
+                FloatEnv env = float_env(cpu.sse.mxcsr);
+                const auto order = softfloat::compare<F>(env, low_lane<F>(cpu.sse.xmm(op.reg)), b, quiet);
+                if (!settle(cpu, env)) return false;
+                load_order(f, order);
                 return true;
             }
         };

@@ -10,7 +10,7 @@
 #pragma once
 
 #include "cpu/fpu/softfloat/values.hpp"
-#include "cpu/sse/exec.hpp"
+#include "cpu/sse/first_try.hpp"
 #include "cpu/sse/host_vector.hpp"
 #include "cpu/sse/mxcsr.hpp"
 
@@ -52,9 +52,14 @@ inline bool inexact_is_free(u32 value) {
 }
 inline bool rounds_to_nearest(u32 value) { return (value & mxcsr::RC) == 0; }
 
-/// A zero or a normal number: comparing it raises nothing and DAZ does not change it.
-template <class F> inline bool comparable(F value) {
-    return softfloat::plain(value) || static_cast<Bits<F>>(value.bits << 1) == 0;
+/// Anything but a denormal: no DE, nothing for DAZ to change.
+template <class F> inline bool not_denormal(F value) {
+    constexpr Bits<F> least_normal = Bits<F>{1} << F::precision; // without its sign, as shifted
+    return static_cast<Bits<F>>((value.bits << 1) - 1) >= least_normal - 1;
+}
+/// No denormals and no NaN: comparing them raises nothing.
+template <class F> inline bool comparable(F a, F b) {
+    return not_denormal(a) && not_denormal(b) && !std::isunordered(host(a), host(b));
 }
 /// A normal result that is no neighbour of the denormals: it neither overflowed nor was it tiny before rounding.
 template <class F> inline bool ordinary(F value) {
@@ -70,13 +75,18 @@ inline bool product_is(double x, double y, double p) {
     return trailing(x) + trailing(y) >= 53 && x * y == p; // the product has at most 53 bits
 }
 
+/// r = s(a, b) on the host, if that is certain.
+template <class S, class A, class R> inline bool try_lane(u32 mode, const S& s, A a, A b, R& r) {
+    if constexpr (host_is_exact)
+        return s.fast(mode, a, b, r);
+    else
+        return false;
+}
 /// One lane: on the host, which touches nothing else, or with the soft float, which adds to env.flags.
 template <class R, class S, class A> inline R lane(u32 mode, FloatEnv& env, const S& s, A a, A b) {
     R r;
-    if constexpr (host_is_exact) {
-        if (s.fast(mode, a, b, r)) [[likely]]
-            return r;
-    }
+    if (try_lane(mode, s, a, b, r)) [[likely]]
+        return r;
     return s.soft(env, a, b);
 }
 /// r = s(a, b) for a few lanes. False with the fault raised.
@@ -93,11 +103,7 @@ template <class S, class A, class R> [[gnu::noinline]] bool compute_softly(Cpu& 
 }
 /// One lane of a scalar instruction.
 template <class S, class A, class R> inline bool compute(Cpu& cpu, const S& s, A a, A b, R& r) {
-    if constexpr (host_is_exact) {
-        if (s.fast(cpu.sse.mxcsr, a, b, r)) [[likely]]
-            return true;
-    }
-    return compute_softly(cpu, s, a, b, r);
+    return try_lane(cpu.sse.mxcsr, s, a, b, r) || compute_softly(cpu, s, a, b, r);
 }
 
 /// Calls `each(const Xmm& a, const Xmm& b, Xmm& r) -> bool` for the 16-byte parts of Xmm or Ymm values.
@@ -122,23 +128,24 @@ template <class F, class S, class V>
     std::memcpy(static_cast<void*>(&r), static_cast<const void*>(&z), sizeof r);
     return true;
 }
+/// The same on the host, if that is certain.
+template <class F, class S, class V> inline bool try_packed(u32 mode, const S& s, const V& a, const V& b, V& r) {
+    if constexpr (!host_is_exact) return false;
+    if (S::rounds && !inexact_is_free(mode)) return false;
+    return all_parts(a, b, r, [&](const Xmm& x, const Xmm& y, Xmm& z) {
+        const auto u = host_lanes<Host<F>>(x), v = host_lanes<Host<F>>(y);
+        const auto take = [&](const auto& result) {
+            z = std::bit_cast<Xmm>(result.value);
+            return result.holds();
+        };
+        if constexpr (requires { s.whole(u, v); })
+            return take(s.whole(u, v));
+        else
+            return take(s.whole(mode, u, v));
+    });
+}
 template <class F, class S, class V> inline bool compute_packed(Cpu& cpu, const S& s, const V& a, const V& b, V& r) {
-    if constexpr (host_is_exact) {
-        const bool may = !S::rounds || inexact_is_free(cpu.sse.mxcsr);
-        if (may && all_parts(a, b, r, [&](const Xmm& x, const Xmm& y, Xmm& z) {
-                const auto u = host_lanes<Host<F>>(x), v = host_lanes<Host<F>>(y);
-                const auto take = [&](const auto& result) {
-                    z = std::bit_cast<Xmm>(result.value);
-                    return result.holds();
-                };
-                if constexpr (requires { s.whole(u, v); })
-                    return take(s.whole(u, v));
-                else
-                    return take(s.whole(cpu.sse.mxcsr, u, v));
-            })) [[likely]]
-            return true;
-    }
-    return compute_packed_slowly<F>(cpu, s, a, b, r);
+    return try_packed<F>(cpu.sse.mxcsr, s, a, b, r) || compute_packed_slowly<F>(cpu, s, a, b, r);
 }
 
 /// The low lane of the source operand.
@@ -153,9 +160,9 @@ template <class F> inline void set_low_lane(Xmm& x, F value) {
         x.q[0] = (x.q[0] & ~u64{0xFFFF'FFFF}) | value.bits;
 }
 /// A scalar result: the rest of the low 16 bytes comes from the first source.
-template <class File, class F> inline void set_scalar(Cpu& cpu, const Op& op, F value) {
+template <class File, class F> inline void set_scalar(Cpu& cpu, const OpFields& op, F value) {
     if constexpr (File::vex) {
-        Xmm r = File::first(cpu, op);
+        Xmm r = File::get(cpu, first_number<File>(op));
         set_low_lane(r, value);
         File::set(cpu, op.reg, r);
     } else {
@@ -165,7 +172,7 @@ template <class File, class F> inline void set_scalar(Cpu& cpu, const Op& op, F 
 
 // --- shapes: an operation on all lanes or on one ---------------------------------------------------------------------
 /// An S that depends on imm8 is made by S::of(imm8, vex).
-template <class S, class File, class Source> inline S operation(const Op& op) {
+template <class S, class File, class Source> inline S operation(const OpFields& op) {
     if constexpr (requires { S::of(u8{}, true); })
         return S::of(static_cast<u8>(Source::immediate(op)), File::vex);
     else
@@ -174,6 +181,16 @@ template <class S, class File, class Source> inline S operation(const Op& op) {
 template <class S, class F> struct Packed {
     template <class File> struct Shape {
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                typename File::Value b, r;
+                if (!ready_at_once<File>(cpu) || !try_source<File, Source>(cpu, op, b)) return false;
+                const auto& a = File::get(cpu, first_number<File>(op));
+                if (!try_packed<F>(cpu.sse.mxcsr, operation<S, File, Source>(op), a, b, r)) return false;
+                File::set(cpu, op.reg, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 typename File::Value b, r;
                 if (!File::ready(cpu) || !File::template source<Source>(cpu, op, b)) return false;
@@ -188,6 +205,16 @@ template <class S, class F> struct Packed {
 template <class S, class F> struct Scalar {
     template <class File> struct Shape {
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                F b, r;
+                if (!ready_at_once<File>(cpu) || !try_low<Bits<F>, Source>(cpu, op, b.bits)) return false;
+                const F a = low_lane<F>(File::get(cpu, first_number<File>(op)));
+                if (!try_lane(cpu.sse.mxcsr, operation<S, File, Source>(op), a, b, r)) return false;
+                set_scalar<File>(cpu, op, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 F b, r;
                 if (!File::ready(cpu) || !fetch_scalar<F, Source>(cpu, op, b)) return false;

@@ -13,9 +13,9 @@ template <class S> struct Arithmetic {
     static constexpr bool rounds = true;
     template <class F> static bool fast(u32 value, F a, F b, F& r) {
         if constexpr (!S::unary) {
-            if (!comparable(a)) return false;
+            if (!not_denormal(a)) return false;
         }
-        if (!comparable(b)) return false;
+        if (!not_denormal(b)) return false; // from a NaN or an infinity comes no ordinary result
         const Host<F> x = host(a), y = host(b), result = S::on_host(x, y);
         r = guest<F>(result);
         if (!ordinary(r)) return result == 0 && rounds_to_nearest(value) && S::zero_is_exact(x, y);

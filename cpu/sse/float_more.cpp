@@ -105,7 +105,7 @@ struct ToWhole {
         const auto v = host(b) - Vector<Host<F>>{}; // in all lanes; a sum would lose the sign of zero
         const auto whole = on_host(float_env(mxcsr).rounding, v);
         r = guest<F>(whole[0]);
-        return comparable(b) && (quiet() || r == b);
+        return comparable(b, b) && (quiet() || r == b);
     }
     template <class V> auto whole(u32 mxcsr, V, V b) const {
         const V r = on_host(float_env(mxcsr).rounding, b);

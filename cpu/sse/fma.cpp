@@ -25,74 +25,52 @@ constexpr Pattern patterns[] = {
     {"fnmadd", 0xC, true, false, false, true},    {"fnmsub", 0xE, true, true, true, true}};
 enum class Order : u8 { o132, o213, o231 };
 
-template <class T> T negated(T value, bool minus) { return minus ? -value : value; }
+template <unsigned pattern> struct Signs {
+    static constexpr bool product = patterns[pattern].product, even = patterns[pattern].even,
+                          odd = patterns[pattern].odd;
+};
 
 /// In single precision without the host's instruction: the product is exact in a double, the sum is rounded to odd
 /// there, which leaves room enough that rounding it again to single is rounding once.
-float fuse_by_doubles(float a, float b, float c) {
-    const double p = double{a} * double{b}, d = double{c}, s = p + d, part = s - p;
+bool fuse_by_doubles(F32 a, F32 b, F32 c, softfloat::FusedSigns minus, F32& r) {
+    if (!not_denormal(a) || !not_denormal(b) || !not_denormal(c)) return false;
+    const double p = double{minus.product ? -host(a) : host(a)} * double{host(b)};
+    const double d = minus.addend ? -host(c) : host(c), s = p + d, part = s - p;
     const double error = (p - (s - part)) + (d - part);
     u64 bits = std::bit_cast<u64>(s);
     if (error != 0 && (bits & 1) == 0) bits += (error > 0) == (s > 0) ? u64{1} : ~u64{0};
-    return static_cast<float>(std::bit_cast<double>(bits));
+    r = guest<F32>(static_cast<float>(std::bit_cast<double>(bits)));
+    return ordinary(r);
 }
-
-/// Whether r is the result without a doubt: ordinary operands and an ordinary result, or a sum of zeros.
-template <class T, std::size_t n> bool certain(const T (&a)[n], const T (&b)[n], const T (&c)[n], const T (&r)[n]) {
-    if constexpr (n * sizeof(T) < 16) {
-        using F = std::conditional_t<sizeof(T) == 4, F32, F64>;
-        if (!comparable(guest<F>(a[0])) || !comparable(guest<F>(b[0])) || !comparable(guest<F>(c[0]))) return false;
-        return ordinary(guest<F>(r[0])) || (r[0] == 0 && c[0] == 0 && (a[0] == 0 || b[0] == 0));
-    } else {
-        using V = Vector<T>;
-        MaskOf<V> good = ~MaskOf<V>{};
-        for (std::size_t i = 0; i < n; i += 16 / sizeof(T)) {
-            V x, y, z, sum;
-            std::memcpy(&x, a + i, 16), std::memcpy(&y, b + i, 16), std::memcpy(&z, c + i, 16);
-            std::memcpy(&sum, r + i, 16);
-            const MaskOf<V> zero = (sum == 0) & (z == 0) & ((x == 0) | (y == 0));
-            good &= tame(x) & tame(y) & tame(z) & (ordinary_lanes(sum) | zero);
-        }
-        return all_lanes(good);
+template <class F> F fuse_lane(u32 mode, FloatEnv& env, F a, F b, F c, softfloat::FusedSigns minus) {
+    if constexpr (std::is_same_v<F, F32> && host_is_exact) {
+        F32 r;
+        if (inexact_is_free(mode) && fuse_by_doubles(a, b, c, minus, r)) return r;
     }
+    return softfloat::fused_multiply_add<F>(env, a, b, c, minus);
 }
-
-/// n lanes on the host; false when one is not certain. Only with inexact results free.
+/// The operands where they are: registers, and the source in a register or a copy of memory.
 template <class F, unsigned pattern, std::size_t n>
-bool fuse_fast(const std::array<F, n>& x, const std::array<F, n>& y, const std::array<F, n>& z, std::array<F, n>& w) {
-    using T = Host<F>;
+[[gnu::noinline]] bool fuse_slowly(Cpu& cpu, const void* a, const void* b, const void* c, void* to) {
     constexpr Pattern p = patterns[pattern];
-    T a[n], b[n], c[n], r[n];
-    for (std::size_t i = 0; i < n; ++i) {
-        a[i] = negated(host(x[i]), p.product);
-        b[i] = host(y[i]);
-        c[i] = negated(host(z[i]), i % 2 ? p.odd : p.even);
-    }
-    if (host_fuses()) {
-        fuse_on_host(a, b, c, r);
-    } else {
-        if constexpr (sizeof(T) == 8)
-            return false;
-        else
-            for (std::size_t i = 0; i < n; ++i) r[i] = fuse_by_doubles(a[i], b[i], c[i]);
-    }
-    std::memcpy(static_cast<void*>(&w), r, sizeof w);
-    return certain(a, b, c, r);
-}
-template <class F, unsigned pattern, std::size_t n> [[gnu::noinline]] bool
-fuse(Cpu& cpu, const std::array<F, n>& a, const std::array<F, n>& b, const std::array<F, n>& c, std::array<F, n>& r) {
-    if constexpr (host_is_exact) {
-        if (inexact_is_free(cpu.sse.mxcsr) && fuse_fast<F, pattern>(a, b, c, r)) [[likely]]
-            return true;
-    }
-    constexpr Pattern p = patterns[pattern];
+    std::array<F, n> x, y, z;
+    std::memcpy(static_cast<void*>(&x), a, sizeof x);
+    std::memcpy(static_cast<void*>(&y), b, sizeof y);
+    std::memcpy(static_cast<void*>(&z), c, sizeof z);
     FloatEnv env = float_env(cpu.sse.mxcsr);
     for (std::size_t i = 0; i < n; ++i)
-        r[i] = softfloat::fused_multiply_add<F>(env, a[i], b[i], c[i], {p.product, i % 2 ? p.odd : p.even});
-    return settle(cpu, env);
+        x[i] = fuse_lane<F>(cpu.sse.mxcsr, env, x[i], y[i], z[i], {p.product, i % 2 ? p.odd : p.even});
+    if (!settle(cpu, env)) return false;
+    std::memcpy(to, static_cast<const void*>(&x), sizeof x);
+    return true;
+}
+template <class F, unsigned pattern, std::size_t n>
+bool fuse_at_once(Cpu& cpu, const void* a, const void* b, const void* c, void* to) {
+    return host_is_exact && inexact_is_free(cpu.sse.mxcsr) && host_fuses() &&
+           fuse_on_host<Host<F>, n, Signs<pattern>>(a, b, c, to);
 }
 /// Calls `with(multiplicand, multiplier, addend)`.
-template <Order order, class T, class Fn> bool arranged(const T& first, const T& second, const T& third, Fn&& with) {
+template <Order order, class Fn> bool arranged(const void* first, const void* second, const void* third, Fn&& with) {
     if constexpr (order == Order::o132)
         return with(first, third, second);
     else if constexpr (order == Order::o213)
@@ -102,35 +80,58 @@ template <Order order, class T, class Fn> bool arranged(const T& first, const T&
 }
 
 template <class F, unsigned pattern, Order order> struct Fused {
+    template <std::size_t n, class Fn> static bool in_place(Cpu& cpu, const OpFields& op, const void* source, Fn&& fn) {
+        auto& destination = cpu.sse.vector[op.reg];
+        const auto with = [&](const void* a, const void* b, const void* c) { return fn(a, b, c, &destination); };
+        if (!arranged<order>(&destination, &cpu.sse.vector[op.imm2], source, with)) return false;
+        if constexpr (n * sizeof(F) <= 16) destination.part[1] = {};
+        return true;
+    }
     template <class File> struct AllLanes {
+        static constexpr std::size_t n = File::bytes / sizeof(F);
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                if (!ready_at_once<File>(cpu)) return false;
+                if constexpr (in_register<Source>) {
+                    return at_once(cpu, op, &cpu.sse.vector[op.base]);
+                } else {
+                    typename File::Value source;
+                    return try_source<File, Source>(cpu, op, source) && at_once(cpu, op, &source);
+                }
+            }
+            static bool at_once(Cpu& cpu, const FastOp& op, const void* source) {
+                return in_place<n>(cpu, op, source, [&](const void* a, const void* b, const void* c, void* to) {
+                    return fuse_at_once<F, pattern, n>(cpu, a, b, c, to);
+                });
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 typename File::Value source;
                 if (!File::ready(cpu) || !File::template source<Source>(cpu, op, source)) return false;
-                auto r = to_lanes<F>(source);
-                const auto lanes = r;
-                if (!arranged<order>(
-                        to_lanes<F>(File::get(cpu, op.reg)), to_lanes<F>(File::first(cpu, op)), lanes,
-                        [&](const auto& a, const auto& b, const auto& c) { return fuse<F, pattern>(cpu, a, b, c, r); }))
-                    return false;
-                File::set(cpu, op.reg, std::bit_cast<typename File::Value>(r));
-                return true;
+                return in_place<n>(cpu, op, &source, [&](const void* a, const void* b, const void* c, void* to) {
+                    return fuse_at_once<F, pattern, n>(cpu, a, b, c, to) ||
+                           fuse_slowly<F, pattern, n>(cpu, a, b, c, to);
+                });
             }
         };
     };
     template <class Source> struct OneLane {
+        static bool run(Cpu& cpu, const FastOp& op, Flags&)
+            requires TriedFirst<Source>
+        {
+            F source;
+            if (!ready_at_once<V128>(cpu) || !try_low<Bits<F>, Source>(cpu, op, source.bits)) return false;
+            return in_place<1>(cpu, op, &source, [&](const void* a, const void* b, const void* c, void* to) {
+                return fuse_at_once<F, pattern, 1>(cpu, a, b, c, to);
+            });
+        }
         static bool run(Cpu& cpu, const Op& op, Flags&) {
-            using One = std::array<F, 1>;
-            One source, r;
-            if (!avx_ready(cpu) || !fetch_scalar<F, Source>(cpu, op, source[0])) return false;
-            Xmm destination = cpu.sse.xmm(op.reg);
-            if (!arranged<order>(
-                    One{low_lane<F>(destination)}, One{low_lane<F>(V128::first(cpu, op))}, source,
-                    [&](const One& a, const One& b, const One& c) { return fuse<F, pattern>(cpu, a, b, c, r); }))
-                return false;
-            set_low_lane(destination, r[0]);
-            V128::set(cpu, op.reg, destination);
-            return true;
+            F source;
+            if (!avx_ready(cpu) || !fetch_scalar<F, Source>(cpu, op, source)) return false;
+            return in_place<1>(cpu, op, &source, [&](const void* a, const void* b, const void* c, void* to) {
+                return fuse_at_once<F, pattern, 1>(cpu, a, b, c, to) || fuse_slowly<F, pattern, 1>(cpu, a, b, c, to);
+            });
         }
     };
 };

@@ -4,13 +4,15 @@
 
 #include "cpu/sse/state.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <type_traits>
 
 #if defined(__SSE2__)
-#include <emmintrin.h>
+#include <immintrin.h>
 #endif
 
 namespace glassbox::sse {
@@ -46,10 +48,11 @@ template <class V> inline V with_signs_of(V magnitude, V sign) {
     constexpr auto sign_bit = std::numeric_limits<SameSizeInteger<LaneOf<V>>>::min();
     return std::bit_cast<V>(std::bit_cast<MaskOf<V>>(magnitude) | (std::bit_cast<MaskOf<V>>(sign) & sign_bit));
 }
-/// Neither denormal nor NaN.
+/// Neither denormal nor NaN. The least normal numbers are left out too: a compiler that sees the exact class tests bits
+/// for it, which takes SSE2 far longer than two comparisons.
 template <class V> inline MaskOf<V> tame(V v) {
     using T = LaneOf<V>;
-    return (magnitudes(v) >= std::numeric_limits<T>::min()) | (v == T{0});
+    return (magnitudes(v) >= 2 * std::numeric_limits<T>::min()) | (v == T{0});
 }
 /// Normal, and no neighbour of the denormals or of overflow.
 template <class V> inline MaskOf<V> ordinary_lanes(V v) {
@@ -81,21 +84,54 @@ inline Vector<double> roots(Vector<double> v) {
 #endif
 }
 
-/// a * b + c rounded once, where the host has an instruction for it.
+/// The host's own fused multiply-add, where it has one: r = ±(a * b) ± c in n lanes (at most 32 bytes). What is negated
+/// comes as sign bits. False, with r untouched, unless all operands are tame and all results are ordinary or sums of
+/// zeros.
 #if defined(__x86_64__) && defined(__GNUC__)
-inline bool host_fuses() { return __builtin_cpu_supports("fma") != 0; }
-template <class T, std::size_t n>
-[[gnu::target("fma")]] inline void fuse_on_host(const T (&a)[n], const T (&b)[n], const T (&c)[n], T (&r)[n]) {
+inline bool host_fuses() { return __builtin_cpu_supports("fma") != 0 && __builtin_cpu_supports("avx2") != 0; }
+
+template <class T, std::size_t n, class Signs>
+[[gnu::target("avx2,fma"), gnu::noinline]] bool fuse_on_host(const void* a, const void* b, const void* c, void* r) {
+    constexpr std::size_t lanes = std::max(n, 16 / sizeof(T)), bytes = n * sizeof(T);
+    using V = Vector<T, lanes>;
+    using M = Vector<SameSizeInteger<T>, lanes>;
+    using Limits = std::numeric_limits<T>;
+    constexpr auto sign_bit = std::numeric_limits<SameSizeInteger<T>>::min();
+    M x{}, y{}, z{}; // lanes beyond n are zeros, and zero their sum
+    std::memcpy(&x, a, bytes), std::memcpy(&y, b, bytes), std::memcpy(&z, c, bytes);
+    M addend_signs{};
+    for (std::size_t i = 0; i < lanes; ++i) addend_signs[i] = (i % 2 ? Signs::odd : Signs::even) ? sign_bit : 0;
+    const M product_signs = M{} + (Signs::product ? sign_bit : 0);
+    const V u = reinterpret_cast<V>(x ^ product_signs), v = reinterpret_cast<V>(y);
+    const V w = reinterpret_cast<V>(z ^ addend_signs);
+    V sum{};
     for (std::size_t i = 0; i < n; ++i) {
         if constexpr (sizeof(T) == 4)
-            r[i] = __builtin_fmaf(a[i], b[i], c[i]);
+            sum[i] = __builtin_fmaf(u[i], v[i], w[i]);
         else
-            r[i] = __builtin_fma(a[i], b[i], c[i]);
+            sum[i] = __builtin_fma(u[i], v[i], w[i]);
     }
+    const M magnitude = M{} + std::numeric_limits<SameSizeInteger<T>>::max();
+    const V mu = reinterpret_cast<V>(x & magnitude), mv = reinterpret_cast<V>(y & magnitude);
+    const V mw = reinterpret_cast<V>(z & magnitude);
+    const V ms = reinterpret_cast<V>(reinterpret_cast<M>(sum) & magnitude);
+    const V least = V{} + 2 * Limits::min(), most = V{} + Limits::max(), null = V{};
+    const M tame_ones = ((mu >= least) | (u == null)) & ((mv >= least) | (v == null)) & ((mw >= least) | (w == null));
+    const M zeros = (sum == null) & (w == null) & ((u == null) | (v == null));
+    const M good = tame_ones & (((ms >= least) & (ms <= most)) | zeros);
+    if constexpr (sizeof good == 32) {
+        if (_mm256_movemask_epi8(reinterpret_cast<__m256i>(good)) != -1) return false;
+    } else {
+        if (_mm_movemask_epi8(reinterpret_cast<__m128i>(good)) != 0xFFFF) return false;
+    }
+    std::memcpy(r, &sum, bytes);
+    return true;
 }
 #else
 inline bool host_fuses() { return false; }
-template <class T, std::size_t n> inline void fuse_on_host(const T (&)[n], const T (&)[n], const T (&)[n], T (&)[n]) {}
+template <class T, std::size_t n, class Signs> inline bool fuse_on_host(const void*, const void*, const void*, void*) {
+    return false;
+}
 #endif
 
 /// A result in all lanes, and in which of them it is the guest's without a doubt.
