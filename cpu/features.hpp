@@ -2,10 +2,12 @@
 // them.
 #pragma once
 
+#include "bus/error.hpp"
 #include "bus/types.hpp"
 
 #include <array>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 
 namespace glassbox {
@@ -154,26 +156,86 @@ struct FeatureSet {
         for (unsigned i = 0; i < words.size(); ++i) sum.words[i] |= other.words[i];
         return sum;
     }
+    constexpr FeatureSet operator-(const FeatureSet& other) const {
+        FeatureSet rest = *this;
+        for (unsigned i = 0; i < words.size(); ++i) rest.words[i] &= ~other.words[i];
+        return rest;
+    }
+    constexpr bool operator==(const FeatureSet&) const = default;
 };
 
-/// A processor as CPUID and its reset state describe it (cpu/system/model.cpp holds the table).
+/// A cache as CPUID leaf 4 describes it.
+struct CacheLevel {
+    u8 level = 0;    ///< 0: none
+    char kind = 'u'; ///< d, i or u
+    u16 ways = 0;
+    u32 sets = 0;
+    u8 line = 64;
+    bool shared = false; ///< by all processors of the package
+};
+/// What CPUID says about caches and TLBs.
+struct CacheModel {
+    std::array<u32, 4> descriptors{};   ///< leaf 2: EAX to EDX
+    std::array<CacheLevel, 4> levels{}; ///< leaf 4 (Intel), 8000001Dh (AMD with TOPOEXT)
+    std::array<u32, 8> extended{};      ///< leaves 80000005h and 80000006h
+};
+
+/// A processor as CPUID and its reset state describe it (cpu/models/models.cpp holds the table).
 struct CpuModel {
-    std::string_view name;   ///< as given to --cpu
+    std::string name;        ///< as given to --cpu, with what was added and taken away
     std::string_view vendor; ///< 12 characters
-    std::string_view brand;  ///< at most 48 characters; empty: no extended leaves
+    std::string_view brand;  ///< at most 48 characters
     u32 signature = 0;       ///< CPUID.1:EAX, and EDX after reset
     u32 max_leaf = 0;
+    u32 max_extended_leaf = 0; ///< 0: no extended leaves
     FeatureSet features;
     u32 cr4_bits = 0;            ///< writable bits of CR4
-    unsigned physical_bits = 32; ///< address lines: 20, 24 or 32, and 36 with PAE or PSE-36
+    unsigned physical_bits = 32; ///< address lines: 20, 24 or 32, 36 with PAE or PSE-36, more with long mode
+    const CacheModel* caches = nullptr;
     std::string_view summary;
+    u32 microcode = 0; ///< the update that firmware has loaded: systems switch features off that early ones break
+
+    bool intel() const { return vendor == "GenuineIntel"; }
+    bool amd() const { return vendor == "AuthenticAMD"; }
+    unsigned family() const {
+        const unsigned base = signature >> 8 & 0xF;
+        return base == 15 ? base + (signature >> 20 & 0xFF) : base;
+    }
 };
 
 /// Null when there is none of that name.
 const CpuModel* find_cpu_model(std::string_view name);
+/// `MODEL` or `MODEL,+feature,-feature`: what is taken away takes along what needs it; what is added must find there
+/// what it needs.
+Expected<CpuModel> parse_cpu_model(std::string_view text);
 /// The same processor as a machine has it, whose firmware asks for more than a 386 knows.
-const CpuModel& in_machine(const CpuModel& model);
-/// The names, oldest first.
-std::string_view cpu_model_names();
+CpuModel in_machine(CpuModel model);
+/// The names, oldest first, with spaces between them.
+const std::string& cpu_model_names();
+
+/// Where CPUID shows a feature.
+enum class CpuidWord : u8 {
+    none, ///< nowhere: what instructions and registers the generation has
+    leaf1_edx,
+    leaf1_ecx,
+    leaf6_eax,
+    leaf7_ebx,
+    leaf7_ecx,
+    leaf7_edx,
+    leaf13_eax, ///< subleaf 1
+    ext1_edx,
+    ext1_ecx,
+    ext7_edx,
+    ext8_ebx,
+    ext33_eax ///< 80000021h
+};
+/// The bits of one register of CPUID that the features set.
+u32 cpuid_bits(const FeatureSet& features, CpuidWord word);
+/// As in --cpu and the documents; those of a generation have names too, but cannot be added or taken away.
+std::string_view feature_name(Feature feature);
+/// The names of what CPUID shows of a set, with spaces between them.
+std::string feature_names(const FeatureSet& features);
+/// For people: all models with their summaries, and all features.
+std::string cpu_model_help();
 
 } // namespace glassbox

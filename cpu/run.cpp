@@ -69,7 +69,8 @@ bool Cpu::runnable() const {
 bool Cpu::wake_pending() const {
     if (reset_pending || init_pending) return true;
     if (shutdown || wait_for_sipi) return false;
-    return pending_debug != 0 || (nmi_pending && !nmi_blocked) || (intr && (eflags & eflags::IF) != 0);
+    return pending_debug != 0 || (nmi_pending && !nmi_blocked) || (intr && (eflags & eflags::IF) != 0) ||
+           (halted && monitored_line_changed(*this));
 }
 
 u64 Cpu::tsc() const { return scheduler.now() / scheduler.instruction_time() + msrs.tsc_offset; }
@@ -163,6 +164,7 @@ bool attend(Cpu& cpu) {
         if (!deliver_interrupt(cpu, vector, InterruptKind::hardware)) deliver_fault(cpu);
         return !cpu.shutdown;
     }
+    if (cpu.halted && monitored_line_changed(cpu)) cpu.halted = false;
     return !cpu.halted;
 }
 
@@ -285,7 +287,7 @@ void Cpu::persist(Archive& archive) {
         archive.require(version == 2, "the snapshot is of a processor without 64-bit registers");
         persist_architecture(*this, archive);
         archive(halted, shutdown, wait_for_sipi, shadow, intr, nmi_pending, nmi_blocked, init_pending, reset_pending,
-                pending_debug);
+                pending_debug, monitor);
         if (!archive.loading()) return;
         update_mode();
         forget_blocks();

@@ -86,7 +86,8 @@ struct Msrs {
     u64 xss = 0;
     std::array<u64, 8> perf{}; ///< event selects and counters: stored, they count nothing
     u64 debug_ctl = 0;
-    u64 ucode_revision = 0;
+    u64 spec_ctrl = 0;
+    std::array<u64, 48> amd{}; ///< C0010000h and up, as cpu/system/msr_amd.cpp places them
     std::array<u64, 24> machine_check{};
     void persist(Archive& archive);
 };
@@ -146,6 +147,14 @@ struct Cpu final : CpuPins, MemoryWatcher {
     EntropySource entropy; ///< of RDRAND and RDSEED
 
     bool halted = false;
+    /// MONITOR: the line and what was in it; MWAIT: whether `halted` ends when that has changed (cpu/system/monitor.cpp).
+    struct Monitor {
+        static constexpr u64 line_size = 64;
+        bool armed = false, waiting = false;
+        u64 line = 0; ///< physical
+        std::array<u8, line_size> seen{};
+        void persist(Archive& archive) { archive(armed, waiting, line, seen); }
+    } monitor;
     bool shutdown = false; ///< after a triple fault, until RESET
     bool wait_for_sipi = false;
     /// Interrupt shadow: `shadow_sti` holds off INTR, `shadow_ss` also NMI, debug traps and breakpoints, for one

@@ -1,4 +1,5 @@
 // The command line: the table of settings handed to CLI11, and the checks that need all options together.
+#include "cpu/features.hpp"
 #include "frontend/settings.hpp"
 
 #include <CLI/CLI.hpp>
@@ -131,6 +132,10 @@ Expected<CommandLine> parse_command_line(const std::vector<std::string>& argumen
         return CommandLine{{}, help_text()};
     } catch (const CLI::ParseError& error) {
         return fail(usage_error(error.what()));
+    }
+    for (const Given& one : given) {
+        if (one.setting->name == "cpu" && one.values == std::vector<std::string>{"help"})
+            return CommandLine{{}, cpu_model_help()};
     }
     if (version) return CommandLine{{}, std::string(version_text) + "\n"};
 

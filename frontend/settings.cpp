@@ -93,8 +93,11 @@ std::string machine_models() {
 }
 
 Expected<> set_cpu(Options& o, Text value, const Path&) {
-    const CpuModel* model = find_cpu_model(value);
-    if (!model) return fail("'" + value + "' is none of " + machine_models());
+    if (!find_cpu_model(value.substr(0, value.find(',')))) {
+        return fail("'" + value.substr(0, value.find(',')) + "' is none of " + machine_models());
+    }
+    const auto model = parse_cpu_model(value);
+    if (!model) return fail(model.error().message);
     if (!fits_machine(*model)) {
         return fail(
             "a machine cannot have a " + value +
@@ -215,13 +218,15 @@ Expected<> set_demo(Options& o, Text, const Path&) {
 constexpr std::string_view machine = "The machine", media = "Drives and what to boot", ports = "Display and ports",
                            running = "Running", looking = "Looking inside";
 
-const std::string cpu_help = machine_models() + " (max is the default); an instruction that the model lacks raises #UD";
+const std::string cpu_help =
+    machine_models() + " (max is the default); features can be added and taken away; an instruction that the model "
+                       "lacks raises #UD; --cpu help lists models and features";
 
 const std::array settings = {
     Setting{"memory", "SIZE", machine, "Memory, from 1M to 16G: 640K, 64M, 1G … (default 128M)", false, set_memory},
     Setting{"smp", "N", machine, "Processors, from 1 to 64 (default 1); they take turns, the same in every run", false,
             set_processors},
-    Setting{"cpu", "MODEL", machine, cpu_help, false, set_cpu},
+    Setting{"cpu", "MODEL[,+FEATURE][,-FEATURE]", machine, cpu_help, false, set_cpu},
     Setting{"bios", "FILE", machine, "System firmware (default: SeaBIOS of Debian's package seabios)", false,
             [](Options& o, Text v, const Path& f) { return store_path(o.machine.bios, v, f); }},
     Setting{"vgabios", "FILE", machine, "Display firmware (default: stdvga of Debian's package seabios)", false,

@@ -34,9 +34,9 @@ std::vector<BootDevice> boot_devices(const MachineConfig& config) {
 } // namespace
 
 Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
-    : config(config_), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)),
+    : config(config_), cpu_model(model), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)),
       memory(config.memory_bytes), pci(ports),
-      processors(config.processors, model, memory, ports, scheduler, apic_bus, [this] { return pic.acknowledge(); }),
+      processors(config.processors, cpu_model, memory, ports, scheduler, apic_bus, [this] { return pic.acknowledge(); }),
       io_apic(apic_bus), pic(IrqLine(processors, 0)),
       isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
@@ -266,10 +266,8 @@ Expected<> Board::configure_firmware() {
 }
 
 Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const HostPorts& host) {
-    const CpuModel* model = find_cpu_model(config.cpu_model);
-    if (!model)
-        return fail("no processor model is called '" + config.cpu_model +
-                    "'; there are: " + std::string(cpu_model_names()));
+    auto model = parse_cpu_model(config.cpu_model);
+    if (!model) return tl::unexpected(model.error());
     if (config.processors < 1 || config.processors > Processors::most)
         return fail("a machine has from 1 to " + std::to_string(Processors::most) + " processors, not " +
                     std::to_string(config.processors));

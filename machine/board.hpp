@@ -59,6 +59,7 @@ class Board {
     }
 
     const MachineConfig config;
+    const CpuModel cpu_model; ///< the processors refer to it
     Scheduler scheduler;
     MemoryLayout layout;
     MemoryMap memory;

@@ -18,7 +18,7 @@ class Table {
                             families::random(),       families::stack(),   families::branch(), families::string(),
                             families::io(),           families::flagops(), families::system(), families::paging(),
                             families::transfer(),     families::fpu(),     families::mmx(),    families::sse(),
-                            families::crypto(),       families::xsave(),   families::now3d()}) {
+                            families::hints(),        families::crypto(),  families::xsave(),  families::now3d()}) {
             for (const Row& row : family) keyed.emplace_back(key(row) * most_rows + keyed.size(), &row);
         }
         std::sort(keyed.begin(), keyed.end());

@@ -20,6 +20,7 @@ std::span<const Row> string();
 std::span<const Row> io();
 std::span<const Row> flagops();
 std::span<const Row> system();   ///< control, debug and table registers, MSRs, CPUID, HLT …
+std::span<const Row> hints();    ///< MONITOR, MWAIT, CLFLUSHOPT, CLWB, CLZERO, RDTSCP, RDPID, RDPRU, WBNOINVD
 std::span<const Row> paging();   ///< CLAC, STAC, RDPKRU, WRPKRU, INVPCID
 std::span<const Row> transfer(); ///< far JMP, CALL, RET, INT n, IRET, SYSENTER, segment loads
 std::span<const Row> fpu();

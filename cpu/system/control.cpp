@@ -268,6 +268,7 @@ bool cache_control(Cpu& cpu, const Op&) { return level_0(cpu, "INVD or WBINVD ou
 bool hlt(Cpu& cpu, const Op&) {
     if (!level_0(cpu, "HLT outside level 0")) return false;
     cpu.halted = true;
+    cpu.monitor.waiting = false;
     return true;
 }
 

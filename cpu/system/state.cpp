@@ -105,7 +105,9 @@ void reset_segments(Cpu& cpu) {
 void reset_msrs(Cpu& cpu) {
     cpu.msrs = Msrs{};
     constexpr u64 no_branch_trace = 1 << 11, no_sampling = 1 << 12;
-    cpu.msrs.misc_enable = 1 | no_branch_trace | no_sampling;
+    constexpr u64 monitor = 1 << 18;
+    cpu.msrs.misc_enable = 1 | no_branch_trace | no_sampling | (cpu.has(Feature::monitor) ? monitor : 0);
+    reset_amd_msrs(cpu);
     cpu.msrs.tsc_offset = 0;
     cpu.msrs.tsc_offset = u64{0} - cpu.tsc(); // the counter restarts at zero
 }
@@ -129,6 +131,7 @@ void reset_state(Cpu& cpu, ResetKind kind) {
     cpu.dr[7] = 0x400;
     reset_segments(cpu);
     cpu.halted = cpu.shutdown = cpu.wait_for_sipi = false;
+    cpu.monitor = {};
     cpu.shadow = 0;
     cpu.nmi_pending = cpu.nmi_blocked = cpu.init_pending = false;
     cpu.pending_debug = 0;
@@ -150,7 +153,7 @@ void reset_state(Cpu& cpu, ResetKind kind) {
 void Msrs::persist(Archive& archive) {
     archive(sysenter_cs, sysenter_esp, sysenter_eip, efer, pat, mtrr_def_type, mtrr_variable, mtrr_fixed, tsc_offset,
             misc_enable, star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, tsc_adjust, xss, perf, debug_ctl,
-            ucode_revision, machine_check);
+            spec_ctrl, amd, machine_check);
 }
 
 namespace {

@@ -53,6 +53,11 @@ struct CpuidResult {
 /// CPUID of the model, with the bits that depend on state.
 CpuidResult cpuid(const Cpu& cpu, u32 leaf, u32 subleaf);
 
+/// Whether a halted processor's MWAIT ends: the monitored line has changed.
+bool monitored_line_changed(const Cpu& cpu);
+
+/// What AMD's configuration registers hold after RESET.
+void reset_amd_msrs(Cpu& cpu);
 /// False with #GP raised: not an MSR of this model, or not a value that it takes.
 bool read_msr(Cpu& cpu, u32 index, u64& value);
 bool write_msr(Cpu& cpu, u32 index, u64 value);
