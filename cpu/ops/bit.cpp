@@ -1,6 +1,8 @@
-// BT, BTS, BTR, BTC, BSF, BSR, CMPXCHG, XADD, CMPXCHG8B (SDM 2).
+// BT, BTS, BTR, BTC, BSF, BSR, CMPXCHG, XADD, CMPXCHG8B, CMPXCHG16B (SDM 2).
 #include "cpu/operands.hpp"
 #include "cpu/ops/families.hpp"
+
+#include <array>
 
 namespace glassbox {
 
@@ -102,7 +104,8 @@ struct Bsr {
     }
 };
 
-constexpr OpInfo cmpxchg_info{"cmpxchg", OSZAPC}, xadd_info{"xadd", OSZAPC}, cmpxchg8b_info{"cmpxchg8b", eflags::ZF};
+constexpr OpInfo cmpxchg_info{"cmpxchg", OSZAPC}, xadd_info{"xadd", OSZAPC}, cmpxchg8b_info{"cmpxchg8b", eflags::ZF},
+    cmpxchg16b_info{"cmpxchg16b", eflags::ZF};
 
 template <Word T> bool compare(Cpu& cpu, Flags& f, T value) {
     const T a = cpu.reg<T>(8 * RAX);
@@ -197,6 +200,51 @@ bool cmpxchg8b(Cpu& cpu, const Op& op) {
     return true;
 }
 
+// --- CMPXCHG16B: an operand that is aligned lies in one page, so the second half cannot fault after the first
+// -----------
+using Pair = std::array<u64, 2>;
+
+template <class F> bool modify_pair(Cpu& cpu, const FastOp&, u64 linear, F&& change) {
+    u8* at = (linear & 15) == 0 ? host_for_write<u64>(*cpu.tlb, linear) : nullptr;
+    if (!at) return false;
+    Pair value;
+    std::memcpy(value.data(), at, sizeof value);
+    value = change(value);
+    std::memcpy(at, value.data(), sizeof value);
+    return true;
+}
+template <class F> bool modify_pair(Cpu& cpu, const Op& op, u64 linear, F&& change) {
+    if ((linear & 15) != 0) return cpu.gp(0, "the operand of CMPXCHG16B is not aligned");
+    Pair value{};
+    if (!probe_write(cpu, linear, 16) || !load<u64>(cpu, op, linear, value[0]) ||
+        !load<u64>(cpu, op, linear + 8, value[1]))
+        return false;
+    value = change(value);
+    return store<u64>(cpu, op, linear, value[0]) && store<u64>(cpu, op, linear + 8, value[1]);
+}
+template <class Ea> struct Cmpxchg16b {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
+        u64 linear = 0;
+        if (!Ea::write(cpu, op, 16, linear)) return false;
+        const Pair expected{cpu.gpr[RAX], cpu.gpr[RDX]};
+        Pair old{};
+        if (!modify_pair(cpu, op, linear, [&](const Pair& value) {
+                old = value;
+                return value == expected ? Pair{cpu.gpr[RBX], cpu.gpr[RCX]} : value;
+            }))
+            return false;
+        f.replace(eflags::ZF, old == expected ? eflags::ZF : 0);
+        if (old != expected) {
+            cpu.gpr[RAX] = old[0];
+            cpu.gpr[RDX] = old[1];
+        }
+        return true;
+    }
+};
+Handler select_cmpxchg16b(const Insn& insn, Op&) {
+    return with_address(insn, []<class Ea>() -> Handler { return &handler<Cmpxchg16b<Ea>>; });
+}
+
 constexpr Row rows[] = {
     bit_row<Bit::test>(at(0x0FA3), Gv, 0),
     bit_row<Bit::set>(at(0x0FAB), Gv, lockable),
@@ -212,7 +260,14 @@ constexpr Row rows[] = {
     {at(0x0FB1), {Ev, Gv}, &cmpxchg_info, &select_cmpxchg, lockable, Feature::i486},
     {at(0x0FC0), {Eb, Gb}, &xadd_info, &select_xadd, lockable, Feature::i486},
     {at(0x0FC1), {Ev, Gv}, &xadd_info, &select_xadd, lockable, Feature::i486},
-    cold_row<cmpxchg8b>(cmpxchg8b_info, at(0x0FC7).digit(1).mem(), {Mq}, lockable | attr::opsize_fixed, Feature::cx8),
+    cold_row<cmpxchg8b>(cmpxchg8b_info, at(0x0FC7).digit(1).mem().w(0), {Mq}, lockable | attr::opsize_fixed,
+                        Feature::cx8),
+    {at(0x0FC7).digit(1).mem().w(1),
+     {Mdq},
+     &cmpxchg16b_info,
+     &select_cmpxchg16b,
+     lockable | attr::opsize_fixed | attr::only_64,
+     Feature::cx16},
 };
 
 } // namespace

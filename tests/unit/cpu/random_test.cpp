@@ -20,8 +20,8 @@ u64 rdrand(Guest& g) {
 TEST_CASE("the generator is xoshiro256** filled by SplitMix64") {
     EntropySource source(0);
     // SplitMix64 of 0 begins E220A839..., 6E789E6A..., 06C45D18..., F88BB8A8...
-    const u64 second = 0x6E78'9E6A'A1B9'65F4;
-    CHECK(source.next() == std::rotl(second * 5, 7) * 9);
+    const u64 word1 = 0x6E78'9E6A'A1B9'65F4;
+    CHECK(source.next() == std::rotl(word1 * 5, 7) * 9);
     std::set<u64> seen;
     for (unsigned i = 0; i < 1000; ++i) seen.insert(source.next());
     CHECK(seen.size() == 1000);
