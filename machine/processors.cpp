@@ -95,7 +95,10 @@ void Processors::next_turn() {
     const auto runnable = std::ranges::count_if(all_, [](const auto& p) { return p->cpu->runnable(); });
     company_ = runnable > 1;
     passing_ = false;
-    left_ = company_ ? turn_length : lone_turn_length;
+    // MWAIT ends by a write that nobody is told of: who waits so is asked at the end of every turn.
+    const bool watched =
+        std::ranges::any_of(all_, [](const auto& p) { return p->cpu->halted && p->cpu->monitor.waiting; });
+    left_ = company_ || watched ? turn_length : lone_turn_length;
     scheduler_.share_among(static_cast<unsigned>(runnable));
     apics_.set_active(all_[turn_]->apic.get());
 }
