@@ -64,6 +64,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
       fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
     scheduler.on_earlier = [this] { processors.leave(); };
+    for (unsigned i = 0; i < processors.count(); ++i) processors[i].entropy.reseed(config.entropy_seed + i);
     for (unsigned i = 0; i < processors.count(); ++i) processors[i].set_engine(config.engine);
     // Of several processors the first has its FERR# wired to the interrupt controller; the others use CR0.NE.
     processors[0].ferr = [this](bool level) { coprocessor_error.set_ferr(level); };
@@ -382,6 +383,11 @@ Expected<> Board::inject(const Input& input) {
         }
         Expected<> operator()(const ResetInput&) {
             board.reset_requested_ = true;
+            return {};
+        }
+        Expected<> operator()(const EntropyInput& entropy) {
+            for (unsigned i = 0; i < board.processors.count(); ++i)
+                board.processors[i].entropy.stir(entropy.bits + i);
             return {};
         }
         Expected<> operator()(const SkipTimeInput& skip) {

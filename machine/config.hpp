@@ -34,6 +34,7 @@ struct MachineConfig {
     std::optional<u16> exit_port;
     u64 instructions_per_second = 0; ///< 0: Scheduler::default_speed
     i64 rtc_base = 1'767'225'600;    ///< seconds since 1970 (UTC) that the RTC shows at power-on; default 2026-01-01
+    u64 entropy_seed = 0;            ///< what RDRAND and RDSEED begin with: the same seed gives the same numbers
     bool stop_on_triple_fault = false;
     EngineOptions engine; ///< shortcuts to do without; nothing that the guest sees depends on it
     bool demo = false;    ///< boot the built-in guest from a floppy image in memory

@@ -34,11 +34,16 @@ struct MediaInput {
 };
 struct PowerButtonInput {};
 struct ResetInput {};
+/// Bits for RDRAND and RDSEED, mixed into what they have: the only way for the host's randomness to a guest.
+struct EntropyInput {
+    u64 bits = 0;
+};
 /// Host time passed while the guest did not: virtual time skips ahead (`--clock realtime`).
 struct SkipTimeInput {
     Time duration = 0;
 };
 
-using Input = std::variant<KeyInput, MouseInput, SerialInput, MediaInput, PowerButtonInput, ResetInput, SkipTimeInput>;
+using Input = std::variant<KeyInput, MouseInput, SerialInput, MediaInput, PowerButtonInput, ResetInput, EntropyInput,
+                           SkipTimeInput>;
 
 } // namespace glassbox
