@@ -28,8 +28,7 @@ const RowForm& form(std::string_view name) {
 }
 
 bool same(const Input& a, const Input& b) {
-    if (a.before.gpr != b.before.gpr || a.before.eip != b.before.eip || a.before.eflags != b.before.eflags ||
-        a.before.seg != b.before.seg || a.before.fx != b.before.fx || a.code_at != b.code_at ||
+    if (!(a.before == b.before) || a.window != b.window || a.code_at != b.code_at ||
         !std::ranges::equal(a.instruction(), b.instruction()) || a.fills != b.fills || a.bytes_used != b.bytes_used)
         return false;
     for (unsigned i = 0; i < a.fills; ++i) {
@@ -39,6 +38,7 @@ bool same(const Input& a, const Input& b) {
 }
 
 u32 mode_of(const Input& in) {
+    if (in.before.code64()) return mode::protected_mode | mode::user | mode::long64;
     const u16 cs = in.before.seg[CS];
     const bool code32 = !(cs & 4) || ldt[cs >> 3].big;
     return mode::protected_mode | mode::user | (code32 ? mode::code32 : 0);
@@ -49,22 +49,27 @@ u32 mode_of(const Input& in) {
 TEST_CASE("every row of the opcode table is a form or is left out with a reason") {
     std::set<std::string> names;
     std::size_t left_out = 0;
-    for (const Row* row : all_rows()) {
-        const char* reason = reason_left_out(*row);
-        const bool listed = std::ranges::any_of(forms(), [&](const RowForm& f) { return f.row == row; });
-        INFO(form_name(*row));
-        CHECK(listed == (reason == nullptr));
-        if (reason) {
-            ++left_out;
-            CHECK(std::strlen(reason) > 10);
-            continue;
+    for (const bool code64 : {false, true}) {
+        for (const Row* row : all_rows()) {
+            const char* reason = reason_left_out(*row, code64);
+            const auto found =
+                std::ranges::find_if(forms(), [&](const RowForm& f) { return f.row == row && f.code64 == code64; });
+            INFO(form_name(*row));
+            CHECK((found != forms().end()) == (reason == nullptr));
+            if (reason) {
+                ++left_out;
+                CHECK(std::strlen(reason) > 10);
+                continue;
+            }
+            if (found == forms().end()) continue;
+            CHECK(names.insert(found->name).second);
+            CHECK(found->name.starts_with("64/") == code64);
+            CHECK(found->name.find_first_of(" #*?[") == std::string::npos);
         }
-        CHECK(names.insert(form_name(*row)).second);
-        CHECK(form_name(*row).find_first_of(" #*?[") == std::string::npos);
     }
     CHECK(forms().size() == names.size());
-    CHECK(forms().size() > 850);
-    CHECK(left_out < 120); // the rows of older processors, and the ten of the table
+    CHECK(forms().size() > 3000);
+    CHECK(left_out < 700); // the rows of older processors, those of the other modes, and the few of the table
 }
 
 TEST_CASE("the shapes of a row") {
@@ -72,11 +77,14 @@ TEST_CASE("the shapes of a row") {
     CHECK(form("lea.Gv,M@8Dmem").shapes.size() == 8);     // memory only
     CHECK(form("addps.Vx,Wx@NP0F58").shapes.size() == 8); // 66h would be ADDPD
     CHECK(form("cbw@98").shapes.size() == 8);
+    CHECK(form("64/add.Ev,Gv@01").shapes.size() == 16); // register or memory, 66h, 67h, REX.W
+    CHECK(form("64/addps.Vx,Wx@NP0F58").shapes.size() == 8);
     for (const RowForm& f : forms()) {
-        std::set<std::array<bool, 4>> seen;
+        std::set<std::array<bool, 7>> seen;
         for (u64 i = 0; i < f.shapes.size(); ++i) {
             const Shape& s = f.shape(i);
-            seen.insert({s.memory, s.op_prefix, s.addr_prefix, s.code32});
+            seen.insert({s.memory, s.op_prefix, s.addr_prefix, s.code32, s.code64, s.w, s.wide_vector});
+            CHECK(s.code64 == f.code64);
         }
         CHECK(seen.size() == f.shapes.size());
     }

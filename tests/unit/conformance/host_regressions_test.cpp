@@ -22,7 +22,7 @@ Input flat_case(const std::vector<u8>& code) {
     Input in{};
     in.before.seg = {flat_data, flat_code, flat_data, flat_data, 0, 0};
     in.code_at = 0x100;
-    in.before.eip = code_start + in.code_at;
+    in.before.rip = code_start + in.code_at;
     in.before.gpr[RSP] = data_start + 0x7000;
     std::copy(code.begin(), code.end(), in.code.begin());
     in.code_size = static_cast<u8>(code.size());
@@ -33,12 +33,12 @@ Input narrow_case(const std::vector<u8>& code, LdtEntry data) {
     Input in = flat_case(code);
     const u16 selector = selector_of(data);
     in.before.seg = {selector, selector_of(code16), selector, selector, 0, 0};
-    in.before.eip = in.code_at;
+    in.before.rip = in.code_at;
     return in;
 }
 /// The state after an instruction of this length that has not faulted.
 bool completed(const Input& in, const Output& out) {
-    return out.vector == bp && out.after.eip == in.before.eip + in.code_size + 1u;
+    return out.vector == bp && out.after.rip == in.before.rip + in.code_size + 1u;
 }
 
 struct Fixture {

@@ -9,14 +9,21 @@
 
 namespace glassbox::conformance::host {
 
-/// The registers that a program of level 3 sees.
+/// The registers that a program of level 3 sees. 16-bit and 32-bit code has eight of each kind, of 32 bits the general
+/// ones.
 struct Image {
-    std::array<u32, 8> gpr{};
-    u32 eip = 0, eflags = 0x202;
+    std::array<u64, 16> gpr{};
+    u64 rip = 0;
+    u64 fs_base = 0, gs_base = 0; ///< of 64-bit code only
+    u32 eflags = 0x202;
     std::array<u16, 6> seg{}; ///< by SegmentName
-    u16 unused = 0;
-    /// x87, MXCSR and XMM0-7 in the layout of FXSAVE, its first 288 bytes.
-    alignas(16) std::array<u8, 288> fx{};
+    /// x87, MXCSR and XMM0-15 in the layout of FXSAVE, its first 416 bytes.
+    alignas(16) std::array<u8, 416> fx{};
+    /// The upper halves of YMM0-15.
+    std::array<u8, 256> ymm{};
+    bool code64() const { return seg[1] == long_code; }
+    u32 gpr32(unsigned number) const { return static_cast<u32>(gpr[number]); }
+    u32 eip() const { return static_cast<u32>(rip); }
     bool operator==(const Image&) const = default;
 };
 inline constexpr std::size_t fx_control = 0, fx_status = 2, fx_tags = 4, fx_opcode = 6, fx_ip = 8, fx_cs = 12,
@@ -24,6 +31,7 @@ inline constexpr std::size_t fx_control = 0, fx_status = 2, fx_tags = 4, fx_opco
 
 struct Input {
     Image before;
+    u8 window = 0;   ///< where the code lies
     u32 code_at = 0; ///< offset in the code region of the first byte
     u8 code_size = 0;
     u8 fills = 0;
@@ -47,7 +55,8 @@ struct Input {
 struct Output {
     Image after;
     int vector = -1; ///< of the exception that ended it
-    u32 error = 0, cr2 = 0;
+    u32 error = 0;
+    u64 cr2 = 0;
     /// Eight bytes of the data region that differ from the pattern.
     struct Change {
         u32 at = 0;

@@ -16,13 +16,21 @@ namespace {
 
 constexpr u32 compared_flags = eflags::arithmetic | eflags::DF | eflags::TF | eflags::IF | eflags::IOPL | eflags::NT |
                                eflags::RF | eflags::AC | eflags::ID;
-constexpr const char* gpr_names[8] = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+constexpr const char* gpr_names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                       "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 constexpr const char* segment_names[6] = {"es", "cs", "ss", "ds", "fs", "gs"};
 
 template <class T> T get(const Image& image, std::size_t at) {
     T value;
     std::memcpy(&value, image.fx.data() + at, sizeof value);
     return value;
+}
+
+u32 decoding_mode(const Input& in) {
+    constexpr u32 user_mode = mode::protected_mode | mode::user;
+    if (in.before.code64()) return user_mode | mode::long64;
+    const u16 cs = in.before.seg[CS];
+    return user_mode | (!(cs & 4) || ldt[cs >> 3].big ? mode::code32 : 0);
 }
 
 std::string exception_text(const Output& out) {
@@ -36,20 +44,19 @@ std::string exception_text(const Output& out) {
     }
     std::string text = out.vector >= 0 && out.vector < 20 ? names[out.vector] : "vector " + std::to_string(out.vector);
     if (out.vector >= 10 && out.vector <= 14) text += "(" + hex(out.error, 4) + ")";
-    if (out.vector == 14) text += " cr2 " + hex(out.cr2, 8);
+    if (out.vector == 14) text += " cr2 " + hex(out.cr2, 16);
     return text;
 }
 
 /// What has no defined value, or none that this host shows.
 struct Masks {
     u32 flags = compared_flags;
-    u8 gpr = 0xFF; ///< bit n: compared
-    std::array<u32, 8> gpr_bits;
+    std::array<u64, 16> gpr_bits;
     bool memory = true, x87_values = true, x87_ip = true, x87_dp = true, x87_opcode = true;
     u16 status = 0xFFFF;
     unsigned ulps = 0;          ///< tolerated in x87 registers
     bool approximation = false; ///< RCPPS and the like
-    Masks() { gpr_bits.fill(~u32{0}); }
+    Masks() { gpr_bits.fill(~u64{0}); }
 };
 
 bool named(const Row& row, std::string_view name) { return name == row.info->mnemonic; }
@@ -101,17 +108,14 @@ bool out_of_range(const Row& row, const Input& in) {
 class Detail {
   public:
     Detail(Vendor vendor, const Row& row, const Input& in, const Output& host, const Output& ours)
-        : row_(row), in_(in), host_(host), ours_(ours) {
-        Insn insn;
-        const u16 cs = in.before.seg[CS];
-        const bool code32 = !(cs & 4) || ldt[cs >> 3].big;
-        const u32 mode = mode::protected_mode | mode::user | (code32 ? mode::code32 : 0);
-        decoded_ = decode(in.instruction(), mode, find_cpu_model("max")->features, insn) == DecodeStatus::ok;
-        insn_ = insn;
+        : row_(&row), in_(in), host_(host), ours_(ours) {
+        decoded_ =
+            decode(in.instruction(), decoding_mode(in), find_cpu_model("max")->features, insn_) == DecodeStatus::ok;
+        if (decoded_) row_ = insn_.row; // where a prefix has made it another
         // A fault leaves EIP where it was; a repetition that faults later too, and it has undefined flags only then.
-        completed_ = host.after.eip != in.before.eip || host.vector == 1;
+        completed_ = host.after.rip != in.before.rip || host.vector == 1;
         if (decoded_) set_masks();
-        Situation s{row, in, decoded_ ? &insn_ : nullptr, host_, ours_, completed_};
+        Situation s{*row_, in, decoded_ ? &insn_ : nullptr, host_, ours_, completed_};
         settle(vendor, s);
         masks_.x87_ip = s.x87_ip;
         masks_.x87_dp = s.x87_dp;
@@ -138,8 +142,9 @@ class Detail {
     void memory();
     void x87();
     void sse();
+    void vector_half(const std::string& name, const u8* host, const u8* ours);
 
-    const Row& row_;
+    const Row* row_;
     const Input& in_;
     Output host_, ours_; ///< copies: known differences are taken out of them
     Insn insn_;
@@ -156,17 +161,21 @@ void Detail::set_masks() {
         if (undefined.result) {
             masks_.memory = false;
             if (insn_.operand[0].kind == OperandKind::reg)
-                masks_.gpr_bits[insn_.operand[0].number / 8] = insn_.opsize == 2 ? 0xFFFF'0000 : 0;
+                masks_.gpr_bits[insn_.operand[0].number / 8] = insn_.opsize == 2 ? ~u64{0xFFFF} : 0;
         }
     } else if (host_.vector >= 0) {
         masks_.flags &= ~undefined_after_fault(insn_, static_cast<u8>(host_.vector));
     }
-    if (named(row_, "rdtsc")) masks_.gpr_bits[RAX] = masks_.gpr_bits[RDX] = 0;
-    masks_.approximation =
-        named(row_, "rcpps") || named(row_, "rcpss") || named(row_, "rsqrtps") || named(row_, "rsqrtss");
-    if (completed_ && out_of_range(row_, in_)) {
+    if (named(*row_, "rdtsc")) masks_.gpr_bits[RAX] = masks_.gpr_bits[RDX] = 0;
+    if (named(*row_, "rdtscp")) masks_.gpr_bits[RAX] = masks_.gpr_bits[RDX] = masks_.gpr_bits[RCX] = 0;
+    const bool random = named(*row_, "rdrand") || named(*row_, "rdseed") || named(*row_, "rdpid");
+    if (random && decoded_) masks_.gpr_bits[insn_.rm_number()] = insn_.opsize == 2 ? ~u64{0xFFFF} : 0;
+    if (named(*row_, "rdseed")) masks_.flags &= ~eflags::CF;
+    for (const char* name : {"rcpps", "rcpss", "rsqrtps", "rsqrtss", "vrcpps", "vrcpss", "vrsqrtps", "vrsqrtss"})
+        masks_.approximation = masks_.approximation || named(*row_, name);
+    if (completed_ && out_of_range(*row_, in_)) {
         masks_.x87_values = false;
-    } else if (transcendental(row_)) { // both sides within one unit of the true value
+    } else if (transcendental(*row_)) { // both sides within one unit of the true value
         masks_.ulps = 2;
         masks_.status = static_cast<u16>(~(FpuState::c1 | 0x80B0)); // rounding and tininess follow the last bit
     }
@@ -177,14 +186,15 @@ void Detail::exceptions() {
     const bool same =
         host_.vector == ours_.vector && (!pf || host_.cr2 == ours_.cr2) && (!has_error || host_.error == ours_.error);
     if (!same) add(Kind::exception, "exception", exception_text(host_), exception_text(ours_));
-    if (host_.after.eip != ours_.after.eip)
-        add(Kind::exception, "eip", hex(host_.after.eip, 8), hex(ours_.after.eip, 8));
+    if (host_.after.rip != ours_.after.rip)
+        add(Kind::exception, "rip", hex(host_.after.rip, 16), hex(ours_.after.rip, 16));
 }
 
 void Detail::registers() {
-    for (unsigned i = 0; i < 8; ++i) {
+    const unsigned digits = in_.before.code64() ? 16 : 8;
+    for (unsigned i = 0; i < 16; ++i) {
         if ((host_.after.gpr[i] ^ ours_.after.gpr[i]) & masks_.gpr_bits[i])
-            add(Kind::registers, gpr_names[i], hex(host_.after.gpr[i], 8), hex(ours_.after.gpr[i], 8));
+            add(Kind::registers, gpr_names[i], hex(host_.after.gpr[i], digits), hex(ours_.after.gpr[i], digits));
     }
     const u32 different = (host_.after.eflags ^ ours_.after.eflags) & masks_.flags;
     if (different)
@@ -200,6 +210,11 @@ void Detail::segments() {
         if (seen(host_.after.seg[i]) != seen(ours_.after.seg[i]))
             add(Kind::segments, segment_names[i], hex(host_.after.seg[i], 4), hex(ours_.after.seg[i], 4));
     }
+    const auto base = [&](const char* name, u64 host, u64 ours) {
+        if (host != ours) add(Kind::segments, name, hex(host, 16), hex(ours, 16));
+    };
+    base("fs base", host_.after.fs_base, ours_.after.fs_base);
+    base("gs base", host_.after.gs_base, ours_.after.gs_base);
 }
 
 void Detail::memory() {
@@ -228,8 +243,10 @@ void Detail::x87() {
     if (!masks_.x87_values) return;
     word("status", fx_status, masks_.status);
     word("tags", fx_tags, 0xFF);
+    const u64 bits = in_.before.code64() ? ~u64{0} : 0xFFFF'FFFF; // else selectors lie above
     const auto pointer = [&](const char* name, std::size_t at) {
-        if (get<u32>(h, at) != get<u32>(o, at)) add(Kind::x87, name, hex(get<u32>(h, at), 8), hex(get<u32>(o, at), 8));
+        const u64 expected = get<u64>(h, at) & bits, got = get<u64>(o, at) & bits;
+        if (expected != got) add(Kind::x87, name, hex(expected, 16), hex(got, 16));
     };
     if (masks_.x87_opcode) word("opcode", fx_opcode, 0x7FF);
     if (masks_.x87_ip) pointer("fip", fx_ip);
@@ -247,17 +264,28 @@ void Detail::sse() {
     const Image &h = host_.after, &o = ours_.after;
     if (get<u32>(h, fx_mxcsr) != get<u32>(o, fx_mxcsr))
         add(Kind::sse, "mxcsr", hex(get<u32>(h, fx_mxcsr), 8), hex(get<u32>(o, fx_mxcsr), 8));
-    for (unsigned i = 0; i < 8; ++i) {
-        const std::size_t at = fx_xmm + 16 * i;
-        bool same = std::memcmp(h.fx.data() + at, o.fx.data() + at, 16) == 0;
-        if (!same && masks_.approximation) {
-            same = true;
-            for (unsigned k = 0; k < 4; ++k) same = same && near(get<u32>(h, at + 4 * k), get<u32>(o, at + 4 * k));
-        }
-        if (same) continue;
-        add(Kind::sse, "xmm" + std::to_string(i), hex(get<u64>(h, at + 8), 16) + hex(get<u64>(h, at), 16),
-            hex(get<u64>(o, at + 8), 16) + hex(get<u64>(o, at), 16));
+    for (unsigned i = 0; i < 16; ++i) {
+        vector_half("xmm" + std::to_string(i), h.fx.data() + fx_xmm + 16 * i, o.fx.data() + fx_xmm + 16 * i);
+        vector_half("ymm" + std::to_string(i) + " above", h.ymm.data() + 16 * i, o.ymm.data() + 16 * i);
     }
+}
+
+void Detail::vector_half(const std::string& name, const u8* host, const u8* ours) {
+    if (std::memcmp(host, ours, 16) == 0) return;
+    bool same = masks_.approximation;
+    for (unsigned k = 0; k < 4 && same; ++k) {
+        u32 a = 0, b = 0;
+        std::memcpy(&a, host + 4 * k, 4);
+        std::memcpy(&b, ours + 4 * k, 4);
+        same = near(a, b);
+    }
+    const auto text = [](const u8* at) {
+        u64 low = 0, high = 0;
+        std::memcpy(&low, at, 8);
+        std::memcpy(&high, at + 8, 8);
+        return hex(high, 16) + hex(low, 16);
+    };
+    if (!same) add(Kind::sse, name, text(host), text(ours));
 }
 
 } // namespace
@@ -265,11 +293,15 @@ void Detail::sse() {
 bool Comparison::same(const Row& row, const Input& in, const Output& host, const Output& ours) const {
     const Image &h = host.after, &o = ours.after;
     const bool has_error = host.vector >= 10 && host.vector <= 14;
-    bool equal = host.vector == ours.vector && h.gpr == o.gpr && h.eip == o.eip && h.seg == o.seg &&
-                 ((h.eflags ^ o.eflags) & compared_flags) == 0 && (!has_error || host.error == ours.error) &&
-                 (host.vector != 14 || host.cr2 == ours.cr2) && host.changes == ours.changes;
-    equal = equal && std::memcmp(h.fx.data(), o.fx.data(), fx_cs) == 0 && get<u32>(h, fx_dp) == get<u32>(o, fx_dp) &&
-            get<u32>(h, fx_mxcsr) == get<u32>(o, fx_mxcsr) &&
+    bool equal = host.vector == ours.vector && h.gpr == o.gpr && h.rip == o.rip && h.fs_base == o.fs_base &&
+                 h.gs_base == o.gs_base && h.seg == o.seg && ((h.eflags ^ o.eflags) & compared_flags) == 0 &&
+                 (!has_error || host.error == ours.error) && (host.vector != 14 || host.cr2 == ours.cr2) &&
+                 host.changes == ours.changes;
+    const u64 pointer = in.before.code64() ? ~u64{0} : 0xFFFF'FFFF;
+    equal = equal && std::memcmp(h.fx.data(), o.fx.data(), fx_ip) == 0 &&
+            ((get<u64>(h, fx_ip) ^ get<u64>(o, fx_ip)) & pointer) == 0 &&
+            ((get<u64>(h, fx_dp) ^ get<u64>(o, fx_dp)) & pointer) == 0 &&
+            get<u32>(h, fx_mxcsr) == get<u32>(o, fx_mxcsr) && h.ymm == o.ymm &&
             std::memcmp(h.fx.data() + 32, o.fx.data() + 32, h.fx.size() - 32) == 0;
     const u32 listed = std::min(host.changes, Output::most_changes);
     equal = equal && std::equal(host.change.begin(), host.change.begin() + listed, ours.change.begin());

@@ -1,14 +1,8 @@
 #include "tests/x86-conformance/host/forms.hpp"
 
 #include "cpu/decode/reference.hpp"
-#include "tests/x86-conformance/host/encoding.hpp"
-
 #include <algorithm>
 #include <string_view>
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 
 namespace glassbox::conformance::host {
 
@@ -29,19 +23,52 @@ constexpr LeftOut left_out[] = {
     {"smsw", "shows the host's own CR0, or what its kernel makes of UMIP"},
 };
 
-std::vector<Shape> shapes_of(const Row& row) {
+/// One-byte opcodes that 64-bit mode has given to others: REX, EVEX, MOVSXD, VEX.
+bool reassigned_in_64(const Row& row) {
+    if (row.at.map != 0 || !(row.attributes & attr::not_in_64)) return false;
+    const unsigned o = row.at.opcode;
+    return (o >= 0x40 && o <= 0x4F) || o == 0x62 || o == 0x63 || o == 0xC4 || o == 0xC5;
+}
+
+std::vector<bool> choices(i8 fixed, bool free = true) {
+    if (fixed >= 0) return {fixed != 0};
+    return free ? std::vector<bool>{false, true} : std::vector<bool>{false};
+}
+
+/// The shapes that differ in prefixes, for one kind of code and operand.
+void add_shapes(const Row& row, Shape shape, std::vector<Shape>& out) {
+    const bool vex = is_vex(row);
+    const bool no_66 = vex || row.at.mandatory != Mandatory::any; // 66h makes it another row
+    for (const bool op_prefix : choices(no_66 && row.at.mandatory != Mandatory::no_rep ? 0 : -1)) {
+        for (const bool w : choices(row.at.w_, vex || shape.code64)) {
+            for (const bool l : choices(row.at.l_, vex)) {
+                for (const bool addr_prefix : {false, true}) {
+                    shape.op_prefix = op_prefix;
+                    shape.addr_prefix = addr_prefix;
+                    shape.w = w;
+                    shape.wide_vector = l;
+                    out.push_back(shape);
+                }
+            }
+        }
+    }
+}
+
+std::vector<Shape> shapes_of(const Row& row, bool code64) {
     std::vector<Shape> shapes;
     const bool modrm = has_modrm(row);
-    const bool register_only = std::ranges::find(row.args, Arg::Rd) != row.args.end() ||
-                               std::ranges::find(row.args, Arg::Rv) != row.args.end();
+    const auto has = [&](Arg a) { return std::ranges::find(row.args, a) != row.args.end(); };
+    const bool register_only = has(Arg::Rd) || has(Arg::Rv) || has(Arg::Rn) || has(Arg::Cy) || has(Arg::Dy);
     for (const bool memory : {false, true}) {
         if (memory && (!modrm || register_only || row.at.mod == Mod::reg || row.at.rm_ >= 0)) continue;
         if (!memory && row.at.mod == Mod::memory) continue;
         for (const bool code32 : {true, false}) {
-            for (const bool op_prefix : {false, true}) {
-                if (op_prefix && row.at.mandatory != Mandatory::any) continue; // 66h makes it another row
-                for (const bool addr_prefix : {false, true}) shapes.push_back({memory, op_prefix, addr_prefix, code32});
-            }
+            if (code64 && !code32) continue;
+            Shape shape;
+            shape.memory = memory;
+            shape.code32 = code32;
+            shape.code64 = code64;
+            add_shapes(row, shape, shapes);
         }
     }
     return shapes;
@@ -60,7 +87,10 @@ std::string form_name(const Row& row) {
     return std::string(row.info->mnemonic) + (operands.empty() ? "" : "." + operands) + "@" + encoding;
 }
 
-const char* reason_left_out(const Row& row) {
+const char* reason_left_out(const Row& row, bool code64) {
+    if (code64 && reassigned_in_64(row)) return "64-bit mode gives these bytes another meaning";
+    if (!code64 && (row.attributes & attr::only_64)) return "outside 64-bit mode these bytes have another meaning";
+    if (!code64 && !is_vex(row) && row.at.w_ == 1) return "REX exists in 64-bit mode only";
     if (!find_cpu_model("max")->features.has(row.feature))
         return "the model that runs the suite has no such instruction";
     for (const LeftOut& l : left_out) {
@@ -71,34 +101,13 @@ const char* reason_left_out(const Row& row) {
 
 std::vector<RowForm> all_forms() {
     std::vector<RowForm> forms;
-    for (const Row* row : all_rows()) {
-        if (!reason_left_out(*row)) forms.push_back({row, form_name(*row), shapes_of(*row)});
+    for (const bool code64 : {false, true}) {
+        for (const Row* row : all_rows()) {
+            if (reason_left_out(*row, code64)) continue;
+            forms.push_back({row, (code64 ? "64/" : "") + form_name(*row), code64, shapes_of(*row, code64)});
+        }
     }
     return forms;
 }
-
-#if defined(__x86_64__)
-const char* host_lacks(const Row& row) {
-    u32 a = 0, b = 0, c = 0, d = 0;
-    if (!__get_cpuid(1, &a, &b, &c, &d)) return nullptr;
-    struct Bit {
-        Feature feature;
-        unsigned bit;
-        const char* reason;
-    };
-    constexpr Bit bits[] = {
-        {Feature::fpu, 0, "the host has no x87 unit"},  {Feature::tsc, 4, "the host has no RDTSC"},
-        {Feature::cx8, 8, "the host has no CMPXCHG8B"}, {Feature::cmov, 15, "the host has no CMOV"},
-        {Feature::fcmov, 15, "the host has no FCMOV"},  {Feature::clflush, 19, "the host has no CLFLUSH"},
-        {Feature::mmx, 23, "the host has no MMX"},      {Feature::fxsr, 24, "the host has no FXSAVE"},
-        {Feature::sse, 25, "the host has no SSE"},      {Feature::sse2, 26, "the host has no SSE2"}};
-    for (const Bit& x : bits) {
-        if (x.feature == row.feature && !(d >> x.bit & 1)) return x.reason;
-    }
-    return nullptr;
-}
-#else
-const char* host_lacks(const Row&) { return "the host is no x86"; }
-#endif
 
 } // namespace glassbox::conformance::host

@@ -1,10 +1,6 @@
-#include "tests/x86-conformance/host/known.hpp"
-
-#include "cpu/decode/row.hpp"
+#include "tests/x86-conformance/host/known_helpers.hpp"
 
 #include <algorithm>
-#include <cstring>
-#include <string_view>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -14,76 +10,6 @@ namespace glassbox::conformance::host {
 
 namespace {
 
-constexpr int db = 1, ud = 6, ss = 12, gp = 13, pf = 14, mf = 16, ac = 17;
-
-template <class... Names> bool named(const Situation& s, Names... names) {
-    const std::string_view name = s.row.info->mnemonic;
-    return ((name == names) || ...);
-}
-bool faulted(const Situation& s) { return !s.completed; }
-
-u16 status_of(const Output& out) {
-    u16 value = 0;
-    std::memcpy(&value, out.after.fx.data() + fx_status, 2);
-    return value;
-}
-/// The outcome of an exception and all that goes with it.
-void take_exception(Situation& s) {
-    s.ours.vector = s.host.vector;
-    s.ours.error = s.host.error;
-    s.ours.cr2 = s.host.cr2;
-    s.ours.after.eip = s.host.after.eip;
-    s.ours.after.eflags = (s.ours.after.eflags & ~eflags::RF) | (s.host.after.eflags & eflags::RF);
-}
-
-void take_memory(Situation& s) {
-    s.ours.changes = s.host.changes;
-    s.ours.change = s.host.change;
-}
-
-u32 base_of(u16 selector) {
-    return (selector & 4) && selector >> 3 < static_cast<int>(ldt.size()) ? ldt[selector >> 3].base : 0;
-}
-bool wide_stack(const Input& in) { return !(in.before.seg[SS] & 4) || ldt[in.before.seg[SS] >> 3].big; }
-/// Of the stack, at this distance from its top.
-u32 stack_at_distance(const Input& in, u32 distance) {
-    const u32 sp = in.before.gpr[RSP] + distance;
-    return base_of(in.before.seg[SS]) + (wide_stack(in) ? sp : sp & 0xFFFF);
-}
-u32 stack_top(const Input& in) { return stack_at_distance(in, 0); }
-u32 operand_offset(const Situation& s) {
-    if (!s.insn || !s.insn->mem) return 0;
-    const auto part = [&](unsigned at) { return at < 64 ? s.in.before.gpr[at / 8] : 0; };
-    const u32 offset = part(s.insn->base) + (part(s.insn->index) << s.insn->scale) + static_cast<u32>(s.insn->disp);
-    return s.insn->addrsize == 2 ? offset & 0xFFFF : offset;
-}
-u32 operand_linear(const Situation& s) {
-    return s.insn ? operand_offset(s) + base_of(s.in.before.seg[s.insn->segment]) : 0;
-}
-bool within(u32 linear, u32 from, u32 size) { return linear - from < size; }
-
-/// Takes bytes of the data region out of the comparison.
-void ignore_memory(Situation& s, u32 linear, u32 size) {
-    static const auto pattern = data_pattern();
-    for (Output* out : {&s.host, &s.ours}) {
-        if (out->changes > Output::most_changes) return;
-        u32 kept = 0;
-        for (u32 i = 0; i < out->changes; ++i) {
-            Output::Change c = out->change[i];
-            u8 bytes[8];
-            std::memcpy(bytes, &c.value, 8);
-            for (u32 k = 0; k < 8; ++k) {
-                if (within(data_start + c.at + k, linear, size)) bytes[k] = pattern[c.at + k];
-            }
-            std::memcpy(&c.value, bytes, 8);
-            if (std::memcmp(bytes, pattern.data() + c.at, 8) != 0) out->change[kept++] = c;
-        }
-        out->changes = kept;
-    }
-}
-
-// --- entries
-// ----------------------------------------------------------------------------------------------------------
 void x87_pointers_on_exception(Situation& s) {
     if (!(status_of(s.host) & 0x80)) s.x87_ip = s.x87_dp = s.x87_opcode = false;
 }
@@ -92,15 +18,15 @@ void x87_opcode_on_exception(Situation& s) {
 }
 void rf_of_fetch_limit(Situation& s) {
     const u16 cs = s.host.after.seg[CS];
-    if (s.host.vector != gp || s.ours.vector != gp || s.host.after.eip != s.ours.after.eip || !(cs & 4)) return;
-    const bool first = s.host.after.eip == s.in.before.eip;
-    const u64 last = u64{s.host.after.eip} + (first ? s.in.code_size : 1u) - 1;
+    if (s.host.vector != gp || s.ours.vector != gp || s.host.after.rip != s.ours.after.rip || !(cs & 4)) return;
+    const bool first = s.host.after.rip == s.in.before.rip;
+    const u64 last = s.host.after.rip + (first ? s.in.code_size : 1u) - 1;
     if (cs >> 3 < static_cast<int>(ldt.size()) && last > ldt[cs >> 3].limit)
         s.ours.after.eflags = (s.ours.after.eflags & ~eflags::RF) | (s.host.after.eflags & eflags::RF);
 }
 void rf_of_string_step(Situation& s) {
     if (s.host.vector == db && s.ours.vector == db && (s.row.attributes & attr::string) &&
-        s.host.after.eip == s.in.before.eip)
+        s.host.after.rip == s.in.before.rip)
         s.ours.after.eflags &= ~eflags::RF, s.host.after.eflags &= ~eflags::RF;
 }
 void alignment_before_stack_limit(Situation& s) {
@@ -124,15 +50,15 @@ void alignment_check_of_16_bytes(Situation& s) {
 void limit_after_branch(Situation& s) {
     const u16 cs = s.in.before.seg[CS];
     if (!(s.row.attributes & attr::branch) || !(cs & 4) || !s.insn) return;
-    if (s.host.vector != gp || s.host.after.eip != s.in.before.eip) return;
-    if (s.in.before.eip + s.insn->length > ldt[cs >> 3].limit) {
+    if (s.host.vector != gp || s.host.after.rip != s.in.before.rip) return;
+    if (s.in.before.rip + s.insn->length > ldt[cs >> 3].limit) {
         take_exception(s);
         s.ours.after.gpr = s.host.after.gpr;
         take_memory(s);
     }
 }
 void arpl_checks_when_writing(Situation& s) {
-    if (!named(s, "arpl") || s.ours.vector != gp || s.ours.after.eip != s.in.before.eip) return;
+    if (!named(s, "arpl") || s.ours.vector != gp || s.ours.after.rip != s.in.before.rip) return;
     take_exception(s);
     s.ours.after.gpr = s.host.after.gpr;
     s.ours.after.eflags = s.host.after.eflags;
@@ -142,17 +68,17 @@ void push_segment_upper_half(Situation& s) {
     const bool pushes = named(s, "push") && s.row.args[0] >= Arg::ES && s.row.args[0] <= Arg::GS;
     if (pushes && s.completed && s.insn && s.insn->opsize == 4) {
         const u32 mask = wide_stack(s.in) ? ~u32{0} : 0xFFFF;
-        const u32 at = base_of(s.in.before.seg[SS]) + ((s.in.before.gpr[RSP] - 4) & mask);
+        const u64 at = segment_base(s.in, SS) + ((s.in.before.gpr[RSP] - 4) & mask);
         ignore_memory(s, at + 2, 2);
     }
 }
 /// The host moves all 32 bits, the model 16: the upper half may fault.
 void segment_stack_width(Situation& s) {
     if (!named(s, "push", "pop") || s.row.args[0] < Arg::ES || s.row.args[0] > Arg::GS || !s.insn) return;
-    if (s.insn->opsize != 4 || s.host.after.eip != s.in.before.eip || s.host.vector == db) return;
+    if (s.insn->opsize != 4 || s.host.after.rip != s.in.before.rip || s.host.vector == db) return;
     const bool near = s.host.vector != pf || within(s.host.cr2, stack_top(s.in) - 4, 8);
     const bool memory_fault = s.host.vector == pf || s.host.vector == ac || s.host.vector == ss;
-    const bool same = s.ours.vector == s.host.vector && s.ours.after.eip == s.host.after.eip;
+    const bool same = s.ours.vector == s.host.vector && s.ours.after.rip == s.host.after.rip;
     if (!near || !memory_fault || same) return;
     take_exception(s);
     s.ours.after.gpr = s.host.after.gpr;
@@ -166,7 +92,7 @@ void stack_written_before_fault(Situation& s) {
     if (!named(s, "call", "enter", "pusha") || !faulted(s)) return;
     constexpr u32 most = 4 * 34;
     ignore_memory(s, stack_top(s.in) - most, most);
-    if (!wide_stack(s.in)) ignore_memory(s, base_of(s.in.before.seg[SS]) + 0x1'0000 - most, most);
+    if (!wide_stack(s.in)) ignore_memory(s, segment_base(s.in, SS) + 0x1'0000 - most, most);
     const bool pushed_first =
         s.ours.vector == gp && (s.host.vector == pf || s.host.vector == ss || s.host.vector == ac);
     if (named(s, "call") && pushed_first &&
@@ -223,7 +149,7 @@ bool is_kernel_selector(u32 selector) {
     return (selector & 4) == 0 && (selector & 0xFFFC) >= first_kernel_selector && (selector & 0xFFFC) <= gdt_limit;
 }
 /// What the data region holds there before the instruction.
-u16 data_word(const Input& in, u32 linear) {
+u16 data_word(const Input& in, u64 linear) {
     static const auto pattern = data_pattern();
     const auto byte = [&](u32 at) {
         u8 value = at < data_size ? pattern[at] : u8{0};
@@ -234,7 +160,8 @@ u16 data_word(const Input& in, u32 linear) {
         }
         return value;
     };
-    return static_cast<u16>(byte(linear - data_start) | byte(linear - data_start + 1) << 8);
+    const u32 at = data_offset(linear);
+    return static_cast<u16>(byte(at) | byte(at + 1) << 8);
 }
 /// Where the data holds such a selector by chance: no case chooses one.
 void kernel_descriptors(Situation& s) {
@@ -251,15 +178,13 @@ void kernel_descriptors(Situation& s) {
     take_memory(s);
 }
 void wrap_at_4g(Situation& s) {
-    if (!s.insn || !s.insn->mem || operand_offset(s) < 0xFFFF'FE00 || !faulted(s)) return;
+    if (s.in.before.code64() || operand_offset(s) < 0xFFFF'FE00 || !faulted(s)) return;
     if ((s.host.vector == gp || s.host.vector == ss) && (s.ours.vector == pf || s.ours.vector == ac)) take_exception(s);
 }
 void int1_address(Situation& s) {
-    if (named(s, "int1") && s.host.vector == db && s.ours.vector == db && s.host.after.eip == s.in.before.eip)
+    if (named(s, "int1") && s.host.vector == db && s.ours.vector == db && s.host.after.rip == s.in.before.rip)
         take_exception(s);
 }
-bool memory_fault(int vector) { return vector == gp || vector == ss || vector == pf || vector == ac; }
-
 void far_return_order(Situation& s) {
     if (!named(s, "retf", "iret") || !faulted(s) || !s.insn) return;
     if (!memory_fault(s.host.vector) || !memory_fault(s.ours.vector)) return;
@@ -286,7 +211,7 @@ void image_order(Situation& s) {
 }
 void image_wraps(Situation& s) {
     if (!is_image(s) || !s.insn || !memory_fault(s.ours.vector) || s.insn->addrsize != 2) return;
-    if (operand_offset(s) + image_size(s) <= 0x1'0000 || s.ours.after.eip != s.in.before.eip) return;
+    if (operand_offset(s) + image_size(s) <= 0x1'0000 || s.ours.after.rip != s.in.before.rip) return;
     take_exception(s);
     s.ours.after = s.host.after;
     take_memory(s);
@@ -353,11 +278,18 @@ constexpr KnownDifference table[] = {
 
 } // namespace
 
-std::span<const KnownDifference> known_differences() { return table; }
+std::vector<KnownDifference> known_differences() {
+    std::vector<KnownDifference> all(std::begin(table), std::end(table));
+    const auto more = known_in_long_mode();
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
 
 void settle(Vendor vendor, Situation& s) {
-    for (const KnownDifference& known : table) {
-        if (known.vendor == vendor || known.vendor == Vendor::other) known.settle(s);
+    for (const auto& list : {std::span<const KnownDifference>(table), known_in_long_mode()}) {
+        for (const KnownDifference& known : list) {
+            if (known.vendor == vendor || known.vendor == Vendor::other) known.settle(s);
+        }
     }
 }
 

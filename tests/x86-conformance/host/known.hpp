@@ -6,6 +6,7 @@
 #include "tests/x86-conformance/host/case.hpp"
 
 #include <span>
+#include <vector>
 
 namespace glassbox::conformance::host {
 
@@ -29,7 +30,7 @@ struct KnownDifference {
     const char* source;
     void (*settle)(Situation& s);
 };
-std::span<const KnownDifference> known_differences();
+std::vector<KnownDifference> known_differences();
 /// Applies the entries of a vendor, and those of every host.
 void settle(Vendor vendor, Situation& s);
 

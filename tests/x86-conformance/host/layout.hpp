@@ -1,6 +1,7 @@
 // What both processors find in memory and in their descriptor tables before a case begins. Linear addresses are the
 // same on both sides; nothing is mapped around the regions. Segments other than Linux's flat ones live in the LDT,
-// which modify_ldt(2) fills on the host: user segments of level 3 only, always with the accessed bit.
+// which modify_ldt(2) fills on the host: user segments of level 3 only, always with the accessed bit. 64-bit code finds
+// the same memory at other addresses too (`Window`).
 #pragma once
 
 #include "bus/types.hpp"
@@ -26,15 +27,34 @@ inline constexpr u32 read_only_at = 5 * page;                         ///< betwe
 inline constexpr u32 stack_at = 6 * page, stack_end = 8 * page;       ///< what lies beyond is unmapped
 inline constexpr u32 system_at = 0xA5A5'8000, system_size = 4 * page; ///< the guest's tables: no case goes there
 
+/// Where the two regions lie. 16-bit and 32-bit code sees the low window only.
+struct Window {
+    u64 code, data;
+};
+/// Low; far above 4 GiB; the data across 4 GiB, where 32-bit addresses wrap.
+inline constexpr std::array<Window, 3> windows = {
+    {{code_start, data_start}, {0x1234'1000'0000, 0x1234'2000'0000}, {0x1'1000'0000, 0x1'0000'0000 - 2 * page}}};
+/// Between the addresses that programs have and those of the kernel (SDM 1, 3.3.7.1).
+inline constexpr u64 canonical_end = u64{1} << 47, kernel_start = u64{0} - canonical_end;
+/// The offset in the data region of a linear address: of its window, or of the one right below which it lies;
+/// `nowhere` if it is in none.
+inline constexpr u32 nowhere = 0x8000'0000;
+constexpr u32 data_offset(u64 linear) {
+    for (const Window& w : windows) {
+        if (linear - w.data + page < data_size + 2 * page) return static_cast<u32>(linear - w.data);
+    }
+    return nowhere;
+}
+
 /// What the memory holds outside of the bytes that a case sets: a fixed pattern, rich in zeros.
 std::array<u8, data_size> data_pattern();
 /// INT3 everywhere: wherever control goes, it ends at once.
 inline constexpr u8 code_filler = 0xCC;
 
 /// Selectors of every 64-bit Linux.
-inline constexpr u16 flat_code = 0x23, flat_data = 0x2B;
+inline constexpr u16 flat_code = 0x23, flat_data = 0x2B, long_code = 0x33;
 inline constexpr u16 gdt_limit = 0x7F;
-inline constexpr u16 first_kernel_selector = 0x30; ///< from here to the limit: not the same for every kernel
+inline constexpr u16 first_kernel_selector = 0x38; ///< from here to the limit: not the same for every kernel
 
 /// An LDT entry as modify_ldt takes it.
 struct SegmentSpec {

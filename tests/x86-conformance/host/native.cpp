@@ -11,6 +11,7 @@
 #include <fstream>
 #include <linux/futex.h>
 #include <new>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -62,6 +63,11 @@ bool low_memory_is_free() {
 }
 
 } // namespace
+
+bool has_base_instructions() {
+    constexpr unsigned long fsgsbase = 2; // HWCAP2_FSGSBASE: the kernel lets programs use them
+    return (getauxval(AT_HWCAP2) & fsgsbase) != 0;
+}
 
 Native::Native() = default;
 
@@ -163,6 +169,7 @@ struct Native::Shared {
     Input in;
     Output out;
 };
+bool has_base_instructions() { return false; }
 Native::Native() = default;
 Native::~Native() = default;
 Expected<std::unique_ptr<Native>> Native::start() { return fail("the host is no x86-64 Linux"); }

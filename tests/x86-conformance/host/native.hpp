@@ -1,7 +1,7 @@
 // Runs cases on the host's own processor, in a child process so that nothing they do harms the runner. A 64-bit Linux
-// process may use 32-bit and 16-bit code segments: those of the GDT and those that modify_ldt(2) makes. Entering and
-// leaving them goes through signals, whose context holds every register: the exception that ends one case brings the
-// signal whose handler notes the result, sets the next case up and returns into it.
+// process may use 32-bit and 16-bit code segments too: those of the GDT and those that modify_ldt(2) makes. Entering
+// and leaving them goes through signals, whose context holds every register: the exception that ends one case brings
+// the signal whose handler notes the result, sets the next case up and returns into it.
 //
 // What this process cannot see or set: the x87's code and data segments (a 64-bit kernel saves 64-bit pointers), and
 // EFLAGS beyond the arithmetic flags, DF, TF and AC.
@@ -13,6 +13,9 @@
 #include <memory>
 
 namespace glassbox::conformance::host {
+
+/// Whether programs may use RDFSBASE and its kin, without which 64-bit cases cannot run.
+bool has_base_instructions();
 
 class Native {
   public:

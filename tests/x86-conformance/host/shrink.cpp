@@ -9,9 +9,15 @@ namespace glassbox::conformance::host {
 
 namespace {
 
-bool is_prefix(u8 b) {
+bool is_prefix(u8 b, bool code64) {
+    if (code64 && (b & 0xF0) == 0x40) return true;
     constexpr u8 prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3};
     return std::ranges::find(prefixes, b) != std::end(prefixes);
+}
+
+void drop_byte(Input& in, unsigned at) {
+    std::copy(in.code.begin() + at + 1, in.code.end(), in.code.begin() + at);
+    --in.code_size;
 }
 
 class Shrinker {
@@ -44,11 +50,8 @@ class Shrinker {
     }
     bool prefixes() {
         bool any = false;
-        for (unsigned i = 0; i < best_.code_size && is_prefix(best_.code[i]);) {
-            const bool done = change([&](Input& in) {
-                std::copy(in.code.begin() + i + 1, in.code.end(), in.code.begin() + i);
-                --in.code_size;
-            });
+        for (unsigned i = 0; i < best_.code_size && is_prefix(best_.code[i], best_.before.code64());) {
+            const bool done = change([&](Input& in) { drop_byte(in, i); });
             any = any || done;
             if (!done) ++i;
         }
@@ -62,19 +65,24 @@ class Shrinker {
         any |= change([](Input& in) { quiet_units(in.before.fx); });
         for (unsigned i = 0; i < 8; ++i)
             any |= change([&](Input& in) { std::memset(in.before.fx.data() + fx_registers + 16 * i, 0, 16); });
-        for (unsigned i = 0; i < 8; ++i)
+        any |= change([](Input& in) { in.before.ymm = {}; });
+        for (unsigned i = 0; i < 16; ++i) {
             any |= change([&](Input& in) { std::memset(in.before.fx.data() + fx_xmm + 16 * i, 0, 16); });
+            any |= change([&](Input& in) { std::memset(in.before.ymm.data() + 16 * i, 0, 16); });
+        }
         any |= change([](Input& in) { std::memcpy(in.before.fx.data() + fx_mxcsr, "\x80\x1F\0\0", 4); });
         any |= change([](Input& in) { std::memcpy(in.before.fx.data() + fx_control, "\x7F\x03", 2); });
         for (const SegmentName name : {DS, ES, FS, GS})
             any |= change([&](Input& in) { in.before.seg[name] = flat_data; });
+        any |= change([](Input& in) { in.before.fs_base = 0; });
+        any |= change([](Input& in) { in.before.gs_base = 0; });
         return any;
     }
     bool registers() {
         bool any = false;
-        for (unsigned i = 0; i < 8; ++i) {
+        for (unsigned i = 0; i < 16; ++i) {
             any |= change([&](Input& in) { in.before.gpr[i] = 0; });
-            for (const u32 mask : {0xFFFFu, 0xFFu, 0xFFFF'FF00u})
+            for (const u64 mask : {u64{0xFFFF'FFFF}, u64{0xFFFF}, u64{0xFF}, ~u64{0xFF}})
                 any |= change([&](Input& in) { in.before.gpr[i] &= mask; });
         }
         return any;
@@ -88,7 +96,7 @@ class Shrinker {
         return any;
     }
 
-    static constexpr unsigned most_tries = 400;
+    static constexpr unsigned most_tries = 600;
     Input best_;
     Kind kind_;
     const Judge& judge_;

@@ -21,8 +21,12 @@ constexpr u64 natural_cases = 300;
 class HostWorker final : public Worker {
   public:
     HostWorker(const std::vector<RowForm>& forms, const std::vector<Form>& listed, const Plan& plan)
-        : forms_(forms), listed_(listed), plan_(plan), guest_(plan.engine), comparison_(host_vendor()) {
-        if (plan.coverage) plan.coverage->watch(guest_.cpu());
+        : forms_(forms), listed_(listed), plan_(plan), legacy_(plan.engine, Guest::Mode::legacy),
+          long_mode_(plan.engine, Guest::Mode::long_mode), comparison_(host_vendor()) {
+        if (plan.coverage) {
+            plan.coverage->watch(legacy_.cpu());
+            plan.coverage->watch(long_mode_.cpu());
+        }
         auto native = Native::start();
         if (native)
             native_ = std::move(*native);
@@ -42,8 +46,8 @@ class HostWorker final : public Worker {
         const bool whole = plan_.filter.matches_whole_form(form.name);
         const std::vector<u64> named = whole ? std::vector<u64>{} : plan_.filter.indexes(form.name);
         const u64 cases = whole ? listed_[number].cases : named.size();
-        if (const char* lacks = host_lacks(*form.row); lacks || !native_) {
-            if (cases) sink.skipped(lacks ? lacks : unavailable_, cases);
+        if (const std::string lacks = missing(form); !lacks.empty()) {
+            if (cases) sink.skipped(lacks, cases);
             return {};
         }
         for (u64 next = 0; next < cases && !sink.stop();) {
@@ -56,11 +60,23 @@ class HostWorker final : public Worker {
     }
 
   private:
+    /// 16-bit and 32-bit code runs in either mode, the same case always in the same.
+    Guest& guest_for(const Input& in) { return in.before.code64() || (in.code_at & 2) ? long_mode_ : legacy_; }
+
+    /// What the form needs and this host does not have.
+    std::string missing(const RowForm& form) const {
+        if (!native_) return unavailable_;
+        if (const char* lacks = host_lacks(*form.row)) return lacks;
+        if (form.code64 && !has_base_instructions())
+            return "the host's kernel keeps RDFSBASE from programs (Linux 5.9 and later allow it)";
+        return {};
+    }
+
     Expected<> run_batch(const RowForm& form, Sink& sink) {
         const auto count = static_cast<unsigned>(indexes_.size());
         for (unsigned i = 0; i < count; ++i) {
             make_case(form, plan_.seed, indexes_[i], native_->input(i));
-            guest_.run(native_->input(i), outputs_[i]);
+            guest_for(native_->input(i)).run(native_->input(i), outputs_[i]);
             if (outputs_[i].vector == Guest::did_not_end) defuse(native_->input(i));
         }
         if (auto ok = native_->run(count); !ok) return ok;
@@ -84,9 +100,8 @@ class HostWorker final : public Worker {
 
     static bool same(const Output& a, const Output& b) {
         const auto listed = std::min(a.changes, Output::most_changes);
-        return a.vector == b.vector && a.error == b.error && a.after.gpr == b.after.gpr && a.after.eip == b.after.eip &&
-               a.after.eflags == b.after.eflags && a.after.seg == b.after.seg && a.after.fx == b.after.fx &&
-               a.changes == b.changes && std::equal(a.change.begin(), a.change.begin() + listed, b.change.begin());
+        return a.vector == b.vector && a.error == b.error && a.after == b.after && a.changes == b.changes &&
+               std::equal(a.change.begin(), a.change.begin() + listed, b.change.begin());
     }
 
     /// `first`: what GlassBox made of it in its batch.
@@ -100,7 +115,7 @@ class HostWorker final : public Worker {
         Expected<> status;
         Output ours, host;
         const Judge judge = [&](const Input& in) -> std::vector<Difference> {
-            guest_.run(in, ours);
+            guest_for(in).run(in, ours);
             native_->input(0) = in;
             if (ours.vector == Guest::did_not_end) defuse(native_->input(0));
             if (auto ok = native_->run(1); !ok) {
@@ -130,7 +145,7 @@ class HostWorker final : public Worker {
     const std::vector<RowForm>& forms_;
     const std::vector<Form>& listed_;
     const Plan& plan_;
-    Guest guest_;
+    Guest legacy_, long_mode_;
     Comparison comparison_;
     std::unique_ptr<Native> native_;
     std::string unavailable_;

@@ -144,14 +144,17 @@ void any_x87(Random& r, std::span<u8> fx, bool pending) {
     }
 }
 
-void any_sse(Random& r, std::span<u8> fx) {
+void any_sse(Random& r, std::span<u8> fx, std::span<u8> ymm) {
     u32 mxcsr = 0x1F80;
     if (!r.chance(3)) mxcsr |= r.chance(2) ? 0x20 : r.below(64);
     if (r.chance(2)) mxcsr |= r.below(4) << 13 | r.below(2) << 15 | r.below(2) << 6;
     if (r.chance(4)) mxcsr = (mxcsr & ~0x1F80u) | r.below(64) << 7;
     put(fx, fx_mxcsr, mxcsr);
     const unsigned kind = r.below(5);
-    for (unsigned i = 0; i < 16; ++i) put(fx, fx_xmm + 8 * i, any_lane(r, r.chance(8) ? r.below(5) : kind));
+    const auto lane = [&] { return any_lane(r, r.chance(8) ? r.below(5) : kind); };
+    for (unsigned i = 0; i < 32; ++i) put(fx, fx_xmm + 8 * i, lane());
+    if (r.chance(8)) return;
+    for (unsigned i = 0; i < 32; ++i) put(ymm, 8 * i, lane());
 }
 
 void any_x87_operand(Random& r, u8 opcode, unsigned digit, std::span<u8> out) {

@@ -20,8 +20,8 @@ u64 any_lane(Random& random, unsigned kind);
 
 /// x87 registers, control, status and tags into an FXSAVE image; `pending`: an unmasked exception may wait.
 void any_x87(Random& random, std::span<u8> fx, bool pending);
-/// MXCSR and XMM0-7.
-void any_sse(Random& random, std::span<u8> fx);
+/// MXCSR, XMM0-15 and the upper halves of YMM0-15.
+void any_sse(Random& random, std::span<u8> fx, std::span<u8> ymm);
 /// What a program that uses neither has.
 void quiet_units(std::span<u8> fx);
 
