@@ -102,11 +102,12 @@ template <> struct HostTypeOf<F64> {
 };
 template <class T> using HostType = typename HostTypeOf<T>::Type;
 
+/// On the host, if that is certain.
 template <class C, class From, class To, std::size_t n>
-bool convert_lanes(Cpu& cpu, const std::array<From, n>& a, std::array<To, n>& r) {
+inline bool try_lanes(u32 mode, const std::array<From, n>& a, std::array<To, n>& r) {
     constexpr std::size_t piece = 16 / std::max(sizeof(From), sizeof(To));
     if constexpr (host_is_exact && n % piece == 0) {
-        if (C::exact || inexact_is_free(C::mode_of(cpu.sse.mxcsr))) {
+        if (C::exact || inexact_is_free(C::mode_of(mode))) {
             bool good = true;
             for (std::size_t i = 0; i < n; i += piece) {
                 Vector<HostType<From>, piece> from;
@@ -115,11 +116,14 @@ bool convert_lanes(Cpu& cpu, const std::array<From, n>& a, std::array<To, n>& r)
                 std::memcpy(static_cast<void*>(&r[i]), &part.value, sizeof part.value);
                 good = good && part.holds();
             }
-            if (good) [[likely]]
-                return true;
+            return good;
         }
     }
-    return compute_lanes(cpu, C{}, a.data(), a.data(), r.data(), n);
+    return false;
+}
+template <class C, class From, class To, std::size_t n>
+bool convert_lanes(Cpu& cpu, const std::array<From, n>& a, std::array<To, n>& r) {
+    return try_lanes<C>(cpu.sse.mxcsr, a, r) || compute_lanes(cpu, C{}, a.data(), a.data(), r.data(), n);
 }
 
 /// n lanes of an XMM or YMM register, or memory of their size; 16 bytes are aligned where File says so.
@@ -137,6 +141,18 @@ inline bool fetch_lanes(Cpu& cpu, const Op& op, std::array<T, n>& a) {
     }
     return true;
 }
+template <class File, class Source, class T, std::size_t n>
+inline bool try_fetch_lanes(Cpu& cpu, const FastOp& op, std::array<T, n>& a) {
+    using Part = std::conditional_t<sizeof a == 32, V256, std::conditional_t<File::vex, V128, Xm>>;
+    std::conditional_t<sizeof a == 8, u64, typename Part::Value> value;
+    if constexpr (sizeof a == 8) {
+        if (!try_low<u64, Source>(cpu, op, value)) return false;
+    } else {
+        if (!try_source<Part, Source>(cpu, op, value)) return false;
+    }
+    std::memcpy(static_cast<void*>(&a), static_cast<const void*>(&value), sizeof a);
+    return true;
+}
 /// The result, zero-extended to 16 bytes when it is 8.
 template <class File, class T, std::size_t n> inline void set_lanes(Cpu& cpu, unsigned to, const std::array<T, n>& r) {
     using Part = std::conditional_t<sizeof r == 32, V256, std::conditional_t<File::vex, V128, Xm>>;
@@ -148,6 +164,16 @@ template <class C, class To, class From> struct ConvertPacked {
     template <class File> struct Shape {
         static constexpr std::size_t n = File::bytes / std::max(sizeof(To), sizeof(From));
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                std::array<From, n> a;
+                std::array<To, n> r;
+                if (!ready_at_once<File>(cpu) || !try_fetch_lanes<File, Source>(cpu, op, a)) return false;
+                if (!try_lanes<C>(cpu.sse.mxcsr, a, r)) return false;
+                set_lanes<File>(cpu, op.reg, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 std::array<From, n> a;
                 std::array<To, n> r;

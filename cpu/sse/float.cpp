@@ -164,13 +164,10 @@ template <bool root> struct Approximation {
 /// name##ps, pd, ss, sd
 template <Name ps, Name pd, Name ss, Name sd, class S> consteval auto arithmetic(u32 opcode) {
     const At here = at(opcode);
-    const auto scalars = [&]<Name name, class F>(At place, Feature feature) {
-        return scalar_rows<name, Scalar<S, F>::template Shape, F>(place, feature);
-    };
     return table(three<ps, Packed<S, F32>::template Shape>(here.np(), sse1, Feature::avx),
                  three<pd, Packed<S, F64>::template Shape>(here.p66(), sse2, Feature::avx),
-                 scalars.template operator()<ss, F32>(here.pF3(), sse1),
-                 scalars.template operator()<sd, F64>(here.pF2(), sse2));
+                 scalar_rows<ss, Scalar<S, F32>::template Shape, F32>(here.pF3(), sse1),
+                 scalar_rows<sd, Scalar<S, F64>::template Shape, F64>(here.pF2(), sse2));
 }
 template <Name name, class F, bool quiet> consteval std::array<Row, 2> compare_flags(At at, Feature feature) {
     using Shape = CompareFlags<F, quiet>;

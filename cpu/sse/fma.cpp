@@ -155,16 +155,16 @@ constexpr Mnemonic scalar_name{patterns[pattern], order, {'s', sizeof(F) == 8 ? 
 template <unsigned pattern, Order order, class F> constexpr OpInfo packed_info{packed_name<pattern, order, F>.text};
 template <unsigned pattern, Order order, class F> constexpr OpInfo scalar_info{scalar_name<pattern, order, F>.text};
 
+template <class F> consteval At at_of(u32 opcode) { return at(opcode).p66().vex().w(sizeof(F) == 8); }
 template <unsigned pattern, Order order, class F> consteval auto forms() {
     using S = Fused<F, pattern, order>;
     constexpr u32 opcode = 0x0F3890u + 0x10u * static_cast<u32>(order) + patterns[pattern].opcode;
-    const auto here = [](u32 code) { return at(code).p66().vex().w(sizeof(F) == 8); };
     const std::array packed = {row<S::template AllLanes<V128>::template Body>(
-                                   packed_info<pattern, order, F>, here(opcode).l(0), {Vx, Hx, Wx}, Feature::fma),
+                                   packed_info<pattern, order, F>, at_of<F>(opcode).l(0), {Vx, Hx, Wx}, Feature::fma),
                                row<S::template AllLanes<V256>::template Body>(
-                                   packed_info<pattern, order, F>, here(opcode).l(1), {Vx, Hx, Wx}, Feature::fma)};
+                                   packed_info<pattern, order, F>, at_of<F>(opcode).l(1), {Vx, Hx, Wx}, Feature::fma)};
     if constexpr (patterns[pattern].scalar)
-        return table(packed, row<S::template OneLane>(scalar_info<pattern, order, F>, here(opcode + 1),
+        return table(packed, row<S::template OneLane>(scalar_info<pattern, order, F>, at_of<F>(opcode + 1),
                                                       {Vdq, Hdq, scalar_arg<F>}, Feature::fma));
     else
         return packed;
