@@ -8,6 +8,7 @@
 // - All of an area that is going to be accessed is translated before anything is written.
 #include "cpu/fpu/exec.hpp"
 #include "cpu/ops/families.hpp"
+#include "cpu/sse/exec.hpp"
 #include "cpu/sse/image.hpp"
 #include "cpu/sse/mxcsr.hpp"
 #include "cpu/sse/xsave_layout.hpp"
@@ -233,34 +234,33 @@ bool xsetbv(Cpu& cpu, const Op&) {
     return true;
 }
 
-constexpr OpInfo xsave_info{"xsave"}, xsaveopt_info{"xsaveopt"}, xsavec_info{"xsavec"}, xsaves_info{"xsaves"},
-    xrstor_info{"xrstor"}, xrstors_info{"xrstors"}, xgetbv_info{"xgetbv"}, xsetbv_info{"xsetbv"};
+using sse::info_of, sse::Name, sse::table;
 
-template <Format format> consteval Row save_row(const OpInfo& info, At at, Feature feature) {
-    constexpr ColdFunction narrow = save<format, false>, wide = save<format, true>;
-    return cold_row<narrow, narrow, wide>(info, at.mem().np(), {M}, 0, feature);
+/// Two rows each: without REX.W, and with it, when the x87 pointers are 64 bits wide.
+template <ColdFunction narrow, ColdFunction wide, Name name, Name wide_name>
+consteval std::array<Row, 2> both_widths(At at, Feature feature) {
+    return {cold_row<narrow>(info_of<name>, at.mem().np().w(0), {M}, 0, feature),
+            cold_row<wide>(info_of<wide_name>, at.mem().np().w(1), {M}, 0, feature)};
 }
-template <bool supervisor> consteval Row restore_row(const OpInfo& info, At at, Feature feature) {
-    constexpr ColdFunction narrow = restore<supervisor, false>, wide = restore<supervisor, true>;
-    return cold_row<narrow, narrow, wide>(info, at.mem().np(), {M}, 0, feature);
+template <Format format, Name name, Name wide_name> consteval auto save_rows(At at, Feature feature) {
+    return both_widths<save<format, false>, save<format, true>, name, wide_name>(at, feature);
+}
+template <bool supervisor, Name name, Name wide_name> consteval auto restore_rows(At at, Feature feature) {
+    return both_widths<restore<supervisor, false>, restore<supervisor, true>, name, wide_name>(at, feature);
 }
 
-constexpr OpInfo fxsave_info{"fxsave"}, fxrstor_info{"fxrstor"};
-
-constexpr std::array rows = {
-    cold_row<image::fxsave<false>, image::fxsave<false>, image::fxsave<true>>(
-        fxsave_info, at(0x0FAE).digit(0).mem().np(), {M}, 0, Feature::fxsr),
-    cold_row<image::fxrstor<false>, image::fxrstor<false>, image::fxrstor<true>>(
-        fxrstor_info, at(0x0FAE).digit(1).mem().np(), {M}, 0, Feature::fxsr),
-    save_row<Format::standard>(xsave_info, at(0x0FAE).digit(4), Feature::xsave),
-    save_row<Format::optimised>(xsaveopt_info, at(0x0FAE).digit(6), Feature::xsaveopt),
-    save_row<Format::compact>(xsavec_info, at(0x0FC7).digit(4), Feature::xsavec),
-    save_row<Format::supervisor>(xsaves_info, at(0x0FC7).digit(5), Feature::xsaves),
-    restore_row<false>(xrstor_info, at(0x0FAE).digit(5), Feature::xsave),
-    restore_row<true>(xrstors_info, at(0x0FC7).digit(3), Feature::xsaves),
-    cold_row<xgetbv>(xgetbv_info, at(0x0F01).digit(2).rm(0).np(), {}, 0, Feature::xsave),
-    cold_row<xsetbv>(xsetbv_info, at(0x0F01).digit(2).rm(1).np(), {}, 0, Feature::xsave),
-};
+constexpr auto rows = table(
+    both_widths<image::fxsave<false>, image::fxsave<true>, "fxsave", "fxsave64">(at(0x0FAE).digit(0), Feature::fxsr),
+    both_widths<image::fxrstor<false>, image::fxrstor<true>, "fxrstor", "fxrstor64">(at(0x0FAE).digit(1),
+                                                                                     Feature::fxsr),
+    save_rows<Format::standard, "xsave", "xsave64">(at(0x0FAE).digit(4), Feature::xsave),
+    save_rows<Format::optimised, "xsaveopt", "xsaveopt64">(at(0x0FAE).digit(6), Feature::xsaveopt),
+    save_rows<Format::compact, "xsavec", "xsavec64">(at(0x0FC7).digit(4), Feature::xsavec),
+    save_rows<Format::supervisor, "xsaves", "xsaves64">(at(0x0FC7).digit(5), Feature::xsaves),
+    restore_rows<false, "xrstor", "xrstor64">(at(0x0FAE).digit(5), Feature::xsave),
+    restore_rows<true, "xrstors", "xrstors64">(at(0x0FC7).digit(3), Feature::xsaves),
+    cold_row<xgetbv>(info_of<"xgetbv">, at(0x0F01).digit(2).rm(0).np(), {}, 0, Feature::xsave),
+    cold_row<xsetbv>(info_of<"xsetbv">, at(0x0F01).digit(2).rm(1).np(), {}, 0, Feature::xsave));
 
 } // namespace
 
