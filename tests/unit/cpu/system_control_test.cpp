@@ -55,7 +55,7 @@ TEST_CASE("LMSW, SMSW, CLTS") {
 }
 
 TEST_CASE("CR4 by model, PAE pointers") {
-    Machine m;
+    Machine m("pentium4"); // 36 bits of physical address
     CHECK_FALSE(write_cr4(m.cpu, 1 << 11));
     CHECK(m.faulted(Exception::GP, 0));
     CHECK(write_cr4(m.cpu, cr4::PAE | cr4::PGE | cr4::OSFXSR));
@@ -233,12 +233,12 @@ TEST_CASE("MSRs: state, validation, privilege") {
     };
     CHECK(takes(0x174, 0x60));
     CHECK(takes(0x175, 0xFFFFFFFF));
-    CHECK_FALSE(write_msr(m.cpu, 0x176, u64{1} << 32));
+    CHECK_FALSE(write_msr(m.cpu, 0x176, u64{1} << 62)); // not canonical
     CHECK(takes(0x277, 0x0706050401000000));
     CHECK_FALSE(write_msr(m.cpu, 0x277, 0x02));
     CHECK(takes(0x200, 0x80000006));
     CHECK_FALSE(write_msr(m.cpu, 0x200, 2));
-    CHECK_FALSE(write_msr(m.cpu, 0x200, u64{1} << 36));
+    CHECK_FALSE(write_msr(m.cpu, 0x200, u64{1} << m.cpu.model->physical_bits));
     CHECK(takes(0x201, 0xF80000800));
     CHECK_FALSE(write_msr(m.cpu, 0x201, 1));
     CHECK(takes(0x20F, 0));
@@ -249,7 +249,7 @@ TEST_CASE("MSRs: state, validation, privilege") {
     CHECK_FALSE(write_msr(m.cpu, 0x2FF, 0x100));
     CHECK_FALSE(write_msr(m.cpu, 0xFE, 0x508));
     CHECK(takes(0xC0000080, efer::NXE));
-    CHECK_FALSE(write_msr(m.cpu, 0xC0000080, efer::LME));
+    CHECK_FALSE(write_msr(m.cpu, 0xC0000080, efer::SVME));
     CHECK(takes(0x1B, 0xFEE00900));
     CHECK_FALSE(write_msr(m.cpu, 0x1B, 1));
     CHECK(takes(0xC1, 1234));
@@ -291,7 +291,6 @@ TEST_CASE("models: what each has") {
     const Row rows[] = {
         {"486", 0x480, 0x0000'0003},         {"pentium", 0x52C, 0x0000'01BF},  {"pentium-mmx", 0x543, 0x0080'01BF},
         {"pentium-pro", 0x619, 0x0000'FBFF}, {"pentium3", 0x68A, 0x0383'FBFF}, {"pentium4", 0xF29, 0x078B'FBFF},
-        {"max", 0x6D8, 0x078B'FBFF},
     };
     for (const Row& r : rows) {
         CAPTURE(r.name);
@@ -311,8 +310,9 @@ TEST_CASE("models: what each has") {
     CHECK(find_cpu_model("8086") != nullptr);
     CHECK(find_cpu_model("8085") == nullptr);
     Machine m;
-    CHECK(cpuid(m.cpu, 0x80000000, 0).eax == 0x80000004);
-    CHECK(cpuid(m.cpu, 0x80000001, 0).edx == 1u << 20);
+    CHECK(cpuid(m.cpu, 0x80000000, 0).eax >= 0x80000008);
+    constexpr u32 nx = 1 << 20, long_mode = 1 << 29;
+    CHECK((cpuid(m.cpu, 0x80000001, 0).edx & (nx | long_mode)) == (nx | long_mode));
     CHECK(cpuid(m.cpu, 0x80000002, 0).eax == 0x73616C47); // "Glas"
 }
 
@@ -402,14 +402,20 @@ TEST_CASE("architectural state survives a round trip, and nonsense is refused") 
     CHECK_FALSE(refused.ok());
 }
 
+/// Rows of early processors stand beside those that took over their opcodes.
+static Feature only_one(Feature f) {
+    return f == Feature::only_8086 || f == Feature::only_286 || f == Feature::only_386 ? f : Feature::i8086;
+}
+
 TEST_CASE("rows: every encoding once, a selector and a name each") {
-    std::set<std::tuple<u8, u8, i8, i8, Mod, Mandatory>> seen;
+    std::set<std::tuple<u8, u8, i8, i8, Mod, Mandatory, i8, Feature>> seen;
     for (const auto family : {families::system(), families::transfer()}) {
         for (const Row& row : family) {
             CAPTURE(row.info->mnemonic);
             CHECK((row.select != nullptr));
             const At& a = row.at;
-            CHECK(seen.insert({a.map, a.opcode, a.digit_, a.rm_, a.mod, a.mandatory}).second);
+            CHECK(seen.insert({a.map, a.opcode, a.digit_, a.rm_, a.mod, a.mandatory, a.w_, only_one(row.feature)})
+                      .second);
         }
     }
 }

@@ -54,15 +54,16 @@ struct Machine {
     std::unique_ptr<Cpu> owner;
     Cpu& cpu;
 
-    explicit Machine(std::string_view model = "max") : owner(make(model)), cpu(*owner) { protect(); }
+    explicit Machine(std::string_view model = "max") : Machine(*find_cpu_model(model)) {}
+    explicit Machine(const CpuModel& model) : owner(make(model)), cpu(*owner) { protect(); }
 
-    std::unique_ptr<Cpu> make(std::string_view model) {
+    std::unique_ptr<Cpu> make(const CpuModel& model) {
         memory.add({.name = "ram",
                     .start = 0,
                     .size = 1 << 20,
                     .access = MemoryMap::Access::read_write,
                     .host = memory.ram().data()});
-        return std::make_unique<Cpu>(memory, ports, scheduler, interrupts, *find_cpu_model(model));
+        return std::make_unique<Cpu>(memory, ports, scheduler, interrupts, model);
     }
 
     template <class T> T get(u32 at) {

@@ -424,12 +424,12 @@ TEST_CASE("SYSENTER and SYSEXIT") {
     CHECK(m.cpu.seg[SS].flat());
     m.cpu.set_r32(RCX, 0x1000);
     m.cpu.set_r32(RDX, 0x2000);
-    REQUIRE(transfer::sysexit(m.cpu, Machine::op()));
+    REQUIRE(transfer::sysexit<4>(m.cpu, Machine::op()));
     CHECK(m.cpu.cpl == 3);
     CHECK(m.cpu.seg[CS].selector == 0x73);
     CHECK(m.cpu.seg[SS].selector == 0x7B);
     CHECK(m.cpu.r32(RSP) == 0x1000);
     CHECK(m.cpu.next_ip == 0x2000);
     CHECK((m.cpu.mode & mode::user) != 0);
-    CHECK_FALSE(transfer::sysexit(m.cpu, Machine::op()));
+    CHECK_FALSE(transfer::sysexit<4>(m.cpu, Machine::op()));
 }
