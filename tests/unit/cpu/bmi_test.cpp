@@ -215,7 +215,7 @@ bool has(const Row& row, std::initializer_list<Arg> wanted) {
 }
 Bytes encode(const Row& row, const Choice& c) {
     Bytes bytes;
-    const unsigned reg = row.at.digit_ >= 0 ? static_cast<unsigned>(row.at.digit_) : c.reg, rm = c.memory ? RSI : c.rm;
+    const unsigned reg = row.at.digit_ >= 0 ? static_cast<unsigned>(row.at.digit_) : c.reg, rm = c.memory ? unsigned{RSI} : c.rm;
     const unsigned pp = row.at.mandatory == Mandatory::p66   ? 1
                         : row.at.mandatory == Mandatory::pF3 ? 2
                         : row.at.mandatory == Mandatory::pF2 ? 3
