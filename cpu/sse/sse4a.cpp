@@ -1,5 +1,5 @@
 // AMD's SSE4a (AMD64 Architecture Programmer's Manual 4: EXTRQ, INSERTQ, MOVNTSS, MOVNTSD). The upper quadword, which
-// EXTRQ and INSERTQ leave undefined, stays as it was in the destination.
+// EXTRQ and INSERTQ leave undefined, becomes zero, as on AMD's Zen.
 #include "cpu/sse/exec.hpp"
 
 namespace glassbox::sse {
@@ -23,8 +23,8 @@ struct Field {
 struct ExtractImm { // the register is ModRM.rm
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
-        u64& low = cpu.sse.xmm(op.base).q[0];
-        low = Field(op.imm, op.imm2).extract(low);
+        Xmm& x = cpu.sse.xmm(op.base);
+        x.q = {Field(op.imm, op.imm2).extract(x.q[0]), 0};
         return true;
     }
 };
@@ -32,16 +32,16 @@ struct Extract {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
         const u64 control = cpu.sse.xmm(op.base).q[0];
-        u64& low = cpu.sse.xmm(op.reg).q[0];
-        low = Field(control, control >> 8).extract(low);
+        Xmm& x = cpu.sse.xmm(op.reg);
+        x.q = {Field(control, control >> 8).extract(x.q[0]), 0};
         return true;
     }
 };
 struct InsertImm {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
-        u64& low = cpu.sse.xmm(op.reg).q[0];
-        low = Field(op.imm, op.imm2).insert(low, cpu.sse.xmm(op.base).q[0]);
+        Xmm& x = cpu.sse.xmm(op.reg);
+        x.q = {Field(op.imm, op.imm2).insert(x.q[0], cpu.sse.xmm(op.base).q[0]), 0};
         return true;
     }
 };
@@ -49,8 +49,8 @@ struct Insert {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
         if (!sse_ready(cpu)) return false;
         const Xmm source = cpu.sse.xmm(op.base);
-        u64& low = cpu.sse.xmm(op.reg).q[0];
-        low = Field(source.q[1], source.q[1] >> 8).insert(low, source.q[0]);
+        Xmm& x = cpu.sse.xmm(op.reg);
+        x.q = {Field(source.q[1], source.q[1] >> 8).insert(x.q[0], source.q[0]), 0};
         return true;
     }
 };
