@@ -27,6 +27,13 @@ void signal(Cpu& cpu) {
     if (cpu.signalled) cpu.signalled();
 }
 
+void take_reset(Cpu& cpu) {
+    cpu.reset_pending = cpu.init_pending = false;
+    reset_state(cpu);
+    cpu.wait_for_sipi = !cpu.bootstrap;
+    cpu.flush_tlb(false);
+}
+
 void take_init(Cpu& cpu) {
     cpu.init_pending = false;
     reset_state(cpu, ResetKind::init);
@@ -51,6 +58,7 @@ void Cpu::reset() {
     reset_pending = true;
     signal(*this);
 }
+void Cpu::reset_now() { take_reset(*this); }
 void Cpu::startup(u8 vector) {
     if (init_pending && !bootstrap) take_init(*this); // it has had no turn since
     if (!wait_for_sipi) return;
@@ -135,12 +143,7 @@ void sync(Cpu& cpu) { cpu.scheduler.set_instructions(cpu.slice_start + static_ca
 /// What happens between two instructions. False: the processor cannot go on by itself.
 bool attend(Cpu& cpu) {
     sync(cpu);
-    if (cpu.reset_pending) {
-        cpu.reset_pending = cpu.init_pending = false;
-        reset_state(cpu);
-        cpu.wait_for_sipi = !cpu.bootstrap;
-        cpu.flush_tlb(false);
-    }
+    if (cpu.reset_pending) take_reset(cpu);
     if (cpu.init_pending) take_init(cpu);
     if (cpu.shutdown || cpu.wait_for_sipi) return false;
     if (cpu.pending_debug && !(cpu.shadow & Cpu::shadow_ss)) {

@@ -271,6 +271,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     void run(u64 count);
     /// Whether an interrupt, NMI, INIT or RESET would be taken now: a halted processor has something to do.
     bool wake_pending() const;
+    /// As `reset`, at once: between two calls of `run`.
+    void reset_now();
     /// Whether `run` would execute anything.
     bool runnable() const;
     void persist(Archive& archive);

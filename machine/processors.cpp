@@ -46,6 +46,7 @@ void Processors::reset() {
     for (auto& p : all_) {
         p->apic->reset();
         p->cpu->reset();
+        if (!p->cpu->bootstrap) p->cpu->reset_now(); // not at its first turn: all counters start at the same time
     }
     turn_ = count() - 1; // the next turn is the bootstrap processor's
     left_ = 0;

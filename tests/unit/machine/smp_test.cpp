@@ -53,6 +53,29 @@ TEST_CASE("smp: processors start, lock, interrupt and reprogram each other") {
     }
 }
 
+TEST_CASE("smp: the time-stamp counters agree after a reset, and whoever waits for a SIPI is not runnable") {
+    const auto machine = create(probe(3));
+    machine->run(never, 5000);
+    for (unsigned i = 1; i < 3; ++i) {
+        CHECK(machine->cpu(i).tsc() == machine->cpu(0).tsc());
+        CHECK(machine->cpu(i).wait_for_sipi);
+        CHECK_FALSE(machine->cpu(i).runnable());
+    }
+    REQUIRE(machine->inject(ResetInput{}).has_value());
+    machine->run(never, 9000);
+    for (unsigned i = 1; i < 3; ++i) CHECK(machine->cpu(i).tsc() == machine->cpu(0).tsc());
+    machine->cpu(1).startup(0x12);
+    CHECK(machine->cpu(1).runnable());
+    CHECK(machine->cpu(1).seg[CS].base == 0x12000);
+    machine->cpu(1).startup(0x34); // nobody waits for it
+    CHECK(machine->cpu(1).seg[CS].base == 0x12000);
+    machine->cpu(1).init();
+    machine->cpu(1).startup(0x56); // INIT comes first, though it has had no turn since
+    CHECK(machine->cpu(1).seg[CS].base == 0x56000);
+    machine->cpu(0).startup(0x12); // the bootstrap processor never waits
+    CHECK(machine->cpu(0).seg[CS].base != 0x12000);
+}
+
 TEST_CASE("smp: two runs are one, in whatever pieces and by whatever engine they are executed") {
     const auto whole = create(probe(4)), pieces = create(probe(4));
     MachineConfig plain = probe(4);
