@@ -15,12 +15,20 @@ namespace {
 bool ambiguous(const Row& a, const Row& b) {
     const auto disjoint = [](int x, int y) { return x >= 0 && y >= 0 && x != y; };
     if (disjoint(a.at.digit_, b.at.digit_) || disjoint(a.at.rm_, b.at.rm_)) return false;
+    if (disjoint(a.at.l_, b.at.l_) || disjoint(a.at.w_, b.at.w_)) return false;
+    const u32 modes = attr::only_64 | attr::not_in_64;
+    if (((a.attributes | b.attributes) & modes) == modes) return false;
+    if ((a.attributes ^ b.attributes) & attr::rex_b) return false; // the row that wants it comes first
     if (a.at.mod != Mod::any && b.at.mod != Mod::any && a.at.mod != b.at.mod) return false;
-    if (a.at.mandatory != Mandatory::any && b.at.mandatory != Mandatory::any && a.at.mandatory != b.at.mandatory)
+    const auto with_66_or_not = [](Mandatory m) { return m == Mandatory::none || m == Mandatory::p66; };
+    const bool overlapping = (a.at.mandatory == Mandatory::no_rep && with_66_or_not(b.at.mandatory)) ||
+                             (b.at.mandatory == Mandatory::no_rep && with_66_or_not(a.at.mandatory));
+    if (a.at.mandatory != Mandatory::any && b.at.mandatory != Mandatory::any && a.at.mandatory != b.at.mandatory &&
+        !overlapping)
         return false;
     const auto demands = [](const At& at) {
-        return (at.rm_ >= 0 ? 8 : 0) + (at.digit_ >= 0 ? 4 : 0) + (at.mandatory != Mandatory::any ? 2 : 0) +
-               (at.mod != Mod::any ? 1 : 0);
+        return (at.w_ >= 0 ? 16 : 0) + (at.rm_ >= 0 ? 8 : 0) + (at.digit_ >= 0 ? 4 : 0) +
+               (at.mandatory != Mandatory::any ? 2 : 0) + (at.mod != Mod::any ? 1 : 0);
     };
     return demands(a.at) == demands(b.at);
 }
@@ -32,7 +40,8 @@ TEST_CASE("no encoding belongs to two rows") {
     REQUIRE(rows.size() > 800);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         for (std::size_t k = i + 1; k < rows.size(); ++k) {
-            if (rows[i]->at.map != rows[k]->at.map || rows[i]->at.opcode != rows[k]->at.opcode) break;
+            const At &a = rows[i]->at, &b = rows[k]->at;
+            if (a.encoding != b.encoding || a.map != b.map || a.opcode != b.opcode) break;
             if (rows[i]->feature == rows[k]->feature) {
                 INFO(encoding_of(*rows[i]), " and ", encoding_of(*rows[k]));
                 CHECK_FALSE(ambiguous(*rows[i], *rows[k]));
