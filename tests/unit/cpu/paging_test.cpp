@@ -24,8 +24,9 @@ struct Paged : Machine {
     u32 linear;
     unsigned width; // of an entry
 
-    explicit Paged(Format f)
-        : format(f), linear(is_pae(f) ? 0x20'0000 + 0x5000 : 0x40'0000 + 0x5000), width(is_pae(f) ? 8 : 4) {
+    explicit Paged(Format f, std::string_view model = "max")
+        : Machine(model), format(f), linear(is_pae(f) ? 0x20'0000 + 0x5000 : 0x40'0000 + 0x5000),
+          width(is_pae(f) ? 8 : 4) {
         if (is_large(f)) linear += 0x30000 - 0x5000; // so that the bytes reached are the same
     }
     void write_entry(u32 at, u64 value) {
@@ -139,8 +140,9 @@ TEST_CASE("every combination of page permissions") {
 }
 
 TEST_CASE("reserved bits in paging entries fault with RSVD") {
-    const auto faults = [](Format format, u64 extra, bool nx_enabled) {
-        Paged m(format);
+    std::string_view model = "pentium4";
+    const auto faults = [&](Format format, u64 extra, bool nx_enabled) {
+        Paged m(format, model);
         m.map(present | writable | user_bit | (is_large(format) ? extra : 0), present | writable | user_bit | extra,
               false, nx_enabled);
         m.level(0);
@@ -152,10 +154,17 @@ TEST_CASE("reserved bits in paging entries fault with RSVD") {
     // 36 address bits: 13 to 16 are address bits 32 to 35, 17 to 21 are reserved (table 4-4).
     for (unsigned bit = 13; bit < 22; ++bit) CHECK(faults(Format::mib4, 1u << bit, false) == (bit > 16));
     CHECK_FALSE(faults(Format::mib4, 0, false));
-    CHECK(faults(Format::pae_mib2, 1u << 13, true));     // between the flags and the address
-    CHECK(faults(Format::pae_kib4, u64{1} << 36, true)); // beyond the physical address width
-    CHECK(faults(Format::pae_kib4, no_execute, false));  // XD is reserved without EFER.NXE
+    CHECK(faults(Format::pae_mib2, 1u << 13, true));    // between the flags and the address
+    CHECK(faults(Format::pae_kib4, no_execute, false)); // XD is reserved without EFER.NXE
     CHECK_FALSE(faults(Format::pae_kib4, no_execute, true));
+    for (const std::string_view name : {"pentium4", "max"}) { // beyond the physical-address width
+        model = name;
+        const unsigned width = find_cpu_model(name)->physical_bits;
+        for (unsigned bit = 32; bit < 63; ++bit) {
+            INFO(width, " bits of address, bit ", bit);
+            CHECK(faults(Format::pae_kib4, u64{1} << bit, true) == (bit >= width));
+        }
+    }
 }
 
 TEST_CASE("a change of CR0.CD loads the page-directory pointers, with their checks") {
