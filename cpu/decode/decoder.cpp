@@ -474,10 +474,7 @@ void read_vex(Cursor& in, Insn& insn, Prefixes& p) {
     unsigned rex = 0x40u | (static_cast<unsigned>(~first >> 7) & 1) << 2;
     if (three_bytes) rex |= (static_cast<unsigned>(~first >> 5) & 3) | ((last & 0x80u) >> 4);
     insn.vvvv = static_cast<u8>((~last >> 3) & 15);
-    if (!insn.code64()) { // three more bits than there are registers for; R and X are 1 here anyway
-        rex &= 0x48;
-        insn.vvvv &= 7;
-    }
+    if (!insn.code64()) rex &= 0x48; // R and X are 1 here anyway, B is ignored, and so is the top bit of vvvv: below
     insn.rex = static_cast<u8>(rex);
     insn.vector_bytes = (last & 4) ? 32 : 16;
     static constexpr u8 reps[] = {0, 0, 0xF3, 0xF2};
@@ -596,6 +593,7 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     const Row* row = find_row(insn, p, features);
     if (!row) return finish(DecodeStatus::invalid);
     insn.row = row;
+    if (!insn.code64()) insn.vvvv &= 7; // but 1111b must be 1111b: so the processors have it (seen on Zen)
     adjust_operand_size(insn, *row);
 
     bool register_only = false; // MOV to and from CR and DR ignores mod

@@ -175,6 +175,22 @@ TEST_CASE("encodings that are reserved") {
     CHECK(g.step({0x66, 0x0F, 0x38, 0xF1, 0x06}) == none);
 }
 
+TEST_CASE("outside 64-bit mode the top bit of vvvv names no register, but counts where vvvv must be 1111b") {
+    Guest g;
+    g.compatible(0);
+    g.cpu.gpr[RCX] = 0xFF00'FF00;
+    CHECK(g.step({0xC4, 0xE3, 0x7B, 0xF0, 0xC1, 4}) == none); // RORX eax, ecx, 4
+    CHECK(g.cpu.gpr[RAX] == 0x0FF0'0FF0);
+    g.compatible(0);
+    CHECK(g.step({0xC4, 0xE3, 0x3B, 0xF0, 0xC1, 4}) == UD);
+    g.compatible(0);
+    g.cpu.gpr[RCX] = 0xFF00'FF00;
+    g.cpu.gpr[RBX] = 0x0F00'0000;
+    g.cpu.gpr[R11] = 0;
+    CHECK(g.step({0xC4, 0xE2, 0x20, 0xF2, 0xC1}) == none); // ANDN eax, ebx, ecx
+    CHECK(g.cpu.gpr[RAX] == 0xF000'FF00);
+}
+
 TEST_CASE("MULX: both halves, the high one last") {
     Guest g;
     g.cpu.gpr[RDX] = 0xFFFF'FFFF'FFFF'FFFF;
@@ -215,7 +231,8 @@ bool has(const Row& row, std::initializer_list<Arg> wanted) {
 }
 Bytes encode(const Row& row, const Choice& c) {
     Bytes bytes;
-    const unsigned reg = row.at.digit_ >= 0 ? static_cast<unsigned>(row.at.digit_) : c.reg, rm = c.memory ? unsigned{RSI} : c.rm;
+    const unsigned reg = row.at.digit_ >= 0 ? static_cast<unsigned>(row.at.digit_) : c.reg,
+                   rm = c.memory ? unsigned{RSI} : c.rm;
     const unsigned pp = row.at.mandatory == Mandatory::p66   ? 1
                         : row.at.mandatory == Mandatory::pF3 ? 2
                         : row.at.mandatory == Mandatory::pF2 ? 3
