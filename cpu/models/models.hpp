@@ -9,5 +9,7 @@ namespace glassbox {
 
 /// Oldest first; AMD's after Intel's, then the psABI's levels and `max`.
 const std::vector<CpuModel>& cpu_models();
+/// All of docs/cpu-models.md.
+std::string cpu_model_reference();
 
 } // namespace glassbox
