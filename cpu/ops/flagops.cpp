@@ -38,10 +38,16 @@ struct Sahf {
 template <class Body> Handler select_body(const Insn&, Op&) { return &handler<Body>; }
 
 constexpr Row rows[] = {
-    {at(0xF8), {}, &clc_info, &select_body<Clc>},   {at(0xF9), {}, &stc_info, &select_body<Stc>},
-    {at(0xF5), {}, &cmc_info, &select_body<Cmc>},   {at(0xFC), {}, &cld_info, &select_body<Cld>},
-    {at(0xFD), {}, &std_info, &select_body<Std>},   {at(0x9F), {}, &lahf_info, &select_body<Lahf>},
-    {at(0x9E), {}, &sahf_info, &select_body<Sahf>},
+    {at(0xF8), {}, &clc_info, &select_body<Clc>},
+    {at(0xF9), {}, &stc_info, &select_body<Stc>},
+    {at(0xF5), {}, &cmc_info, &select_body<Cmc>},
+    {at(0xFC), {}, &cld_info, &select_body<Cld>},
+    {at(0xFD), {}, &std_info, &select_body<Std>},
+    {at(0x9F), {}, &lahf_info, &select_body<Lahf>, attr::not_in_64},
+    {at(0x9E), {}, &sahf_info, &select_body<Sahf>, attr::not_in_64},
+    // The first processors with 64-bit mode had none there (SDM 2A, LAHF).
+    {at(0x9F), {}, &lahf_info, &select_body<Lahf>, attr::only_64, Feature::lahf_lm},
+    {at(0x9E), {}, &sahf_info, &select_body<Sahf>, attr::only_64, Feature::lahf_lm},
 };
 
 } // namespace

@@ -160,7 +160,7 @@ template <unsigned width> bool iret(Cpu& cpu, const Op&) {
     } else {
         ok = return_protected(cpu, width);
     }
-    if (ok) cpu.nmi_blocked = false;
+    cpu.nmi_blocked = false; // also when it faults (SDM 3C 28.2.3, "NMI unblocking due to IRET")
     return ok;
 }
 template bool iret<2>(Cpu&, const Op&);

@@ -438,3 +438,29 @@ TEST_CASE("through the engine: MOV SS holds off an interrupt for one instruction
     CHECK(m.pushed(0) == high + Program64::at + 5);
     CHECK(m.pushed(4) == 0);
 }
+
+TEST_CASE("through the engine: LAHF and SAHF in 64-bit mode are a feature") {
+    for (const bool has : {true, false}) {
+        CpuModel model = long_model(Vendor::intel);
+        if (has)
+            model.features.add(Feature::lahf_lm);
+        else
+            model.features.remove(Feature::lahf_lm);
+        Program64 m{0x9F, 0xCC};
+        m.cpu.model = &model;
+        m.start(0);
+        m.cpu.flags.load(eflags::CF | eflags::ZF);
+        m.cpu.gpr[RAX] = 0;
+        m.run();
+        CHECK(m.vector() == (has ? 3 : 6));
+        CHECK(m.cpu.gpr[RAX] == (has ? 0x4300 : 0));
+    }
+}
+
+TEST_CASE("IRET lets NMIs through again, even one that faults") {
+    Machine64 m;
+    m.cpu.nmi_blocked = true;
+    m.cpu.gpr[RSP] = not_canonical;
+    CHECK_FALSE(transfer::iret<8>(m.cpu, Machine::op()));
+    CHECK_FALSE(m.cpu.nmi_blocked);
+}
