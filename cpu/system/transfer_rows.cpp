@@ -44,10 +44,22 @@ template <unsigned name> consteval Row pointer64_row(const OpInfo& info, u32 opc
     return cold_end_row<load_far_pointer<name, 2>, load_far_pointer<name, 4>, load_far_pointer<name, 8>>(
         info, at(opcode).mem(), {Gv, Mp}, 0, i386);
 }
+/// A function that looks at registers alone: unlike a cold one it costs no search for its own address.
+template <ColdFunction fn> struct RegistersOnly {
+    static bool run(Cpu& cpu, const Op& op, Flags&) { return fn(cpu, op); }
+};
+template <ColdFunction fn32, ColdFunction fn64> Handler select_registers_only(const Insn& insn, Op& op) {
+    op.base = static_cast<u8>(8 * insn.rm_number());
+    return insn.opsize == 8 ? &handler<RegistersOnly<fn64>> : &handler<RegistersOnly<fn32>>;
+}
 /// Access to the base of FS or GS.
 template <ColdFunction fn32, ColdFunction fn64> consteval Row base_row(const OpInfo& info, int digit) {
-    return cold_row<fn32, fn32, fn64>(info, at(0x0FAE).digit(digit).reg().pF3(), {Ry},
-                                      attr::only_64 | attr::opsize_fixed, fsgsbase);
+    return {at(0x0FAE).digit(digit).reg().pF3(),
+            {Ry},
+            &info,
+            &select_registers_only<fn32, fn64>,
+            attr::only_64 | attr::opsize_fixed | attr::may_fault,
+            fsgsbase};
 }
 
 template <int n> consteval Row mov_from_row(Feature f = i8086) {
@@ -137,7 +149,12 @@ constexpr Row rows[] = {
     cold_end_row<sysexit<4>, sysexit<4>, sysexit<8>>(sysexit_info, at(0x0F35), {}, 0, sep),
     cold_end_row<transfer::syscall>(syscall_info, at(0x0F05), {}, 0, Feature::syscall),
     cold_end_row<sysret<4>, sysret<4>, sysret<8>>(sysret_info, at(0x0F07), {}, 0, Feature::syscall),
-    cold_row<swapgs>(swapgs_info, at(0x0F01).digit(7).rm(0), {}, attr::only_64, long_mode),
+    {at(0x0F01).digit(7).rm(0),
+     {},
+     &swapgs_info,
+     &select_registers_only<swapgs, swapgs>,
+     attr::only_64 | attr::may_fault,
+     long_mode},
     base_row<read_base<SegmentName::FS, 4>, read_base<SegmentName::FS, 8>>(rdfsbase, 0),
     base_row<read_base<SegmentName::GS, 4>, read_base<SegmentName::GS, 8>>(rdgsbase, 1),
     base_row<write_base<SegmentName::FS, 4>, write_base<SegmentName::FS, 8>>(wrfsbase, 2),

@@ -339,11 +339,11 @@ TEST_CASE("through the engine: SYSCALL, SWAPGS, SYSRETQ and what lies between") 
     set_msrs(m);
     m.cpu.msrs.star = u64{0x10} << 48 | u64{0x08} << 32; // SYSRET to CS 23h, SS 1Bh
     u32 place = 0x4560;
-    for (const u8 b : {0x0F, 0x01, 0xF8,                                     // swapgs
-                       0x65, 0x48, 0x8B, 0x1C, 0x25, 0x10, 0x00, 0x00, 0x00, // mov rbx, gs:[10h]
-                       0xF3, 0x49, 0x0F, 0xAE, 0xC8,                         // rdgsbase r8
-                       0x0F, 0x01, 0xF8,                                     // swapgs
-                       0x48, 0x0F, 0x07})                                    // sysretq
+    for (const int b : {0x0F, 0x01, 0xF8,                                     // swapgs
+                        0x65, 0x48, 0x8B, 0x1C, 0x25, 0x10, 0x00, 0x00, 0x00, // mov rbx, gs:[10h]
+                        0xF3, 0x49, 0x0F, 0xAE, 0xC8,                         // rdgsbase r8
+                        0x0F, 0x01, 0xF8,                                     // swapgs
+                        0x48, 0x0F, 0x07})                                    // sysretq
         m.put<u8>(place++, static_cast<u8>(b));
     m.put<u64>(0x6010, 0x1111'2222'3333'4444);
     m.put<u64>(0x6110, 0x5555'6666'7777'8888);
@@ -463,4 +463,12 @@ TEST_CASE("IRET lets NMIs through again, even one that faults") {
     m.cpu.gpr[RSP] = not_canonical;
     CHECK_FALSE(transfer::iret<8>(m.cpu, Machine::op()));
     CHECK_FALSE(m.cpu.nmi_blocked);
+}
+
+TEST_CASE("through the engine: SWAPGS at level 3 faults where it stands") {
+    Program64 m{0x90, 0x0F, 0x01, 0xF8};
+    m.start(3);
+    m.run();
+    CHECK(m.vector() == 13);
+    CHECK(m.pushed(1) == high + Program64::at + 1);
 }
