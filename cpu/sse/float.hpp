@@ -128,20 +128,28 @@ template <class F, class S, class V>
     std::memcpy(static_cast<void*>(&r), static_cast<const void*>(&z), sizeof r);
     return true;
 }
+template <class S, class V> inline auto whole_on(u32 mode, const S& s, V a, V b) {
+    if constexpr (requires { s.whole(a, b); })
+        return s.whole(a, b);
+    else
+        return s.whole(mode, a, b);
+}
+/// A scalar for those: it stays in the host's vector registers, where a chain of operations is not held up by what is
+/// asked about it.
+template <class F> inline Vector<Host<F>> only_lane(Bits<F> bits) {
+    Vector<Host<F>> v{};
+    v[0] = std::bit_cast<Host<F>>(bits);
+    return v;
+}
 /// The same on the host, if that is certain.
 template <class F, class S, class V> inline bool try_packed(u32 mode, const S& s, const V& a, const V& b, V& r) {
     if constexpr (!host_is_exact) return false;
     if (S::rounds && !inexact_is_free(mode)) return false;
     return all_parts(a, b, r, [&](const Xmm& x, const Xmm& y, Xmm& z) {
         const auto u = host_lanes<Host<F>>(x), v = host_lanes<Host<F>>(y);
-        const auto take = [&](const auto& result) {
-            z = std::bit_cast<Xmm>(result.value);
-            return result.holds();
-        };
-        if constexpr (requires { s.whole(u, v); })
-            return take(s.whole(u, v));
-        else
-            return take(s.whole(mode, u, v));
+        const auto result = whole_on(mode, s, u, v);
+        z = std::bit_cast<Xmm>(result.value);
+        return result.holds();
     });
 }
 template <class F, class S, class V> inline bool compute_packed(Cpu& cpu, const S& s, const V& a, const V& b, V& r) {
@@ -153,20 +161,15 @@ template <class F, class Source> inline bool fetch_scalar(Cpu& cpu, const Op& op
     return fetch_low<Bits<F>, Source>(cpu, op, value.bits);
 }
 template <class F> inline F low_lane(const Xmm& x) { return {static_cast<Bits<F>>(x.q[0])}; }
-template <class F> inline void set_low_lane(Xmm& x, F value) {
-    if constexpr (sizeof(F) == 8)
-        x.q[0] = value.bits;
-    else
-        x.q[0] = (x.q[0] & ~u64{0xFFFF'FFFF}) | value.bits;
-}
-/// A scalar result: the rest of the low 16 bytes comes from the first source.
+/// A scalar result: the rest of the low 16 bytes comes from the first source. Without VEX only the lane is stored, so
+/// that the next scalar load finds it in the host's store buffer; with VEX all, for the same reason.
 template <class File, class F> inline void set_scalar(Cpu& cpu, const OpFields& op, F value) {
     if constexpr (File::vex) {
-        Xmm r = File::get(cpu, first_number<File>(op));
-        set_low_lane(r, value);
-        File::set(cpu, op.reg, r);
+        auto r = host_lanes<Host<F>>(File::get(cpu, first_number<File>(op)));
+        r[0] = host(value);
+        File::set(cpu, op.reg, std::bit_cast<Xmm>(r));
     } else {
-        set_low_lane(cpu.sse.xmm(op.reg), value);
+        std::memcpy(static_cast<void*>(&cpu.sse.xmm(op.reg)), &value.bits, sizeof value.bits);
     }
 }
 
@@ -208,11 +211,14 @@ template <class S, class F> struct Scalar {
             static bool run(Cpu& cpu, const FastOp& op, Flags&)
                 requires TriedFirst<Source>
             {
-                F b, r;
-                if (!ready_at_once<File>(cpu) || !try_low<Bits<F>, Source>(cpu, op, b.bits)) return false;
-                const F a = low_lane<F>(File::get(cpu, first_number<File>(op)));
-                if (!try_lane(cpu.sse.mxcsr, operation<S, File, Source>(op), a, b, r)) return false;
-                set_scalar<File>(cpu, op, r);
+                if constexpr (!host_is_exact) return false;
+                Bits<F> source = 0;
+                if (!ready_at_once<File>(cpu) || !try_low<Bits<F>, Source>(cpu, op, source)) return false;
+                if (S::rounds && !inexact_is_free(cpu.sse.mxcsr)) return false;
+                const auto a = only_lane<F>(low_lane<F>(File::get(cpu, first_number<File>(op))).bits);
+                const auto r = whole_on(cpu.sse.mxcsr, operation<S, File, Source>(op), a, only_lane<F>(source));
+                if (r.good[0] == 0) return false;
+                set_scalar<File>(cpu, op, guest<F>(r.value[0]));
                 return true;
             }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
