@@ -31,6 +31,9 @@ constexpr FeatureRow rows[] = {
     {fcmov, "fcmov", none, 0, {cmov, fpu}},
     {invlpg_, "invlpg", none, 0, {}},
     {bios486, "bios486", none, 0, {}},
+    // Not implemented (ext1_ecx 4 and 7), so CPUID never shows them.
+    {cr8_legacy, "cr8_legacy", none, 0, {}},
+    {misalignsse, "misalignsse", none, 0, {}},
 
     {fpu, "fpu", leaf1_edx, 0, {}},
     {vme, "vme", leaf1_edx, 1, {}},
@@ -122,10 +125,8 @@ constexpr FeatureRow rows[] = {
     {now3d, "3dnow", ext1_edx, 31, {mmx}},
     {lahf_lm, "lahf_lm", ext1_ecx, 0, {long_mode}},
     {cmp_legacy, "cmp_legacy", ext1_ecx, 1, {}},
-    {cr8_legacy, "cr8_legacy", ext1_ecx, 4, {}},
     {lzcnt, "lzcnt", ext1_ecx, 5, {}},
     {sse4a, "sse4a", ext1_ecx, 6, {sse3}},
-    {misalignsse, "misalignsse", ext1_ecx, 7, {sse}},
     {prefetchw, "3dnowprefetch", ext1_ecx, 8, {}},
     {topoext, "topoext", ext1_ecx, 22, {apic}},
     {invariant_tsc, "invariant_tsc", ext7_edx, 8, {tsc}},

@@ -1,8 +1,8 @@
 // The processor models as data. Sources: up to the Pentium 4, Intel AP-485; later ones, what CPUID of the named
 // processor returns, as its instruction-set listings and errata documents ("specification updates") and AMD's revision
-// guides print it, restricted to what is implemented: no DTES64, VMX, TSX, MPX, SVM, IBS, performance monitoring or
-// power management. Caches: SDM 2A, CPUID, table 3-12; AMD 25481 for leaves 80000005h and 80000006h. x86-64-v1 to -v3:
-// x86-64 psABI 1.0, 3.1.1, table 3.1, with what an operating system needs besides.
+// guides print it, restricted to what is implemented: no DTES64, VMX, TSX, MPX, SVM, IBS, misaligned SSE, CR8 in legacy
+// mode, performance monitoring or power management. Caches: SDM 2A, CPUID, table 3-12; AMD 25481 for leaves 80000005h
+// and 80000006h. x86-64-v1 to -v3: x86-64 psABI 1.0, 3.1.1, table 3.1, with what an operating system needs besides.
 //
 // `max` and the levels present themselves as an Atom of the Saltwell generation (family 6, model 36h), the last of
 // Intel's that executes in order and does not speculate: that is the truth about this processor, so that an operating
@@ -50,8 +50,8 @@ constexpr FeatureSet features_skylake = features_broadwell | FeatureSet{clflusho
 constexpr FeatureSet features_k8 =
     features_p4 | FeatureSet{nx, syscall, long_mode, mmx_ext, now3d, now3d_ext, prefetchw};
 constexpr FeatureSet features_phenom =
-    features_k8 | FeatureSet{sse3,    monitor,    cx16,       popcnt, fxsr_opt, pdpe1gb,     rdtscp,
-                             lahf_lm, cmp_legacy, cr8_legacy, lzcnt,  sse4a,    misalignsse, invariant_tsc};
+    features_k8 | FeatureSet{sse3,   monitor, cx16,       popcnt, fxsr_opt, pdpe1gb,
+                             rdtscp, lahf_lm, cmp_legacy, lzcnt,  sse4a,    invariant_tsc};
 constexpr FeatureSet features_zen =
     (features_phenom - FeatureSet{now3d, now3d_ext}) |
     FeatureSet{ssse3,      pclmulqdq, fma,      sse41,  sse42,   movbe,  aes,     xsave,  avx, f16c,
@@ -66,9 +66,9 @@ constexpr FeatureSet features_v1 = features_p4 | FeatureSet{nx, syscall, long_mo
 constexpr FeatureSet features_v2 = features_v1 | FeatureSet{cx16, lahf_lm, popcnt, sse3, ssse3, sse41, sse42};
 constexpr FeatureSet features_v3 = features_v2 | FeatureSet{xsave, avx, avx2, bmi1, bmi2, f16c, fma, lzcnt, movbe};
 constexpr FeatureSet features_max =
-    features_skylake | features_v3 | FeatureSet{sha,      umip,        pku,     gfni,  vaes,      vpclmulqdq,
-                                                la57,     rdpid,       fsrm,    clwb,  md_clear,  arch_capabilities,
-                                                sse4a,    misalignsse, mmx_ext, now3d, now3d_ext, rdpru,
+    features_skylake | features_v3 | FeatureSet{sha,      umip,     pku,     gfni,  vaes,      vpclmulqdq,
+                                                la57,     rdpid,    fsrm,    clwb,  md_clear,  arch_capabilities,
+                                                sse4a,    fxsr_opt, mmx_ext, now3d, now3d_ext, rdpru,
                                                 wbnoinvd, clzero};
 
 // One or two levels of the older ones show in leaf 2 alone.

@@ -19,7 +19,8 @@ what it needs: `nehalem,+avx` is an error that says so, `nehalem,+xsave,+avx` is
 and the address lines follow. A snapshot fits a machine with the same model and the same changes.
 
 A model has the instructions, CPUID leaves, MSRs and address lines of the processor that it is named after, as far as
-they are implemented: there is no VMX, SVM, TSX, MPX, SGX, performance monitoring, power management, IBS or AVX-512, and
+they are implemented: there is no VMX, SVM, TSX, MPX, SGX, performance monitoring, power management, IBS, MXCSR.MM, CR8 in
+legacy mode or AVX-512, and
 no model shows them. `max` has everything that is implemented, those of AMD's extensions too that Intel's never had;
 `x86-64-v1` to `-v3` are the levels of the x86-64 psABI with what an operating system needs besides. These four say that
 they are a Saltwell Atom: an Intel processor that executes in order and does not speculate, so that operating systems

@@ -84,13 +84,18 @@ bool has_xmm(const Cpu& cpu) {
 
 } // namespace
 
+namespace {
+/// EFER.FFXSR leaves XMM registers alone in 64-bit mode at level 0; MXCSR still counts (APM 2, 3.1.7).
+bool fast(const Cpu& cpu) { return (cpu.msrs.efer & efer::FFXSR) != 0 && cpu.cpl == 0 && cpu.code64(); }
+} // namespace
+
 template <bool wide> bool fxsave(Cpu& cpu, const Op& op) {
     u64 linear = 0;
     if (!available(cpu) || !locate_write(cpu, op.seg, effective_offset(cpu, op), size, linear) ||
         !aligned(cpu, linear) || !probe_write(cpu, linear, size) || !write_x87(cpu, linear, wide))
         return false;
     if (cpu.has(Feature::sse) && !write_mxcsr(cpu, linear)) return false;
-    return !has_xmm(cpu) || write_xmm(cpu, linear);
+    return !has_xmm(cpu) || fast(cpu) || write_xmm(cpu, linear);
 }
 template bool fxsave<false>(Cpu&, const Op&);
 template bool fxsave<true>(Cpu&, const Op&);
@@ -102,7 +107,7 @@ template <bool wide> bool fxrstor(Cpu& cpu, const Op& op) {
         !aligned(cpu, linear) || !probe_read(cpu, linear, size) || !read(cpu, linear, bytes))
         return false;
     if (cpu.has(Feature::sse) && !set_mxcsr(cpu, mxcsr_of(bytes))) return false;
-    if (has_xmm(cpu)) load_xmm(cpu, bytes);
+    if (has_xmm(cpu) && !fast(cpu)) load_xmm(cpu, bytes);
     cpu.fpu.load_fx(bytes, wide);
     x87::update_ferr(cpu);
     return true;

@@ -82,7 +82,8 @@ bool mwait(Cpu& cpu, const Op&) {
 bool clzero(Cpu& cpu, const Op& op) {
     constexpr u64 size = Cpu::Monitor::line_size;
     u64 linear = 0;
-    if (!locate_write(cpu, op.seg, offset_in_rax(cpu, op) & ~(size - 1), size, linear)) return false;
+    // The base of FS or GS may be anything: it is the linear address that is rounded down.
+    if (!locate_write(cpu, op.seg, offset_in_rax(cpu, op), 1, linear)) return false;
     linear &= ~(size - 1); // a line lies in one page: the first write meets every fault
     for (u64 at = 0; at < size; at += 8) {
         if (!write_linear<u64>(cpu, linear + at, 0)) return false;

@@ -215,7 +215,7 @@ TEST_CASE("CPUID 80000001h to 80000008h, 80000021h") {
     CHECK(cpuid(k8.cpu, 0x8000'0001, 0).eax == 0xF5A);
     CHECK(cpuid(k8.cpu, 0x8000'0001, 0).edx == (0xE1D3'FBFF & ~bit(19))); // without the multiprocessor bit
     CHECK(cpuid(phenom.cpu, 0x8000'0001, 0).edx == 0xEFD3'FBFF);
-    CHECK(cpuid(phenom.cpu, 0x8000'0001, 0).ecx == 0x0000'01F1); // 37FFh without SVM, IBS, OSVW, SKINIT, WDT …
+    CHECK(cpuid(phenom.cpu, 0x8000'0001, 0).ecx == 0x0000'0161); // 37FFh without SVM, IBS, OSVW, SKINIT, WDT …
     CHECK(cpuid(zen.cpu, 0x8000'0001, 0).edx == 0x2FD3'FBFF);
     CHECK(cpuid(zen.cpu, 0x8000'0008, 0).eax == 0x3030);
     CHECK(cpuid(zen.cpu, 0x8000'0008, 0).ebx == 1);

@@ -1,5 +1,5 @@
 // MSRs of 64-bit processors, register by register; those of the 32-bit ones are in system_control_test.cpp.
-#include "cpu/system/monitor.hpp"
+#include "cpu/sse/image.hpp"
 #include "system_fixture.hpp"
 
 using namespace glassbox;
@@ -53,6 +53,30 @@ TEST_CASE("EFER") {
     t.m.cpu.cr0 |= cr0::PG;
     CHECK(write_msr(t.m.cpu, 0xC000'0080, efer::LME | efer::SCE));
     CHECK(t.get(0xC000'0080) == (efer::LME | efer::LMA | efer::SCE));
+}
+
+TEST_CASE("EFER.FFXSR: FXSAVE and FXRSTOR leave the XMM registers alone in 64-bit mode at level 0") {
+    Machine m("phenom");
+    constexpr u32 image = 0x7000, xmm0 = image + 160;
+    m.cpu.cr4 |= cr4::OSFXSR;
+    m.cpu.mode |= mode::long64;
+    const Op op = Machine::memory_op(image);
+    for (const bool fast : {false, true}) {
+        m.cpu.msrs.efer = fast ? efer::FFXSR : 0;
+        m.put<u64>(xmm0, 0xEEEE);
+        m.put<u32>(image + 24, 0);
+        REQUIRE(sse::image::fxsave<true>(m.cpu, op));
+        CHECK(m.get<u64>(xmm0) == (fast ? 0xEEEE : 0));
+        CHECK(m.get<u32>(image + 24) == 0x1F80); // MXCSR
+        m.put<u64>(xmm0, 0xDDDD);
+        REQUIRE(sse::image::fxrstor<true>(m.cpu, op));
+        CHECK(m.cpu.sse.xmm(0).q[0] == (fast ? 0 : 0xDDDD));
+        m.cpu.sse = {};
+    }
+    m.cpu.cpl = 3; // an application's are saved whole
+    m.put<u64>(xmm0, 0xEEEE);
+    REQUIRE(sse::image::fxsave<true>(m.cpu, op));
+    CHECK(m.get<u64>(xmm0) == 0);
 }
 
 TEST_CASE("addresses must be canonical") {
