@@ -22,15 +22,16 @@ bool named(const Row& row, std::initializer_list<std::string_view> names) {
     return std::ranges::find(names, std::string_view(row.info->mnemonic)) != names.end();
 }
 bool uses_xmm(const Row& row) {
-    return any_arg(row, {Arg::Vx, Arg::Wd, Arg::Wq, Arg::Wx, Arg::Ux}) || named(row, {"ldmxcsr", "stmxcsr"});
+    using enum Arg;
+    return any_arg(row, {Vx, Wd, Wq, Wx, Ux, Vdq, Wdq, Udq}) || named(row, {"ldmxcsr", "stmxcsr"});
 }
 bool uses_mmx(const Row& row) { return any_arg(row, {Arg::Pq, Arg::Qd, Arg::Qq, Arg::Nq}) || named(row, {"emms"}); }
 
-/// Every row of MMX, SSE and SSE2 in the forms that it has.
+/// Every row of 32-bit code without VEX, in the forms that it has.
 template <class F> void each_form(F&& f) {
     for (const auto family : {families::mmx(), families::sse()}) {
         for (const Row& row : family) {
-            if (row.at.encoding != Encoding::legacy || row.feature > Feature::sse2) continue;
+            if (row.at.encoding != Encoding::legacy || (row.attributes & attr::only_64)) continue;
             if (row.at.mod != Mod::memory) f(row, false);
             if (row.at.mod != Mod::reg && !named(row, {"emms"})) f(row, true);
         }
@@ -56,6 +57,7 @@ void turn_paging_on(Guest& g, bool user) {
 
 TEST_CASE("CR0.EM, CR0.TS, CR4.OSFXSR and pending x87 exceptions") {
     Guest g;
+    g.give_everything();
     each_form([&](const Row& row, bool memory) {
         CAPTURE(row.info->mnemonic);
         CAPTURE(memory);
@@ -137,11 +139,13 @@ TEST_CASE("VEX asks for OSXSAVE and XCR0, and for CR0.TS clear; CR0.EM, OSFXSR a
 
 TEST_CASE("16-byte operands must be aligned, but for the unaligned moves") {
     Guest g;
+    g.give_everything();
     each_form([&](const Row& row, bool memory) {
         if (!memory) return;
         CAPTURE(row.info->mnemonic);
-        const bool wide = any_arg(row, {Arg::Wx, Arg::Mdq}) || named(row, {"fxsave", "fxrstor"});
-        const bool needs = wide && !named(row, {"movups", "movupd", "movdqu"});
+        const bool wide = any_arg(row, {Arg::Wx, Arg::Wdq, Arg::Mdq, Arg::Mx}) || named(row, {"fxsave", "fxrstor"});
+        const bool needs = wide && !named(row, {"movups", "movupd", "movdqu", "lddqu", "pcmpestri", "pcmpestrm",
+                                                "pcmpistri", "pcmpistrm"});
         g.write_code(encode(row, true, 1, 2, 0));
         for (const u32 offset : {1u, 4u, 8u}) {
             for (u32 i = 0; i < 600; ++i) g.put<u8>(Guest::data + i, 0);

@@ -80,12 +80,13 @@ State any_state(Rng& rng) {
 
 bool left_out(std::string_view name) {
     if (name.starts_with("v")) name.remove_prefix(1);
-    constexpr std::string_view names[] = {"rcpps",   "rcpss",   "rsqrtps", "rsqrtss", "fxsave",   "fxrstor",
-                                          "ldmxcsr", "stmxcsr", "emms",    "clflush", "maskmovq", "maskmovdqu"};
+    constexpr std::string_view names[] = {"rcpps",   "rcpss",   "rsqrtps",   "rsqrtss", "fxsave",   "fxrstor",
+                                          "ldmxcsr", "stmxcsr", "emms",      "clflush", "maskmovq", "maskmovdqu",
+                                          "extrq",   "insertq", "zeroupper", "zeroall"};
     for (const auto n : names) {
         if (n == name) return true;
     }
-    return false;
+    return name.find("gather") != name.npos; // a SIB byte: simd_masked_test.cpp
 }
 
 std::string describe(const Row& row, const Bytes& bytes, const State& before, const State& guest, const State& host) {
@@ -161,7 +162,7 @@ TEST_CASE("every row agrees with the host's processor") {
     unsigned rows = 0, wrong = 0;
     for (const auto family : {families::mmx(), families::sse()}) {
         for (const Row& row : family) {
-            if (left_out(row.info->mnemonic) || !host_has(row)) continue;
+            if (left_out(row.info->mnemonic) || !host_has(row) || (row.attributes & attr::only_64)) continue;
             ++rows;
             if (row.at.mod != Mod::memory) wrong += compare_row(guest, native, row, false, 400, rng);
             if (row.at.mod != Mod::reg) wrong += compare_row(guest, native, row, true, 200, rng);
