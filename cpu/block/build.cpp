@@ -18,9 +18,14 @@ bool can_fault(const Insn& insn) { return insn.mem || (insn.row->attributes & (a
 
 void resolve_absolute(Insn& insn) {
     if (!insn.rip_relative) return;
+    const u64 address = insn.ip + insn.length + static_cast<u64>(i64{insn.disp});
+    if (insn.addrsize == 4) { // 32 bits fit into the displacement
+        insn.rip_relative = false;
+        insn.disp = static_cast<i32>(address);
+        return;
+    }
     insn.absolute = true;
-    insn.address = insn.ip + insn.length + static_cast<u64>(i64{insn.disp});
-    if (insn.addrsize == 4) insn.address = static_cast<u32>(insn.address);
+    insn.address = address;
 }
 
 void fill_operands(const Insn& insn, Op& op) {

@@ -90,11 +90,12 @@ constexpr unsigned alignment_of(unsigned image_size) { return image_size % 4 == 
 bool read_image(Cpu& cpu, const Op& op, std::span<u8> image) {
     u64 linear = 0;
     const auto size = static_cast<unsigned>(image.size());
-    if (!locate_read(cpu, op.seg, effective_offset(cpu, op), size, linear) || !probe_read(cpu, linear, alignment_of(size)))
+    if (!locate_read(cpu, op.seg, effective_offset(cpu, op), size, linear) ||
+        !probe_read(cpu, linear, alignment_of(size)))
         return false;
     for (std::size_t at = 0; at < size; at += 2) { // image sizes are even
         u16 word = 0;
-        if (!read_linear<u16>(cpu, static_cast<u32>(linear + at), word)) return false;
+        if (!read_linear<u16>(cpu, linear_after(cpu, linear, at), word)) return false;
         image[at] = static_cast<u8>(word);
         image[at + 1] = static_cast<u8>(word >> 8);
     }
@@ -108,7 +109,7 @@ bool write_image(Cpu& cpu, const Op& op, std::span<const u8> image) {
         return false;
     for (std::size_t at = 0; at < size; at += 2) {
         const auto word = static_cast<u16>(image[at] | image[at + 1] << 8);
-        if (!write_linear<u16>(cpu, static_cast<u32>(linear + at), word)) return false;
+        if (!write_linear<u16>(cpu, linear_after(cpu, linear, at), word)) return false;
     }
     return true;
 }

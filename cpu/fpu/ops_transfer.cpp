@@ -41,7 +41,7 @@ template <class Ea> bool fetch80(Cpu& cpu, const Op& op, F80& value) {
     u64 linear = 0, low = 0;
     u16 high = 0;
     if (!Ea::read(cpu, op, 10, linear) || !load<u64>(cpu, op, linear, low) ||
-        !load<u16>(cpu, op, static_cast<u32>(linear + 8), high))
+        !load<u16>(cpu, op, linear_after(cpu, linear, 8), high))
         return false;
     value = {low, high};
     return true;
@@ -50,7 +50,7 @@ template <class Ea> bool fetch80(Cpu& cpu, const Op& op, F80& value) {
 template <class Ea> bool store80(Cpu& cpu, const Op& op, F80 value) {
     u64 linear = 0;
     if (!Ea::write(cpu, op, 10, linear)) return false;
-    const u64 second = static_cast<u32>(linear + 8);
+    const u64 second = linear_after(cpu, linear, 8);
     u8* low = host_for_write<u64>(*cpu.class_tlb, linear);
     u8* high = host_for_write<u16>(*cpu.class_tlb, second);
     if (low && high) [[likely]] {
@@ -58,14 +58,14 @@ template <class Ea> bool store80(Cpu& cpu, const Op& op, F80 value) {
         std::memcpy(high, &value.sign_exponent, 2);
         return true;
     }
-    return probe_write(cpu, linear, 10) && store<u64>(cpu, op, linear, value.significand) &&
+    return probe_write(cpu, linear, 10, Privilege::current, &op) && store<u64>(cpu, op, linear, value.significand) &&
            store<u16>(cpu, op, second, value.sign_exponent);
 }
 /// A store that an unmasked exception suppresses meets the faults of its operand all the same.
 template <class Ea> bool probe80(Cpu& cpu, const Op& op) {
     u64 linear = 0;
-    return Ea::write(cpu, op, 10, linear) && probe_write(cpu, linear, 8) &&
-           probe_write(cpu, static_cast<u32>(linear + 8), 2);
+    return Ea::write(cpu, op, 10, linear) && probe_write(cpu, linear, 8, Privilege::current, &op) &&
+           probe_write(cpu, linear_after(cpu, linear, 8), 2, Privilege::current, &op);
 }
 
 template <class Ea> struct LoadExtended {
@@ -136,7 +136,8 @@ template <class M, bool pop> struct Store {
             FloatEnv env = f.float_env();
             const typename M::Bits bits = image<M>(env, f.st(0));
             const bool kept = softfloat::store_suppressed(env);
-            if (kept ? !probe_write(cpu, linear, sizeof bits) : !store<typename M::Bits>(cpu, op, linear, bits))
+            if (kept ? !probe_write(cpu, linear, sizeof bits, Privilege::current, &op)
+                     : !store<typename M::Bits>(cpu, op, linear, bits))
                 return false;
             note_with_data(cpu, op);
             settle(cpu, op, env);
@@ -146,7 +147,7 @@ template <class M, bool pop> struct Store {
         static bool store_empty(Cpu& cpu, const Op& op, u64 linear) {
             const bool masked = (cpu.fpu.control & softfloat::flag::invalid) != 0;
             if (masked ? !store<typename M::Bits>(cpu, op, linear, image_of_empty<M>())
-                       : !probe_write(cpu, linear, sizeof(typename M::Bits)))
+                       : !probe_write(cpu, linear, sizeof(typename M::Bits), Privilege::current, &op))
                 return false;
             note_with_data(cpu, op);
             if (stack_underflow(cpu, op) && pop) cpu.fpu.pop();

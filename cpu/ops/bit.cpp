@@ -216,7 +216,7 @@ template <class F> bool modify_pair(Cpu& cpu, const FastOp&, u64 linear, F&& cha
 template <class F> bool modify_pair(Cpu& cpu, const Op& op, u64 linear, F&& change) {
     if ((linear & 15) != 0) return cpu.gp(0, "the operand of CMPXCHG16B is not aligned");
     Pair value{};
-    if (!probe_write(cpu, linear, 16) || !load<u64>(cpu, op, linear, value[0]) ||
+    if (!probe_write(cpu, linear, 16, Privilege::current, &op) || !load<u64>(cpu, op, linear, value[0]) ||
         !load<u64>(cpu, op, linear + 8, value[1]))
         return false;
     value = change(value);

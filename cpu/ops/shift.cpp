@@ -130,9 +130,12 @@ template <class S, Word T, class Ea, bool cl> struct ShiftMem {
         return modify<T>(cpu, op, linear, [&](T a) { return count ? S::template apply<T>(f, a, count) : a; });
     }
 };
-/// An immediate count of 0 or 32.
+/// An immediate count of 0 or 32. In 64-bit mode a register of 32 bits is written all the same: its upper half is gone.
 struct ShiftNothing {
     static void run(Cpu&, const Op&, Flags&) {}
+};
+struct ShiftNothing64 {
+    static void run(Cpu& cpu, const Op& op, Flags&) { cpu.set_reg<u32>(op.reg, cpu.reg<u32>(op.reg)); }
 };
 /// The same when nobody looks at the flags.
 template <class S> struct Unseen {
@@ -152,7 +155,7 @@ template <class S> Handler select_shift(const Insn& insn, Op& op) {
         op.imm &= count_mask<T>;
         op.reg = insn.operand[0].number;
         if (cl) return &handler<ShiftRegCl<S, T>>;
-        if (op.imm == 0) return &handler<ShiftNothing>;
+        if (op.imm == 0) return sizeof(T) == 4 && insn.code64() ? &handler<ShiftNothing64> : &handler<ShiftNothing>;
         if constexpr (sizeof(T) >= 4) {
             if (insn.flags_dead) return &handler<ShiftRegImm<Unseen<S>, T>>;
         }

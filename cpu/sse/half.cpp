@@ -46,11 +46,22 @@ template <class File> struct ToHalves {
             const auto mode = (imm & 4) ? env.rounding : static_cast<softfloat::Rounding>(imm & 3);
             Halves<File> halves;
             for (std::size_t i = 0; i < halves.size(); ++i) halves[i] = softfloat::to_half(env, singles[i], mode);
-            if (env.flags & ~env.masks) return settle(cpu, env);
+            // A page fault of the destination comes before the exception that keeps it from being written.
+            if (env.flags & ~env.masks) return writable<Destination>(cpu, op) && settle(cpu, env);
             if (!put_halves<Destination>(cpu, op, halves)) return false;
             return settle(cpu, env);
         }
     };
+    template <class Destination> static bool writable(Cpu& cpu, const Op& op) {
+        if constexpr (in_register<Destination>) {
+            return true;
+        } else {
+            constexpr unsigned size = File::bytes / 2;
+            u64 linear = 0;
+            return Destination::write(cpu, op, size, linear) &&
+                   probe_write(cpu, linear, size, Privilege::current, &op);
+        }
+    }
     template <class Destination> static bool put_halves(Cpu& cpu, const Op& op, const Halves<File>& halves) {
         if constexpr (in_register<Destination>) {
             Xmm value{};

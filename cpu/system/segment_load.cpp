@@ -101,7 +101,8 @@ namespace transfer {
 
 namespace {
 /// The register that ModRM.reg names; of its three bits the 8086 looks at two.
-unsigned segment_of(const Cpu& cpu, const Op& op) { return cpu.has(Feature::only_8086) ? op.reg & 3u : op.reg; }
+/// REX.R does not count: there are no more than six.
+unsigned segment_of(const Cpu& cpu, const Op& op) { return op.reg & (cpu.has(Feature::only_8086) ? 3u : 7u); }
 bool can_store(Cpu& cpu, unsigned name) { return name <= GS || cpu.ud("no such segment register"); }
 bool can_load(Cpu& cpu, unsigned name) {
     const bool there = name <= GS && (name != CS || cpu.has(Feature::only_8086));

@@ -19,7 +19,8 @@ bool is_bswap(const Row& row) { return row.at.map == 1 && row.at.opcode >= 0xC8 
 
 u32 count_of(const Insn& insn, bool by_cl, u8 cl, const FeatureSet& features) {
     const u32 count = by_cl ? cl : static_cast<u8>(insn.imm);
-    return features.has(Feature::i186) ? count & 31 : count; // the 8086 uses all of CL
+    if (!features.has(Feature::i186)) return count; // the 8086 uses all of CL
+    return count & (insn.operand[0].width == 8 ? 63 : 31);
 }
 
 Undefined after_shift(const Insn& insn, u32 count) {

@@ -16,6 +16,10 @@ struct LeftOut {
 constexpr LeftOut left_out[] = {
     {"cpuid", "answers for the host's model, not for ours"},
     {"sysenter", "enters the host's kernel"},
+    {"syscall", "enters the host's kernel"},
+    {"vmcall", "calls the host's hypervisor"},
+    {"vmmcall", "calls the host's hypervisor"},
+    {"xgetbv", "shows which components the host's kernel has enabled"},
     {"sgdt", "shows the host's own tables, or what its kernel makes of UMIP"},
     {"sidt", "shows the host's own tables, or what its kernel makes of UMIP"},
     {"sldt", "shows the host's own tables, or what its kernel makes of UMIP"},

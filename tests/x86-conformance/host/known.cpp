@@ -30,18 +30,18 @@ void rf_of_string_step(Situation& s) {
         s.ours.after.eflags &= ~eflags::RF, s.host.after.eflags &= ~eflags::RF;
 }
 void alignment_before_stack_limit(Situation& s) {
-    const bool vector_row = s.row.feature >= Feature::fxsr && s.row.feature <= Feature::sse2;
-    if (vector_row && s.host.vector == gp && s.ours.vector == ss && (operand_linear(s) & 15) != 0) take_exception(s);
+    if (wants_16_bytes(s) && s.host.vector == gp && s.ours.vector == ss && (operand_linear(s) & 15) != 0)
+        take_exception(s);
 }
 void alignment_check_before_page_fault(Situation& s) {
-    if (s.host.vector == ac && s.ours.vector == pf && (operand_linear(s) & 15) != 0 &&
-        (s.in.before.eflags & eflags::AC))
+    const u64 linear = named(s, "pop") ? stack_top(s.in) : operand_linear(s);
+    if (s.host.vector == ac && s.ours.vector == pf && (linear & 15) != 0 && (s.in.before.eflags & eflags::AC))
         take_exception(s);
 }
 /// Intel's processors check the two halves.
 void alignment_check_of_16_bytes(Situation& s) {
-    const bool vector_row = s.row.feature >= Feature::sse && s.row.feature <= Feature::sse2;
-    if (!vector_row || s.host.vector != ac || s.ours.vector == ac || (operand_linear(s) & 15) != 8) return;
+    const unsigned size = vector_operand_size(s);
+    if (size < 16 || s.host.vector != ac || s.ours.vector == ac || (operand_linear(s) & (size - 1)) == 0) return;
     take_exception(s);
     s.ours.after = s.in.before;
     s.ours.after.eflags = s.host.after.eflags;
@@ -86,7 +86,9 @@ void segment_stack_width(Situation& s) {
     ignore_memory(s, stack_top(s.in) - 4, 4);
 }
 void mxcsr_mask(Situation& s) {
-    if (named(s, "fxsave") && s.completed) ignore_memory(s, operand_linear(s) + 28, 4);
+    if (named(s, "fxsave", "fxsave64", "xsave", "xsave64", "xsavec", "xsavec64", "xsaveopt", "xsaveopt64") &&
+        s.completed)
+        ignore_memory(s, operand_linear(s) + 28, 4);
 }
 void stack_written_before_fault(Situation& s) {
     if (!named(s, "call", "enter", "pusha") || !faulted(s)) return;
@@ -125,7 +127,7 @@ void mmx_kept_with_memory(Situation& s) {
     s.ours.after.fx = s.host.after.fx;
 }
 void masked_store_faults(Situation& s) {
-    if (!named(s, "maskmovq", "maskmovdqu") || !faulted(s)) return;
+    if (!named(s, "maskmovq", "maskmovdqu", "vmaskmovdqu") || !faulted(s)) return;
     take_mmx_state(s);
     if (s.host.vector == pf || s.host.vector == gp || s.host.vector == ac || s.host.vector == ss) {
         take_exception(s);
@@ -234,8 +236,8 @@ constexpr KnownDifference table[] = {
      "AMD APM 2, table 8-9 leaves the order open", alignment_before_stack_limit},
     {Vendor::amd, "a misaligned vector operand under EFLAGS.AC is #AC before its page fault",
      "seen on family 1Ah; SDM 3A table 6-2 has the page fault first", alignment_check_before_page_fault},
-    {Vendor::amd, "MOVUPS and its kin are #AC when not on 16 bytes", "AMD APM 2, 8.2.18; SDM 3A 6.15 (17): on 8 bytes",
-     alignment_check_of_16_bytes},
+    {Vendor::amd, "unaligned vector operands are #AC when not on 16 or 32 bytes, their size",
+     "AMD APM 2, 8.2.18; SDM 3A 6.15 (17): on 8 bytes", alignment_check_of_16_bytes},
     {Vendor::amd, "a taken branch that ends at the limit of CS is sometimes #GP for what follows it",
      "seen on family 1Ah, not every time", limit_after_branch},
     {Vendor::amd, "ARPL asks for a writable segment only when it writes",

@@ -49,6 +49,20 @@ u64 operand_linear(const Situation& s) {
     return s.in.before.code64() ? linear : static_cast<u32>(linear);
 }
 
+unsigned vector_operand_size(const Situation& s) {
+    if (!s.insn || !s.insn->mem) return 0;
+    for (unsigned i = 0; i < s.insn->operand.size(); ++i) {
+        const Operand& o = s.insn->operand[i];
+        if (o.kind == OperandKind::mem) return o.width == 16 || o.width == 32 ? o.width : 0;
+    }
+    return 0;
+}
+
+bool wants_16_bytes(const Situation& s) {
+    const bool image = named(s, "fxsave", "fxrstor", "fxsave64", "fxrstor64");
+    return image || (vector_operand_size(s) == 16 && s.row.at.encoding == Encoding::legacy);
+}
+
 void ignore_memory(Situation& s, u64 linear, u32 size) {
     static const auto pattern = data_pattern();
     const u32 start = data_offset(linear);

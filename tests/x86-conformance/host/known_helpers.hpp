@@ -34,6 +34,10 @@ u64 stack_at_distance(const Input& in, u64 distance);
 /// Of the operand in memory.
 u64 operand_offset(const Situation& s);
 u64 operand_linear(const Situation& s);
+/// Bytes of the vector operand in memory; 0 if there is none, or a narrower one.
+unsigned vector_operand_size(const Situation& s);
+/// Whether it must be on 16 bytes.
+bool wants_16_bytes(const Situation& s);
 /// Takes bytes of the data region out of the comparison.
 void ignore_memory(Situation& s, u64 linear, u32 size);
 
