@@ -53,6 +53,7 @@ std::string help_text();
 inline constexpr std::string_view version_text = "GlassBox 0.1";
 inline constexpr u64 memory_minimum = u64{1} << 20;
 inline constexpr u64 memory_maximum = u64{16} << 30;
+inline constexpr u64 lockstep_memory_maximum = u64{3584} << 20;
 inline constexpr u64 processors_maximum = 64;
 
 } // namespace glassbox

@@ -1,7 +1,7 @@
 // Damaged snapshots with the checksum put right, so that every component's own checks are what is tested: cut at each
 // part's boundaries, bits flipped, lengths made absurd. Each is refused, and then the machine is as it was; or it
 // happens to be a sensible state, and then the machine runs on with it.
-//   damaged [ROUNDS, default 1500] [SEED]
+//   damaged [ROUNDS, default 1500] [SEED] [PROCESSORS]
 #include "tests/snapshot/difference.hpp"
 
 #include <cstdlib>
@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
     MachineConfig config;
     config.memory_bytes = 4u << 20;
     config.demo = true;
+    if (argc > 3) config.processors = static_cast<unsigned>(std::strtoul(argv[3], nullptr, 0));
     auto machine = Machine::create(config, {});
     if (!machine) {
         std::printf("FAILED: %s\n", machine.error().message.c_str());

@@ -3,7 +3,7 @@
 //
 //   steps [--demo] [--cdrom FILE] [--kernel FILE --initrd FILE --append TEXT] [--disk FILE] [--memory MIB] [--cpu
 //   MODEL]
-//         [--until INSTRUCTIONS] [--skip INSTRUCTIONS] [--longest STEP] [--seed N] [--type TEXT]
+//         [--smp N] [--until INSTRUCTIONS] [--skip INSTRUCTIONS] [--longest STEP] [--seed N] [--type TEXT]
 // --skip runs that far before the first save; --type keeps typing the text, a key after every few saves.
 #include "tests/snapshot/difference.hpp"
 
@@ -54,6 +54,8 @@ Plan parse(int argc, char** argv) {
             plan.config.append = value();
         else if (option == "--cpu")
             plan.config.cpu_model = value();
+        else if (option == "--smp")
+            plan.config.processors = static_cast<unsigned>(std::strtoul(value().c_str(), nullptr, 0));
         else if (option == "--memory")
             plan.config.memory_bytes = std::strtoull(value().c_str(), nullptr, 0) << 20;
         else if (option == "--skip")

@@ -159,6 +159,8 @@ TEST_CASE("acpi: the MADT lists processors, the I/O APIC and the ISA overrides")
     }
     CHECK(at == madt.size());
     CHECK(processors == 3);
+    CHECK(linked.find("SSDT").size() == 36 + 2 + 5 + 2 * 13);
+    CHECK(Linked(build_acpi_tables({})).find("SSDT").empty());
     CHECK(overrides == 5);
     CHECK(nmis == 1);
 }
@@ -195,10 +197,13 @@ TEST_CASE("acpi: iasl disassembles every table") {
     }
     const auto folder = std::filesystem::temp_directory_path() / ("glassbox-acpi-" + std::to_string(getpid()));
     std::filesystem::create_directories(folder);
-    const Linked linked(build_acpi_tables({.processors = 2}));
+    const Linked linked(build_acpi_tables({.processors = 64}));
     const auto dsdt = linked.table(get_le<u32>(linked.find("FACP"), 40));
-    const std::map<std::string, std::span<const u8>> tables{
-        {"dsdt", dsdt}, {"facp", linked.find("FACP")}, {"apic", linked.find("APIC")}, {"hpet", linked.find("HPET")}};
+    const std::map<std::string, std::span<const u8>> tables{{"dsdt", dsdt},
+                                                            {"facp", linked.find("FACP")},
+                                                            {"apic", linked.find("APIC")},
+                                                            {"hpet", linked.find("HPET")},
+                                                            {"ssdt", linked.find("SSDT")}};
     for (const auto& [name, bytes] : tables) {
         const auto path = folder / (name + ".aml");
         std::ofstream(path, std::ios::binary)
@@ -210,6 +215,10 @@ TEST_CASE("acpi: iasl disassembles every table") {
         CHECK(!listing.empty());
         CHECK(listing.find("Unknown") == std::string::npos);
         CHECK(listing.find("rror") == std::string::npos);
+        if (name == "ssdt") {
+            CHECK(listing.find("Processor (C001, 0x01, 0x00000000, 0x00)") != std::string::npos);
+            CHECK(listing.find("Processor (C03F, 0x3F, 0x00000000, 0x00)") != std::string::npos);
+        }
         if (name == "dsdt")
             for (const auto* device : {"PNP0A03", "PNP0303", "PNP0F13", "PNP0501", "PNP0400", "PNP0700", "PNP0B00",
                                        "PNP0103", "_S5", "LNKD"})

@@ -173,6 +173,7 @@ TEST_CASE("mistakes are named") {
     CHECK(mentions(bad({"--memory"}), "--memory"));
     CHECK(mentions(bad({"--demo", "--memory", "512K"}), "1M to 16G"));
     CHECK(mentions(bad({"--demo", "--memory", "16385M"}), "1M to 16G"));
+    CHECK(mentions(bad({"--demo", "--memory", "4G", "--lockstep", "no-fuse"}), "3584M"));
     CHECK(mentions(bad({"--demo", "--smp", "0"}), "1 to 64"));
     CHECK(mentions(bad({"--demo", "--smp", "65"}), "1 to 64"));
     CHECK(mentions(bad({"--demo", "--smp", "two"}), "two"));
