@@ -258,8 +258,11 @@ inline Bytes encode(const Row& row, bool memory, unsigned reg, unsigned rm, u8 i
 }
 
 #if defined(GLASSBOX_TEST_NATIVE)
-/// Whether the host's processor has a row's instruction.
+/// Whether the host's processor has a row's instruction, and `encode` can write it: gathers need a SIB byte.
 inline bool host_has(const Row& row) {
+    for (const Arg a : row.args) {
+        if (a == Arg::Mvd || a == Arg::Mvq) return false;
+    }
     switch (row.feature) {
     case Feature::sse3: return __builtin_cpu_supports("sse3") != 0;
     case Feature::ssse3: return __builtin_cpu_supports("ssse3") != 0;
