@@ -62,11 +62,13 @@ bool rdtsc(Cpu& cpu, const Op&) {
 
 bool rdpmc(Cpu& cpu, const Op&) {
     if ((cpu.cr4 & cr4::PCE) == 0 && cpu.cpl != 0) return cpu.gp(0, "RDPMC without CR4.PCE");
-    const u32 counters = msr::is_p4(cpu) ? 18 : 2;
-    const u32 index = msr::is_p4(cpu) ? cpu.r32(RCX) & 0x7FFF'FFFF : cpu.r32(RCX); // bit 31: fast read
+    const bool p4 = msr::is_p4(cpu), amd = cpu.model->amd();
+    const u32 counters = p4 ? 18 : amd ? 4 : 2;
+    const u32 index = p4 ? cpu.r32(RCX) & 0x7FFF'FFFF : cpu.r32(RCX); // bit 31: fast read
     if (index >= counters) return cpu.gp(0, "no such performance counter");
     constexpr u64 forty_bits = (u64{1} << 40) - 1;
-    const u64 value = msr::is_p4(cpu) ? 0 : msr::is_p6(cpu) ? cpu.msrs.perf[index] : cpu.msrs.perf[5 + index];
+    const unsigned first = amd ? 4 : msr::is_p6(cpu) ? 0 : 5; // where the MSRs of the counters are kept
+    const u64 value = p4 ? 0 : cpu.msrs.perf[first + index];
     set_edx_eax(cpu, value & forty_bits);
     return true;
 }

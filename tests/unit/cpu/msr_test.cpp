@@ -211,6 +211,11 @@ TEST_CASE("AMD's configuration registers") {
     CHECK(t.get(0xC001'0114) == 0x18);
     CHECK(t.get(0xC001'0030) == 0x657A'7952'2044'4D41); // "AMD Ryze"
     CHECK(t.takes(0xC001'0004, 5));
+    t.m.cpu.set_r32(RCX, 0);
+    REQUIRE(control::rdpmc(t.m.cpu, Machine::op()));
+    CHECK(t.m.cpu.r32(RAX) == 5);
+    t.m.cpu.set_r32(RCX, 4);
+    CHECK_FALSE(control::rdpmc(t.m.cpu, Machine::op()));
     CHECK(t.get(0xC001'0061) == 0);
     CHECK(t.get(0x8B) == 0x0800'1138);
     CHECK(t.refuses(0xC001'0010, u64{1} << 32));
