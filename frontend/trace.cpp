@@ -38,7 +38,8 @@ void Tracer::finish(const TraceSource* source) {
     if (source != nullptr) {
         source->registers(after_);
         std::string changes;
-        for (std::size_t i = 0; i < after_.size() && i < before_.size(); ++i) {
+        if (after_.size() != before_.size()) before_ = after_; // into or out of long mode: other registers
+        for (std::size_t i = 0; i < after_.size(); ++i) {
             if (after_[i].value == before_[i].value) continue;
             changes += (changes.empty() ? "" : " ") + std::string(after_[i].name) + '=' +
                        hex(after_[i].value, after_[i].digits);

@@ -13,6 +13,8 @@ namespace {
 
 using Names8 = std::array<std::string_view, 8>;
 constexpr Names8 general = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+constexpr std::array<std::string_view, 16> general64 = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                                        "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
 constexpr std::array<std::string_view, 6> segments = {"es", "cs", "ss", "ds", "fs", "gs"};
 /// The significands of the physical x87 registers, which are the MMX registers.
 constexpr Names8 significands = {"mm0", "mm1", "mm2", "mm3", "mm4", "mm5", "mm6", "mm7"};
@@ -29,8 +31,10 @@ class CpuTraceSource final : public TraceSource {
         return {.instruction = cpu.scheduler.instructions(),
                 .cs = cpu.seg[CS].selector,
                 .ip = cpu.ip,
-                .linear = (cpu.seg[CS].base + cpu.ip) & 0xFFFF'FFFF,
-                .bits = big ? 32u : 16u,
+                .linear = cpu.code_linear(cpu.ip),
+                .bits = cpu.code64() ? 64u
+                        : big        ? 32u
+                                     : 16u,
                 .user = cpu.cpl == 3};
     }
 
@@ -38,7 +42,7 @@ class CpuTraceSource final : public TraceSource {
         const Cpu& cpu = machine_.cpu(); // whose turn it is
         std::size_t done = 0;
         while (done < bytes.size()) {
-            const u64 at = (linear + done) & 0xFFFF'FFFF;
+            const u64 at = (linear + done) & cpu.ip_mask();
             u64 phys = 0;
             if (!translate_quietly(cpu, at, phys)) break;
             const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
@@ -54,7 +58,11 @@ class CpuTraceSource final : public TraceSource {
     void registers(std::vector<Register>& out) const override {
         const Cpu& cpu = machine_.cpu(); // whose turn it is
         out.clear();
-        for (unsigned i = 0; i < 8; ++i) out.push_back({general[i], cpu.r32(static_cast<Gpr>(i)), 8});
+        if (cpu.long_mode()) {
+            for (unsigned i = 0; i < 16; ++i) out.push_back({general64[i], cpu.gpr[i], 16});
+        } else {
+            for (unsigned i = 0; i < 8; ++i) out.push_back({general[i], cpu.r32(static_cast<Gpr>(i)), 8});
+        }
         out.push_back({"eflags", cpu.full_eflags(), 8});
         for (unsigned i = 0; i < segments.size(); ++i) out.push_back({segments[i], cpu.seg[i].selector, 4});
         out.push_back({"cr0", cpu.cr0, 8});

@@ -7,19 +7,13 @@ namespace glassbox {
 namespace {
 
 constexpr const char* arg_names[] = {
-    "",   "Eb", "Ew",    "Ed",    "Ev", "Eq", "Gb",  "Gw", "Gd", "Gv", "Ib", "Ibs", "Iw", "Iz", "Iv", "Iq", "1",
-    "Jb", "Jz", "Ap",    "Ob",    "Ov", "M",  "Mb",  "Mw", "Md", "Mq", "Mt", "Mdq", "Ma", "Mp", "Mv", "Rd", "Rv",
-    "Sw", "Cd", "Dd",    "AL",    "CL", "AX", "eAX", "DX", "Zb", "Zv", "Pq", "Qd",  "Qq", "Nq", "Vx", "Wd", "Wq",
-    "Wx", "Ux", "ST(0)", "ST(i)", "ES", "CS", "SS",  "DS", "FS", "GS", "Xb", "Xv",  "Yb", "Yv", "F"};
-static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::F) + 1);
-
-constexpr const char* feature_names[] = {
-    "8086",     "80186",    "80286",     "386",   "486",     "pentium", "pentium-pro", "8086 only", "80286 only",
-    "386 only", "fpu",      "vme",       "de",    "pse",     "tsc",     "msr",         "pae",       "mce",
-    "cx8",      "apic",     "sep",       "mtrr",  "pge",     "mca",     "cmov",        "pat",       "pse36",
-    "clflush",  "mmx",      "fxsr",      "sse",   "sse2",    "nx",      "rdpmc",       "cpuid",     "ud",
-    "nopl",     "prefetch", "prefetchw", "fcmov", "syscall", "invlpg",  "bios486"};
-static_assert(std::size(feature_names) == static_cast<std::size_t>(Feature::bios486) + 1);
+    "",    "Eb",  "Ew",  "Ed",  "Ev",  "Eq",    "Gb",    "Gw", "Gd",  "Gv", "Ib", "Ibs",   "Iw",    "Iz",  "Iv",  "Iq",
+    "1",   "Jb",  "Jz",  "Ap",  "Ob",  "Ov",    "M",     "Mb", "Mw",  "Md", "Mq", "Mt",    "Mdq",   "Ma",  "Mp",  "Mv",
+    "Rd",  "Rv",  "Sw",  "Cd",  "Dd",  "AL",    "CL",    "AX", "eAX", "DX", "Zb", "Zv",    "Pq",    "Qd",  "Qq",  "Nq",
+    "Vx",  "Wd",  "Wq",  "Wx",  "Ux",  "ST(0)", "ST(i)", "ES", "CS",  "SS", "DS", "FS",    "GS",    "Xb",  "Xv",  "Yb",
+    "Yv",  "F",   "Ey",  "Gy",  "By",  "Ry",    "My",    "Cy", "Dy",  "Rn", "Hx", "Lx",    "Mx",    "Vdq", "Wdq", "Hdq",
+    "Udq", "Ldq", "Vqq", "Wqq", "Hqq", "Mqq",   "Wb",    "Ww", "Wh",  "Wo", "We", "Rd/Mb", "Rd/Mw", "Mvd", "Mvq"};
+static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::Mvq) + 1);
 
 /// The flags of a mask, as letters in the order of EFLAGS.
 std::string flag_letters(u32 mask) {
@@ -43,6 +37,9 @@ std::string notes_of(const Row& row) {
     if (row.attributes & attr::string) add((row.attributes & attr::repeats) ? "REPE/REPNE" : "REP");
     if (row.attributes & attr::protected_only) add("protected mode only");
     if (row.attributes & attr::not_in_64) add("not in 64-bit mode");
+    if (row.attributes & attr::only_64) add("64-bit mode only");
+    if (row.attributes & attr::default64) add("64 bits by default in 64-bit mode");
+    if (row.attributes & attr::force64) add("64 bits in 64-bit mode");
     if (row.attributes & attr::undocumented) add("undocumented");
     return text;
 }
@@ -50,11 +47,17 @@ std::string notes_of(const Row& row) {
 } // namespace
 
 std::string encoding_of(const Row& row) {
-    static constexpr const char* maps[] = {"", "0F ", "0F 38 ", "0F 3A "};
-    static constexpr const char* mandatory[] = {"", "NP ", "66 ", "F3 ", "F2 "};
+    static constexpr const char* maps[] = {"", "0F ", "0F 38 ", "0F 3A ", "0F 0F "};
+    static constexpr const char* mandatory[] = {"", "NP ", "66 ", "F3 ", "F2 ", ""};
+    static constexpr const char* vector_lengths[] = {"LIG", "128", "256"};
     char opcode[8];
     std::snprintf(opcode, sizeof opcode, "%02X", row.at.opcode);
-    std::string text = std::string(mandatory[static_cast<u8>(row.at.mandatory)]) + maps[row.at.map] + opcode;
+    std::string text;
+    if (row.at.encoding == Encoding::vex) text = std::string("VEX.") + vector_lengths[row.at.l_ + 1] + " ";
+    text += std::string(mandatory[static_cast<u8>(row.at.mandatory)]);
+    if (row.at.w_ >= 0) text += std::string("W") + (row.at.w_ ? "1 " : "0 ");
+    text += std::string(maps[row.at.map]) + opcode;
+    if (row.attributes & attr::rex_b) text += " REX.B";
     if (row.at.digit_ >= 0) text += " /" + std::to_string(row.at.digit_);
     if (row.at.rm_ >= 0)
         text += " rm=" + std::to_string(row.at.rm_);
@@ -85,7 +88,7 @@ std::string opcode_reference() {
         "|---|---|---|---|---|---|---|---|\n";
     for (const Row* row : all_rows()) {
         page += "| " + encoding_of(*row) + " | " + row->info->mnemonic + " | " + operands_of(*row) + " | " +
-                feature_names[static_cast<u8>(row->feature)] + " | " + flag_letters(row->info->writes) + " | " +
+                std::string(feature_name(row->feature)) + " | " + flag_letters(row->info->writes) + " | " +
                 flag_letters(row->info->undefined) + " | " + flag_letters(row->info->reads) + " | " + notes_of(*row) +
                 " |\n";
     }

@@ -1,5 +1,5 @@
 // Both decoders know what the model has: of Zydis's later meanings of old encodings (MPX, CET, LZCNT, TZCNT, WBNOINVD,
-// CLDEMOTE) those are on that the model has, which is none of them so far. An instruction that the model lacks must be
+// CLDEMOTE) those are on that the model has. An instruction that the model lacks must be
 // invalid for ours; that Zydis knows it is agreement.
 #include "tests/x86-conformance/decode/comparison.hpp"
 
@@ -12,16 +12,21 @@ namespace glassbox::conformance {
 
 namespace {
 
-ZydisDecoder zydis_decoder(DecodeMode mode) {
+ZydisDecoder zydis_decoder(DecodeMode mode, const FeatureSet& features) {
     ZydisDecoder decoder;
     switch (mode) {
     case DecodeMode::real16: ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16); break;
     case DecodeMode::protected16: ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16); break;
     case DecodeMode::protected32: ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32); break;
+    case DecodeMode::long64: ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64); break;
     }
-    for (const auto later : {ZYDIS_DECODER_MODE_MPX, ZYDIS_DECODER_MODE_CET, ZYDIS_DECODER_MODE_LZCNT,
-                             ZYDIS_DECODER_MODE_TZCNT, ZYDIS_DECODER_MODE_WBNOINVD, ZYDIS_DECODER_MODE_CLDEMOTE})
-        ZydisDecoderEnableMode(&decoder, later, ZYAN_FALSE);
+    const auto enable = [&](ZydisDecoderMode later, bool on) { ZydisDecoderEnableMode(&decoder, later, on); };
+    enable(ZYDIS_DECODER_MODE_MPX, false);
+    enable(ZYDIS_DECODER_MODE_CET, false);
+    enable(ZYDIS_DECODER_MODE_CLDEMOTE, false);
+    enable(ZYDIS_DECODER_MODE_LZCNT, features.has(Feature::lzcnt));
+    enable(ZYDIS_DECODER_MODE_TZCNT, features.has(Feature::bmi1));
+    enable(ZYDIS_DECODER_MODE_WBNOINVD, features.has(Feature::wbnoinvd));
     return decoder;
 }
 
@@ -29,9 +34,11 @@ u32 bits_for(DecodeMode m) {
     switch (m) {
     case DecodeMode::real16: return 0;
     case DecodeMode::protected16: return mode::protected_mode;
-    case DecodeMode::protected32: break;
+    case DecodeMode::protected32: return mode::protected_mode | mode::code32 | mode::stack32;
+    case DecodeMode::long64: break;
     }
-    return mode::protected_mode | mode::code32 | mode::stack32;
+    return mode::protected_mode | mode::code32 | mode::stack32 | mode::flat_ds | mode::flat_es | mode::flat_ss |
+           mode::big_cs | mode::long64;
 }
 
 /// The invalid opcodes that have names.
@@ -63,13 +70,14 @@ void note(std::vector<Difference>* list, const char* field, std::string expected
 
 } // namespace
 
-Encoded encoded(std::span<const u8> bytes) {
+Encoded encoded(std::span<const u8> bytes, DecodeMode mode) {
     Encoded e;
     std::size_t i = 0;
     const auto next = [&] { return i < bytes.size() ? bytes[i++] : u8{0}; };
     constexpr u8 prefixes[] = {0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3};
     do e.opcode = next();
-    while (std::ranges::find(prefixes, e.opcode) != std::end(prefixes) && i < bytes.size());
+    while (i < bytes.size() && (std::ranges::find(prefixes, e.opcode) != std::end(prefixes) ||
+                                (mode == DecodeMode::long64 && (e.opcode & 0xF0) == 0x40)));
     if (e.opcode == 0x0F) {
         e.opcode = next();
         e.map = e.opcode == 0x38 ? 2 : e.opcode == 0x3A ? 3 : 1;
@@ -79,10 +87,12 @@ Encoded encoded(std::span<const u8> bytes) {
     return e;
 }
 
-unsigned code_bits(DecodeMode mode) { return mode == DecodeMode::protected32 ? 32 : 16; }
+unsigned code_bits(DecodeMode mode) {
+    return mode == DecodeMode::long64 ? 64 : mode == DecodeMode::protected32 ? 32 : 16;
+}
 
 Comparison::Comparison(DecodeMode mode, const CpuModel& model)
-    : model_(model), mode_bits_(bits_for(mode)), decoder_(zydis_decoder(mode)) {
+    : model_(model), mode_bits_(bits_for(mode)), decoder_(zydis_decoder(mode, model.features)) {
     decoded_.mode = mode;
     decoded_.features = &model.features;
 }

@@ -12,7 +12,8 @@
 namespace glassbox::conformance {
 
 /// What of the processor's state decides how bytes are decoded.
-enum class DecodeMode : u8 { real16, protected16, protected32 };
+enum class DecodeMode : u8 { real16, protected16, protected32, long64 };
+inline constexpr unsigned decode_modes = 4;
 
 /// Both decoders' answers about the same bytes.
 struct Decoded {
@@ -37,7 +38,7 @@ struct Encoded {
     u8 map = 0, opcode = 0, modrm = 0;
     unsigned reg() const { return modrm >> 3 & 7u; }
 };
-Encoded encoded(std::span<const u8> bytes);
+Encoded encoded(std::span<const u8> bytes, DecodeMode mode);
 
 struct Disagreement;
 

@@ -5,7 +5,7 @@ namespace glassbox::conformance {
 namespace {
 
 bool is_two_byte(const Decoded& d, u8 first, u8 last) {
-    const Encoded e = encoded(d.bytes);
+    const Encoded e = encoded(d.bytes, d.mode);
     return e.map == 1 && e.opcode >= first && e.opcode <= last;
 }
 bool both_valid(const Decoded& d, ZydisMnemonic name) {

@@ -13,17 +13,21 @@ struct Other {
 constexpr Other others[] = {
     {"retf", "ret"},           {"wait", "fwait"},           {"xlatb", "xlat"},
     {"fneni", "feni8087_nop"}, {"fndisi", "fdisi8087_nop"}, {"fnsetpm", "fsetpm287_nop"},
+    {"pfrcpit1", "pfcpit1"},   {"pfrsqrt", "pfsqrt"}, // as Zydis has it; AMD's manual has ours
 };
 
-/// One name of ours, two of Zydis's: by operand size 16 and 32.
+/// One name of ours, three of Zydis's: by operand size 16, 32 and 64.
 struct BySize {
-    const char *ours, *at16, *at32;
+    const char* ours;
+    const char* zydis[3];
 };
 constexpr BySize by_operand_size[] = {
-    {"cbw", "cbw", "cwde"},       {"cwd", "cwd", "cdq"},     {"pusha", "pusha", "pushad"}, {"popa", "popa", "popad"},
-    {"pushf", "pushf", "pushfd"}, {"popf", "popf", "popfd"}, {"iret", "iret", "iretd"},
+    {"cbw", {"cbw", "cwde", "cdqe"}},         {"cwd", {"cwd", "cdq", "cqo"}},
+    {"pusha", {"pusha", "pushad", ""}},       {"popa", {"popa", "popad", ""}},
+    {"pushf", {"pushf", "pushfd", "pushfq"}}, {"popf", {"popf", "popfd", "popfq"}},
+    {"iret", {"iret", "iretd", "iretq"}},
 };
-constexpr BySize by_address_size[] = {{"jcxz", "jcxz", "jecxz"}};
+constexpr BySize by_address_size[] = {{"jcxz", {"jcxz", "jecxz", "jrcxz"}}};
 
 bool is_string(const Row& row, bool& byte) {
     byte = false;
@@ -42,21 +46,24 @@ std::string prefetch_name(const Row& row) {
     return digit < std::size(hints) ? hints[digit] : "nop";
 }
 
-std::string zydis_name(const Row& row, bool wide_operand, bool wide_address, bool f3) {
+/// `operand` and `address`: 0, 1 and 2 for 16, 32 and 64 bits.
+std::string zydis_name(const Row& row, unsigned operand, unsigned address) {
     std::string ours = row.info->mnemonic;
     bool byte = false;
-    if (is_string(row, byte)) return ours + (byte ? 'b' : wide_operand ? 'd' : 'w');
+    if (is_string(row, byte)) {
+        if (operand == 2 && (ours == "ins" || ours == "outs")) operand = 1; // ports have no more
+        return ours + (byte ? 'b' : "wdq"[operand]);
+    }
     for (const BySize& name : by_operand_size) {
-        if (ours == name.ours) return wide_operand ? name.at32 : name.at16;
+        if (ours == name.ours) return name.zydis[operand];
     }
     for (const BySize& name : by_address_size) {
-        if (ours == name.ours) return wide_address ? name.at32 : name.at16;
+        if (ours == name.ours) return name.zydis[address];
     }
     for (const Other& name : others) {
         if (ours == name.ours) return name.zydis;
     }
     if (ours == "prefetch") return prefetch_name(row);
-    if (ours == "nop" && row.at.map == 0 && f3) return "pause";
     if (ours == "fstp" && row.at.opcode == 0xD9 && row.at.mod == Mod::reg) return "fstpnce";
     return ours;
 }
@@ -72,7 +79,7 @@ Names::Names() {
     for (const Row* row : all_rows()) {
         auto& names = rows_[row];
         for (unsigned i = 0; i < names.size(); ++i) {
-            const auto found = dictionary.find(zydis_name(*row, (i & 1) != 0, (i & 2) != 0, (i & 4) != 0));
+            const auto found = dictionary.find(zydis_name(*row, i % 3, i / 3));
             names[i] = found == dictionary.end() ? ZYDIS_MNEMONIC_INVALID : found->second;
         }
     }

@@ -20,9 +20,10 @@ class Names {
 
   private:
     static std::size_t variant(const Insn& insn) {
-        return (insn.opsize == 4 ? 1u : 0u) | (insn.addrsize == 4 ? 2u : 0u) | (insn.rep == 0xF3 ? 4u : 0u);
+        const auto step = [](unsigned bytes) { return bytes / 4u; }; // 2, 4, 8: 0, 1, 2
+        return step(insn.opsize) + 3 * step(insn.addrsize);
     }
-    std::unordered_map<const Row*, std::array<ZydisMnemonic, 8>> rows_;
+    std::unordered_map<const Row*, std::array<ZydisMnemonic, 9>> rows_;
 };
 
 } // namespace glassbox::conformance

@@ -21,7 +21,7 @@ const char* name_of(ZydisRegister reg) {
 }
 const char* kind_name(OperandKind kind) {
     constexpr const char* names[] = {"none",  "gpr", "memory", "immediate", "segment", "control",
-                                     "debug", "mmx", "xmm",    "st",        "implied"};
+                                     "debug", "mmx", "xmm",    "ymm",       "st",      "implied"};
     return names[static_cast<unsigned>(kind)];
 }
 bool is_source_index(Arg a) { return a == Arg::Xb || a == Arg::Xv; }
@@ -71,6 +71,8 @@ OperandComparison::OperandComparison() {
                 r = {OperandKind::reg, 1, at(id)};
             else if (reg <= ZYDIS_REGISTER_BH)
                 r = {OperandKind::reg, 1, static_cast<u8>(at(reg - ZYDIS_REGISTER_AH) + 1)};
+            else // SPL to DIL, R8B to R15B
+                r = {OperandKind::reg, 1, at(4u + static_cast<unsigned>(reg - ZYDIS_REGISTER_SPL))};
             break;
         case ZYDIS_REGCLASS_GPR16: r = {OperandKind::reg, 2, at(id)}; break;
         case ZYDIS_REGCLASS_GPR32: r = {OperandKind::reg, 4, at(id)}; break;
@@ -78,6 +80,7 @@ OperandComparison::OperandComparison() {
         case ZYDIS_REGCLASS_X87: r = {OperandKind::st, 10, id}; break;
         case ZYDIS_REGCLASS_MMX: r = {OperandKind::mmx, 8, id}; break;
         case ZYDIS_REGCLASS_XMM: r = {OperandKind::xmm, 16, id}; break;
+        case ZYDIS_REGCLASS_YMM: r = {OperandKind::ymm, 32, id}; break;
         case ZYDIS_REGCLASS_SEGMENT: r = {OperandKind::segment, 2, id}; break;
         case ZYDIS_REGCLASS_CONTROL: r = {OperandKind::control, 4, id}; break;
         case ZYDIS_REGCLASS_DEBUG: r = {OperandKind::debug, 4, id}; break;
@@ -89,7 +92,8 @@ OperandComparison::OperandComparison() {
 bool OperandComparison::same_register(Context& c, const Operand& ours, const ZydisDecodedOperand& theirs) const {
     const Register& r = registers_[static_cast<std::size_t>(theirs.reg.value)];
     // Operations on part of a vector register name the part; the register is the same.
-    const bool part = r.kind == OperandKind::xmm || r.kind == OperandKind::mmx;
+    const bool part = r.kind == OperandKind::xmm || r.kind == OperandKind::mmx || r.kind == OperandKind::control ||
+                      r.kind == OperandKind::debug;
     if (r.kind == ours.kind && r.number == ours.number && (part || r.width == ours.width)) return true;
     return c.differ(
         "register", [&] { return std::string(name_of(theirs.reg.value)); },
@@ -117,14 +121,24 @@ bool OperandComparison::same_memory(Context& c, unsigned index, const ZydisDecod
         return c.differ(
             "operand", [] { return std::string("memory"); }, [&] { return std::string(kind_name(ours.kind)); });
     }
+    constexpr u8 rip = 0xFE;
+    if (insn.rip_relative) base = rip;
+    if (insn.absolute && !insn.rip_relative) disp = insn.address;
     const auto code = [&](ZydisRegister reg) {
         if (reg == ZYDIS_REGISTER_NONE) return 8u * zero_gpr;
+        if (reg == (insn.addrsize == 8 ? ZYDIS_REGISTER_RIP : ZYDIS_REGISTER_EIP)) return unsigned{rip};
         const Register& r = registers_[static_cast<std::size_t>(reg)];
         return r.kind == OperandKind::reg && r.width == insn.addrsize ? r.number : 0xFFu;
     };
     bool same = c.equal("base register", code(mem.base), base);
-    same &= c.equal("index register", code(mem.index), idx);
-    if (idx != 8 * zero_gpr) same &= c.equal("scale", mem.scale, scale);
+    if (insn.vsib) {
+        const Register& r = registers_[static_cast<std::size_t>(mem.index)];
+        const bool vector = r.kind == OperandKind::xmm || r.kind == OperandKind::ymm;
+        same &= c.equal("vector index", vector ? r.number : 0xFFu, idx);
+    } else {
+        same &= c.equal("index register", code(mem.index), idx);
+    }
+    if (insn.vsib || idx != 8 * zero_gpr) same &= c.equal("scale", mem.scale, scale);
     const u64 mask = mask_of(insn.addrsize);
     same &= c.equal("displacement", static_cast<u64>(mem.disp.value) & mask, disp & mask);
     if (mem.type == ZYDIS_MEMOP_TYPE_AGEN) return same; // LEA: no access, no segment, no size
@@ -144,7 +158,7 @@ bool OperandComparison::same_immediate(Context& c, unsigned index, const ZydisDe
             "operand", [] { return std::string("immediate"); }, [&] { return std::string(kind_name(ours.kind)); });
     bool same = c.equal("relative", theirs.imm.is_relative, is_relative(arg));
     if (is_relative(arg)) { // the target, from an address whose upper half shows what is cut off
-        constexpr u64 ip = 0x1234'FFF8;
+        const u64 ip = insn.code64() ? 0x1234'5678'FFF8 : 0x1234'FFF8;
         u64 target = 0;
         ZydisCalcAbsoluteAddress(&c.theirs, &theirs, ip, &target);
         const u64 mask = mask_of(insn.opsize); // Zydis cuts to 16 bits, but not to 32
@@ -210,9 +224,9 @@ bool OperandComparison::find_implied(Context& c, unsigned index, std::span<const
             return arg == Arg::ST0 ? op.reg.value == ZYDIS_REGISTER_ST0
                                    : ZydisRegisterGetClass(op.reg.value) == ZYDIS_REGCLASS_FLAGS;
         }
-        const ZydisRegister pointer = is_source_index(arg) ? ZYDIS_REGISTER_ESI : ZYDIS_REGISTER_EDI;
+        const ZydisRegister pointer = is_source_index(arg) ? ZYDIS_REGISTER_RSI : ZYDIS_REGISTER_RDI;
         return op.type == ZYDIS_OPERAND_TYPE_MEMORY &&
-               ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LEGACY_32, op.mem.base) == pointer;
+               ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, op.mem.base) == pointer;
     };
     for (unsigned k = static_cast<unsigned>(operands.size()); k-- > 0;) { // the hidden ones first
         if ((used & 1u << k) || !matches(operands[k])) continue;

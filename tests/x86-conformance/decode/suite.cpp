@@ -24,7 +24,10 @@ Failure describe(const Comparison& comparison, u64 index) {
     failure.index = index;
     const std::size_t length = std::max<std::size_t>(d.zydis_valid ? d.zydis.length : 0, d.valid ? d.insn.length : 0);
     failure.what = hex_bytes(d.bytes.first(length ? length : 15), true) + " in " + std::to_string(code_bits(d.mode)) +
-                   "-bit " + (d.mode == DecodeMode::real16 ? "real mode" : "protected mode");
+                   "-bit " +
+                   (d.mode == DecodeMode::real16   ? "real mode"
+                    : d.mode == DecodeMode::long64 ? "mode"
+                                                   : "protected mode");
     failure.expected = comparison.zydis_text() + " (Zydis)";
     failure.got = ours_in_words(d);
     for (const Difference& difference : comparison.differences())
@@ -93,7 +96,7 @@ class DecodeWorker final : public Worker {
     const Plan& plan_;
     const std::vector<Space>& spaces_;
     const std::vector<Form>& forms_;
-    std::array<std::unique_ptr<Comparison>, 3> comparisons_;
+    std::array<std::unique_ptr<Comparison>, decode_modes> comparisons_;
 };
 
 class DecodeSuite final : public Suite {
