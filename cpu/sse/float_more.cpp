@@ -33,11 +33,22 @@ template <class F, class V> Pairs<F, V> horizontal(const V& first, const V& seco
 }
 template <class S, class F> struct Horizontal {
     template <class File> struct Shape {
+        using V = typename File::Value;
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                V b, r;
+                if (!ready_at_once<File>(cpu) || !try_source<File, Source>(cpu, op, b)) return false;
+                const auto pairs = horizontal<F, V>(File::get(cpu, first_number<File>(op)), b);
+                if (!try_packed<F>(cpu.sse.mxcsr, S{}, pairs.a, pairs.b, r)) return false;
+                File::set(cpu, op.reg, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
-                typename File::Value b, r;
+                V b, r;
                 if (!File::ready(cpu) || !File::template source<Source>(cpu, op, b)) return false;
-                const auto pairs = horizontal<F, typename File::Value>(File::first(cpu, op), b);
+                const auto pairs = horizontal<F, V>(File::first(cpu, op), b);
                 if (!compute_packed<F>(cpu, S{}, pairs.a, pairs.b, r)) return false;
                 File::set(cpu, op.reg, r);
                 return true;
@@ -45,11 +56,30 @@ template <class S, class F> struct Horizontal {
         };
     };
 };
-/// ADDSUBPS: even lanes are subtracted, odd lanes added. A NaN must keep its sign: no negation.
+/// ADDSUBPS: even lanes are subtracted, odd lanes added.
+struct AddSubtract {
+    static constexpr bool rounds = true;
+    template <class V> static auto whole(V a, V b) {
+        MaskOf<V> odd{};
+        for (std::size_t i = 1; i < sizeof(V) / sizeof(LaneOf<V>); i += 2) odd[i] = -1;
+        const auto sum = Add::whole(a, b), difference = Subtract::whole(a, b);
+        return whole_result(choose<V>(odd, sum.value, difference.value), (sum.good & odd) | (difference.good & ~odd));
+    }
+};
 template <class F> struct Alternating {
     template <class File> struct Shape {
         using V = typename File::Value;
         template <class Source> struct Body {
+            static bool run(Cpu& cpu, const FastOp& op, Flags&)
+                requires TriedFirst<Source>
+            {
+                V b, r;
+                if (!ready_at_once<File>(cpu) || !try_source<File, Source>(cpu, op, b)) return false;
+                const auto& a = File::get(cpu, first_number<File>(op));
+                if (!try_packed<F>(cpu.sse.mxcsr, AddSubtract{}, a, b, r)) return false;
+                File::set(cpu, op.reg, r);
+                return true;
+            }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
                 V b, r;
                 if (!File::ready(cpu) || !File::template source<Source>(cpu, op, b)) return false;
