@@ -21,6 +21,10 @@ template <Alignment alignment, class File> struct Whole {
             if constexpr (in_register<Source>) {
                 File::set(cpu, op.reg, File::get(cpu, op.base));
                 return true;
+            } else if constexpr (File::bytes == 16) { // straight into the register: nothing is written on a fault
+                if (!fetch_vector<alignment, Source>(cpu, op, cpu.sse.xmm(op.reg))) return false;
+                if constexpr (File::vex) cpu.sse.ymm_high(op.reg) = {};
+                return true;
             } else {
                 typename File::Value value;
                 if (!fetch_vector<alignment, Source>(cpu, op, value)) return false;
