@@ -107,6 +107,8 @@ Values values_of(const Cpu& cpu) {
     for (unsigned i = 0; i < 16; ++i) {
         add(values, "xmm" + std::to_string(i), cpu.sse.xmm(i).q[0], 16);
         add(values, "xmm" + std::to_string(i) + ".high", cpu.sse.xmm(i).q[1], 16);
+        for (unsigned q = 0; q < 2; ++q)
+            add(values, "ymm" + std::to_string(i) + ".high" + std::to_string(q), cpu.sse.ymm_high(i).q[q], 16);
     }
     add(values, "mxcsr", cpu.sse.mxcsr, 8);
     return values;
