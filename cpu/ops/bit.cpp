@@ -104,6 +104,33 @@ struct Bsr {
     }
 };
 
+/// With 32 bits in 64-bit mode "leaves alone" means all 64 bits, which no ordinary write of 32 bits does.
+template <class S> struct ScanReg {
+    static void run(Cpu& cpu, const Op& op, Flags& f) {
+        const u32 source = cpu.reg<u32>(op.base);
+        const u32 r = S::template apply<u32>(f, 0, source);
+        if (source) cpu.set_reg<u32>(op.reg, r);
+    }
+};
+template <class S, class Ea> struct ScanMem {
+    static bool run(Cpu& cpu, const auto& op, Flags& f) {
+        u64 linear = 0;
+        u32 source = 0;
+        if (!Ea::read(cpu, op, sizeof source, linear) || !load<u32>(cpu, op, linear, source)) return false;
+        const u32 r = S::template apply<u32>(f, 0, source);
+        if (source) cpu.set_reg<u32>(op.reg, r);
+        return true;
+    }
+};
+template <class S> Handler select_scan(const Insn& insn, Op& op) {
+    if (!insn.code64() || insn.opsize != 4) return select_binary<S>(insn, op);
+    op.reg = insn.operand[0].number;
+    if (insn.mem) return with_address<u32>(insn, [&]<class Ea>() -> Handler { return &handler<ScanMem<S, Ea>>; });
+    op.base = insn.operand[1].number;
+    return &handler<ScanReg<S>>;
+}
+template <class S> consteval Row scan_row(At at) { return {at, {Gv, Ev}, &S::info, &select_scan<S>, 0, Feature::i386}; }
+
 constexpr OpInfo cmpxchg_info{"cmpxchg", OSZAPC}, xadd_info{"xadd", OSZAPC}, cmpxchg8b_info{"cmpxchg8b", eflags::ZF},
     cmpxchg16b_info{"cmpxchg16b", eflags::ZF};
 
@@ -254,8 +281,8 @@ constexpr Row rows[] = {
     bit_row<Bit::set>(at(0x0FBA).digit(5), Ib, lockable),
     bit_row<Bit::reset>(at(0x0FBA).digit(6), Ib, lockable),
     bit_row<Bit::complement>(at(0x0FBA).digit(7), Ib, lockable),
-    binary<Bsf>(at(0x0FBC), Gv, Ev, 0, Feature::i386),
-    binary<Bsr>(at(0x0FBD), Gv, Ev, 0, Feature::i386),
+    scan_row<Bsf>(at(0x0FBC)),
+    scan_row<Bsr>(at(0x0FBD)),
     {at(0x0FB0), {Eb, Gb}, &cmpxchg_info, &select_cmpxchg, lockable, Feature::i486},
     {at(0x0FB1), {Ev, Gv}, &cmpxchg_info, &select_cmpxchg, lockable, Feature::i486},
     {at(0x0FC0), {Eb, Gb}, &xadd_info, &select_xadd, lockable, Feature::i486},

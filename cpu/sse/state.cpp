@@ -61,8 +61,8 @@ struct Fence {
 /// Faults like a load of one byte (SDM 2, CLFLUSH).
 template <class Ea> struct Clflush {
     static bool run(Cpu& cpu, const Op& op, Flags&) {
-        u64 linear = 0, phys = 0;
-        return Ea::read(cpu, op, 1, linear) && translate(cpu, linear, AccessKind::read, Privilege::current, phys);
+        u64 linear = 0;
+        return Ea::read(cpu, op, 1, linear) && probe_read(cpu, linear, 1, Privilege::current, &op);
     }
 };
 

@@ -82,7 +82,7 @@ bool check_return_code(Cpu& cpu, u16 selector, Blame blame, Descriptor& d) {
 bool check_offset(Cpu& cpu, const Descriptor& code, u64& offset, u32 error) {
     if (cpu.long_mode() && code.is_long_code())
         return cpu.canonical(offset) || cpu.gp(error, "far target is not canonical");
-    offset = static_cast<u32>(offset);
+    // All 64 bits that RETF or IRET has popped count: an offset beyond 4 GiB is not cut down.
     return offset <= code.limit() || cpu.gp(error, "far target beyond the code segment's limit");
 }
 

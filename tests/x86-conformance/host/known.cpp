@@ -30,8 +30,8 @@ void rf_of_string_step(Situation& s) {
         s.ours.after.eflags &= ~eflags::RF, s.host.after.eflags &= ~eflags::RF;
 }
 void alignment_before_stack_limit(Situation& s) {
-    if (wants_16_bytes(s) && s.host.vector == gp && s.ours.vector == ss && (operand_linear(s) & 15) != 0)
-        take_exception(s);
+    const u64 low = operand_linear(s) & (is_xsave_image(s) ? 63 : 15);
+    if (wants_16_bytes(s) && s.host.vector == gp && s.ours.vector == ss && low != 0) take_exception(s);
 }
 void alignment_check_before_page_fault(Situation& s) {
     const u64 linear = named(s, "pop") ? stack_top(s.in) : operand_linear(s);
@@ -75,30 +75,30 @@ void push_segment_upper_half(Situation& s) {
 /// The host moves all 32 bits, the model 16: the upper half may fault.
 void segment_stack_width(Situation& s) {
     if (!named(s, "push", "pop") || s.row.args[0] < Arg::ES || s.row.args[0] > Arg::GS || !s.insn) return;
-    if (s.insn->opsize != 4 || s.host.after.rip != s.in.before.rip || s.host.vector == db) return;
-    const bool near = s.host.vector != pf || within(s.host.cr2, stack_top(s.in) - 4, 8);
+    const u32 width = s.insn->opsize;
+    if (width == 2 || s.host.after.rip != s.in.before.rip || s.host.vector == db) return;
+    const bool near = s.host.vector != pf || within(s.host.cr2, stack_at_distance(s.in, 0 - u64{width}), 2 * width);
     const bool memory_fault = s.host.vector == pf || s.host.vector == ac || s.host.vector == ss;
     const bool same = s.ours.vector == s.host.vector && s.ours.after.rip == s.host.after.rip;
     if (!near || !memory_fault || same) return;
     take_exception(s);
     s.ours.after.gpr = s.host.after.gpr;
     s.ours.after.seg = s.host.after.seg;
-    ignore_memory(s, stack_top(s.in) - 4, 4);
+    ignore_memory(s, stack_at_distance(s.in, 0 - u64{width}), width);
 }
 void mxcsr_mask(Situation& s) {
-    if (named(s, "fxsave", "fxsave64", "xsave", "xsave64", "xsavec", "xsavec64", "xsaveopt", "xsaveopt64") &&
-        s.completed)
+    if (is_wide_image(s) && !named(s, "fxrstor", "fxrstor64", "xrstor", "xrstor64") && s.completed)
         ignore_memory(s, operand_linear(s) + 28, 4);
 }
 void stack_written_before_fault(Situation& s) {
     if (!named(s, "call", "enter", "pusha") || !faulted(s)) return;
-    constexpr u32 most = 4 * 34;
+    const u32 most = (s.in.before.code64() ? 8 : 4) * 34;
     ignore_memory(s, stack_top(s.in) - most, most);
     if (!wide_stack(s.in)) ignore_memory(s, segment_base(s.in, SS) + 0x1'0000 - most, most);
     const bool pushed_first =
         s.ours.vector == gp && (s.host.vector == pf || s.host.vector == ss || s.host.vector == ac);
     if (named(s, "call") && pushed_first &&
-        (s.host.vector != pf || within(s.host.cr2, stack_at_distance(s.in, 0u - 8), 8)))
+        (s.host.vector != pf || within(s.host.cr2, stack_at_distance(s.in, 0 - u64{8}), 8)))
         take_exception(s);
 }
 void popa_partly_done(Situation& s) {
@@ -199,11 +199,11 @@ void far_return_order(Situation& s) {
     if (frame) take_exception(s);
 }
 bool is_image(const Situation& s) {
-    return named(s, "fnsave", "fnstenv", "frstor", "fldenv", "fxsave", "fxrstor") || s.row.args[0] == Arg::Mt;
+    return named(s, "fnsave", "fnstenv", "frstor", "fldenv") || is_wide_image(s) || s.row.args[0] == Arg::Mt;
 }
 u32 image_size(const Situation& s) {
     if (s.row.args[0] == Arg::Mt) return 10;
-    return named(s, "fxsave", "fxrstor") ? 512 : 108;
+    return is_xsave_image(s) ? 576 + 256 : is_wide_image(s) ? 512 : 108;
 }
 void image_order(Situation& s) {
     if (!is_image(s) || !faulted(s) || !memory_fault(s.ours.vector) || !memory_fault(s.host.vector)) return;
@@ -244,8 +244,8 @@ constexpr KnownDifference table[] = {
      "seen on family 1Ah; SDM 2A, ARPL: #GP always", arpl_checks_when_writing},
     {Vendor::amd, "PUSH of a segment register with 32 bits writes zeros above the selector",
      "SDM 2B, PUSH: some processors write 16 bits and leave the rest; AMD's write 32", push_segment_upper_half},
-    {Vendor::amd, "PUSH and POP of a segment register with 32 bits can fault on the upper half",
-     "SDM 2B, PUSH and POP: some processors move 16 bits; AMD's move 32", segment_stack_width},
+    {Vendor::amd, "PUSH and POP of a segment register with 32 or 64 bits can fault on the upper part",
+     "SDM 2B, PUSH and POP: some processors move 16 bits; AMD's move all", segment_stack_width},
     {Vendor::amd, "MXCSR_MASK shows MXCSR.MM, which the model lacks", "AMD APM 1, 4.2.2", mxcsr_mask},
     {Vendor::amd, "CALL, ENTER and PUSHA have written below the stack pointer when they fault",
      "seen on family 1Ah; AMD APM 3 gives no order, SDM 2 checks the target first", stack_written_before_fault},

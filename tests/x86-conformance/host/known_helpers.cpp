@@ -58,9 +58,16 @@ unsigned vector_operand_size(const Situation& s) {
     return 0;
 }
 
+bool is_xsave_image(const Situation& s) {
+    const std::string_view name = s.row.info->mnemonic;
+    return name.starts_with("xsave") || name.starts_with("xrstor");
+}
+bool is_wide_image(const Situation& s) {
+    return is_xsave_image(s) || named(s, "fxsave", "fxrstor", "fxsave64", "fxrstor64");
+}
+
 bool wants_16_bytes(const Situation& s) {
-    const bool image = named(s, "fxsave", "fxrstor", "fxsave64", "fxrstor64");
-    return image || (vector_operand_size(s) == 16 && s.row.at.encoding == Encoding::legacy);
+    return is_wide_image(s) || (vector_operand_size(s) == 16 && s.row.at.encoding == Encoding::legacy);
 }
 
 void ignore_memory(Situation& s, u64 linear, u32 size) {

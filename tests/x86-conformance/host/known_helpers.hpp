@@ -36,6 +36,9 @@ u64 operand_offset(const Situation& s);
 u64 operand_linear(const Situation& s);
 /// Bytes of the vector operand in memory; 0 if there is none, or a narrower one.
 unsigned vector_operand_size(const Situation& s);
+/// FXSAVE, XSAVE and their kin.
+bool is_wide_image(const Situation& s);
+bool is_xsave_image(const Situation& s);
 /// Whether it must be on 16 bytes.
 bool wants_16_bytes(const Situation& s);
 /// Takes bytes of the data region out of the comparison.

@@ -11,15 +11,23 @@ constexpr u64 task_end = canonical_end - page;
 constexpr u32 fetch = 0x10;
 
 bool canonical(u64 address) { return address < canonical_end || address >= kernel_start; }
-bool has_prefix(const Situation& s, u8 prefix) {
-    for (const u8 b : s.in.instruction().first(s.insn ? s.insn->length : 0u)) {
-        if (b == prefix) return true;
+/// The prefixes of the instruction, whether or not what follows them is one.
+struct Prefixes {
+    bool opsize = false, rex_w = false;
+    unsigned count = 0;
+};
+Prefixes prefixes_of(const Input& in) {
+    Prefixes p;
+    for (const u8 b : in.instruction()) {
         const bool rex = (b & 0xF0) == 0x40;
         const bool other = b == 0x26 || b == 0x2E || b == 0x36 || b == 0x3E || (b >= 0x64 && b <= 0x67) || b == 0xF0 ||
                            b == 0xF2 || b == 0xF3;
         if (!rex && !other) break;
+        p.opsize = p.opsize || b == 0x66;
+        p.rex_w = rex && (b & 8);
+        ++p.count;
     }
-    return false;
+    return p;
 }
 /// What the host did instead goes beyond the instruction itself.
 void take_all(Situation& s) {
@@ -34,7 +42,8 @@ void protection_of_kernel_addresses(Situation& s) {
         s.ours.error = (s.ours.error & ~present) | (s.host.error & present);
 }
 void near_branch_of_16_bits(Situation& s) {
-    if (!s.in.before.code64() || !s.insn || s.insn->rex_w() || !has_prefix(s, 0x66)) return;
+    const Prefixes p = prefixes_of(s.in);
+    if (!s.in.before.code64() || !p.opsize || p.rex_w) return;
     const bool near = named(s, "call", "jmp", "ret") && (s.row.attributes & attr::force64);
     if ((s.row.attributes & attr::branch) || near) take_all(s);
 }
@@ -47,40 +56,62 @@ void offset_not_canonical(Situation& s) {
     if (!memory_fault(s.host.vector) || s.host.vector == pf || s.ours.vector == s.host.vector) return;
     if (!canonical(operand_offset(s)) && canonical(operand_linear(s))) take_all(s);
 }
-/// Bytes that make no instruction, at the end of what is mapped.
+/// Bytes that make no instruction, at the end of what is mapped; or more than 15.
 void fetch_of_undefined(Situation& s) {
-    if (s.ours.vector != ud || s.host.vector != pf || !(s.host.error & fetch)) return;
-    if (within(s.host.cr2, s.in.before.rip, 16) && (s.host.cr2 & page_mask) == 0) take_exception(s);
+    if (s.ours.vector != ud) return;
+    const bool beyond = s.host.vector == pf && (s.host.error & fetch) && (s.host.cr2 & page_mask) == 0 &&
+                        within(s.host.cr2, s.in.before.rip, 16);
+    const bool too_long = s.host.vector == gp && prefixes_of(s.in).count >= 8;
+    if (beyond || too_long) take_exception(s);
 }
 void stack_pointer_in_compatibility_mode(Situation& s) {
-    if (!s.in.before.code64() || s.host.after.seg[CS] == long_code || !named(s, "retf", "iret")) return;
-    if (static_cast<u32>(s.host.after.gpr[4]) == static_cast<u32>(s.ours.after.gpr[4]))
-        s.ours.after.gpr[4] = s.host.after.gpr[4];
+    if (!s.in.before.code64() || s.host.after.seg[CS] == long_code) return;
+    if (!named(s, "retf", "iret", "jmp", "call")) return;
+    if (static_cast<u32>(s.host.after.gpr[RSP]) == static_cast<u32>(s.ours.after.gpr[RSP]))
+        s.ours.after.gpr[RSP] = s.host.after.gpr[RSP];
+}
+void call_to_compatibility_mode(Situation& s) {
+    if (!s.in.before.code64() || s.host.after.seg[CS] == long_code || !named(s, "call")) return;
+    if ((stack_at_distance(s.in, 0 - u64{8}) >> 32) != 0) take_all(s);
 }
 bool is_gather(const Situation& s) {
     const std::string_view name = s.row.info->mnemonic;
     return name.starts_with("vgather") || name.starts_with("vpgather");
 }
+u8& vector_byte(Output& out, unsigned number, unsigned at) {
+    return at < 16 ? out.after.fx[fx_xmm + 16 * number + at] : out.after.ymm[16 * number + at - 16];
+}
+/// Of the lanes that both sides have left to do, the sign bits are the same; what lies above them is as it was.
 void gather_stopped(Situation& s) {
     if (!is_gather(s) || !faulted(s) || !s.insn) return;
-    const unsigned lane = s.insn->operand[1].width, mask = s.insn->vvvv;
+    const unsigned lane = s.insn->operand[1].width, mask = s.insn->vvvv, to = s.insn->reg_number();
     for (unsigned at = 0; at < 32; at += lane) {
-        const auto byte = [&](Output& out) -> u8& {
-            const unsigned last = at + lane - 1;
-            return last < 16 ? out.after.fx[fx_xmm + 16 * mask + last] : out.after.ymm[16 * mask + last - 16];
-        };
-        if ((byte(s.host) ^ byte(s.ours)) & 0x80) continue;
+        const bool beyond = at >= s.insn->operand[0].width;
+        const unsigned sign = at + lane - 1;
+        if (!beyond && ((vector_byte(s.host, mask, sign) ^ vector_byte(s.ours, mask, sign)) & 0x80)) continue;
         for (unsigned i = at; i < at + lane; ++i) {
-            u8& ours = i < 16 ? s.ours.after.fx[fx_xmm + 16 * mask + i] : s.ours.after.ymm[16 * mask + i - 16];
-            ours = i < 16 ? s.host.after.fx[fx_xmm + 16 * mask + i] : s.host.after.ymm[16 * mask + i - 16];
+            vector_byte(s.ours, mask, i) = vector_byte(s.host, mask, i);
+            if (beyond) vector_byte(s.ours, to, i) = vector_byte(s.host, to, i);
         }
     }
 }
-void vpermpd_ignores_w(Situation& s) {
+void gather_single_step(Situation& s) {
+    const bool stopped = s.host.vector == db && s.host.after.rip == s.in.before.rip && memory_fault(s.ours.vector);
+    if (is_gather(s) && stopped) take_all(s);
+}
+/// The host looks at the whole operand, or at an element's offset before the base of FS or GS is added.
+void masked_operand_not_canonical(Situation& s) {
+    if (!s.in.before.code64() || !s.insn || (s.host.vector != gp && s.host.vector != ss)) return;
+    const u64 first = operand_linear(s), last = first + vector_operand_size(s) - 1;
+    const bool masked =
+        named(s, "vmaskmovps", "vmaskmovpd", "vpmaskmovd", "vpmaskmovq") && (!canonical(first) || !canonical(last));
+    if (masked || (is_gather(s) && s.insn->segment >= FS)) take_all(s);
+}
+void permutation_ignores_w(Situation& s) {
     const auto code = s.in.instruction();
     for (std::size_t i = 0; i + 4 < code.size(); ++i) {
-        const bool vpermpd = code[i] == 0xC4 && (code[i + 1] & 0x1F) == 3 && (code[i + 2] & 0x87) == 5;
-        if (vpermpd && code[i + 3] == 0x01 && s.ours.vector == ud) take_all(s);
+        const bool map_3a = code[i] == 0xC4 && (code[i + 1] & 0x1F) == 3 && (code[i + 2] & 0x87) == 5;
+        if (map_3a && code[i + 3] <= 0x01 && s.ours.vector == ud) take_all(s);
     }
 }
 void masked_store_address(Situation& s) {
@@ -89,8 +120,7 @@ void masked_store_address(Situation& s) {
     if (s.ours.cr2 - s.host.cr2 < 32) s.ours.cr2 = s.host.cr2;
 }
 void sha_alignment(Situation& s) {
-    if (s.row.feature == Feature::sha && s.host.vector == pf && s.ours.vector == gp && (operand_linear(s) & 15) != 0)
-        take_exception(s);
+    if (s.row.feature == Feature::sha && s.ours.vector == gp && (operand_linear(s) & 15) != 0) take_all(s);
 }
 
 constexpr KnownDifference table[] = {
@@ -110,12 +140,20 @@ constexpr KnownDifference table[] = {
      "SDM 1, 3.4.1.1: the upper halves are undefined outside 64-bit mode", stack_pointer_in_compatibility_mode},
     {Vendor::other, "of the mask of a gather that faults only the sign bits are defined",
      "SDM 2, VPGATHERDD: the other bits of the mask are not significant", gather_stopped},
-    {Vendor::amd, "VPERMPD with an immediate does not look at VEX.W",
-     "seen on family 1Ah; AMD APM 4, VPERMPD has W1 only", vpermpd_ignores_w},
+    {Vendor::amd, "VPERMQ and VPERMPD with an immediate do not look at VEX.W",
+     "seen on family 1Ah; AMD APM 4 has W1 only", permutation_ignores_w},
     {Vendor::other, "where in its operand a masked store that crosses a page faults",
      "SDM 2, VMASKMOV, VPMASKMOV do not say", masked_store_address},
-    {Vendor::amd, "a misaligned operand of the SHA instructions is a page fault before #GP",
-     "seen on family 1Ah; AMD APM 2, table 8-9 leaves the order open", sha_alignment},
+    {Vendor::amd, "operands of the SHA instructions need no alignment",
+     "seen on family 1Ah; SDM 2: #GP, exception type 4", sha_alignment},
+    {Vendor::amd, "a far call to compatibility mode pushes with the stack pointer of that mode",
+     "seen on family 1Ah; SDM 2A, CALL does not say", call_to_compatibility_mode},
+    {Vendor::amd, "a gather that has loaded some elements and faults at the next is #DB first under TF",
+     "seen on family 1Ah; SDM 2, VPGATHERDD: traps may be delivered between elements", gather_single_step},
+    {Vendor::other,
+     "whether elements that a mask leaves out must be canonical, or the offsets of a gather under FS and GS",
+     "SDM 2, VMASKMOV: faults do not occur for elements left out; #GP of the whole operand is not said",
+     masked_operand_not_canonical},
 };
 
 } // namespace
