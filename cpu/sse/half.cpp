@@ -14,8 +14,40 @@ using softfloat::F16;
 template <class File> using Halves = std::array<F16, File::bytes / 4>;
 template <class File> using Singles = std::array<F32, File::bytes / 4>;
 
+/// Four halves by the host: their bits, moved up, are the single 2^112 times too small. False for infinities and NaN.
+inline bool widen_four(const F16* from, F32* to) {
+    typedef u16 Four __attribute__((vector_size(8)));
+    using Bits4 = Vector<u32>;
+    Four halves;
+    std::memcpy(&halves, static_cast<const void*>(from), sizeof halves);
+    const Bits4 bits = __builtin_convertvector(halves, Bits4), magnitude = bits & 0x7FFF;
+    constexpr float scale = 5192296858534827628530496329220096.0f; // 2^112
+    const auto scaled = std::bit_cast<Vector<float>>(magnitude << 13) * scale;
+    const Bits4 result = std::bit_cast<Bits4>(scaled) | (bits & 0x8000) << 16;
+    std::memcpy(static_cast<void*>(to), &result, sizeof result);
+    return all_lanes(std::bit_cast<Vector<i32>>(magnitude) < 0x7C00);
+}
 template <class File> struct FromHalves {
     template <class Source> struct Body {
+        static bool run(Cpu& cpu, const FastOp& op, Flags&)
+            requires TriedFirst<Source>
+        {
+            if constexpr (!host_is_exact) return false;
+            std::conditional_t<File::bytes == 16, u64, Xmm> source;
+            if (!ready_at_once<File>(cpu)) return false;
+            if constexpr (File::bytes == 16) {
+                if (!try_low<u64, Source>(cpu, op, source)) return false;
+            } else {
+                if (!try_source<V128, Source>(cpu, op, source)) return false;
+            }
+            const auto halves = std::bit_cast<Halves<File>>(source);
+            Singles<File> r;
+            for (std::size_t i = 0; i < r.size(); i += 4) {
+                if (!widen_four(&halves[i], &r[i])) return false;
+            }
+            File::set(cpu, op.reg, std::bit_cast<typename File::Value>(r));
+            return true;
+        }
         static bool run(Cpu& cpu, const Op& op, Flags&) {
             std::conditional_t<File::bytes == 16, u64, Xmm> source;
             if (!avx_ready(cpu)) return false;
@@ -58,8 +90,7 @@ template <class File> struct ToHalves {
         } else {
             constexpr unsigned size = File::bytes / 2;
             u64 linear = 0;
-            return Destination::write(cpu, op, size, linear) &&
-                   probe_write(cpu, linear, size, Privilege::current, &op);
+            return Destination::write(cpu, op, size, linear) && probe_write(cpu, linear, size, Privilege::current, &op);
         }
     }
     template <class Destination> static bool put_halves(Cpu& cpu, const Op& op, const Halves<File>& halves) {
