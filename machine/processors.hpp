@@ -86,7 +86,7 @@ class Processors final : public IrqSink {
     void persist_processors(Archive& archive);
 
     /// Instructions of a turn while several processors are runnable, and while one is.
-    static constexpr u64 turn_length = 2000, lone_turn_length = 1'000'000;
+    static constexpr u64 turn_length = 5000, lone_turn_length = 1'000'000;
 
   private:
     struct Processor {
