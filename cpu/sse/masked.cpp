@@ -98,9 +98,10 @@ template <Word T, class I, class File> bool gather(Cpu& cpu, const Op& op) {
     return ok;
 }
 
-/// No two of destination, mask and indices may be the same: #UD.
+/// No two of destination, mask and indices may be the same, and 16-bit addresses have no SIB byte: #UD.
 template <ColdFunction fn> Handler select_gather(const Insn& insn, Op& op) {
     op.reg = static_cast<u8>(insn.reg_number());
+    if (insn.addrsize == 2 || insn.index > 15) return nullptr;
     if (op.reg == insn.vvvv || op.reg == insn.index || insn.vvvv == insn.index) return nullptr;
     return &cold<fn>;
 }
