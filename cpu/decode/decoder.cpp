@@ -445,6 +445,8 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Xv:
     case Arg::Yv:
     case Arg::F: return {OperandKind::implied, static_cast<u8>(v), 0};
+    case Arg::Xz:
+    case Arg::Yz: return {OperandKind::implied, static_cast<u8>(std::min(v, 4u)), 0};
     default: return resolve_vector(a, in, insn, first);
     }
 }
@@ -609,6 +611,10 @@ DecodeStatus decode(std::span<const u8> bytes, u32 mode_bits, const FeatureSet& 
     bool first = true;
     for (unsigned i = 0; i < row->args.size(); ++i) insn.operand[i] = resolve(row->args[i], in, insn, first, p.segment);
 
+    for (const Operand& operand : insn.operand) { // REX.R can name registers that there are not
+        if (operand.kind == OperandKind::debug && operand.number > 7) return finish(DecodeStatus::invalid);
+        if (operand.kind == OperandKind::control && operand.number > 8) return finish(DecodeStatus::invalid);
+    }
     const bool system_mode = !(mode_bits & mode::protected_mode) || (mode_bits & mode::v86);
     if ((row->attributes & attr::protected_only) && system_mode) return finish(DecodeStatus::invalid);
     // Before the 386 LOCK goes with every instruction.

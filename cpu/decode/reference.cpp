@@ -7,13 +7,14 @@ namespace glassbox {
 namespace {
 
 constexpr const char* arg_names[] = {
-    "",    "Eb",  "Ew",  "Ed",  "Ev",  "Eq",    "Gb",    "Gw", "Gd",  "Gv", "Ib", "Ibs",   "Iw",    "Iz",  "Iv",  "Iq",
-    "1",   "Jb",  "Jz",  "Ap",  "Ob",  "Ov",    "M",     "Mb", "Mw",  "Md", "Mq", "Mt",    "Mdq",   "Ma",  "Mp",  "Mv",
-    "Rd",  "Rv",  "Sw",  "Cd",  "Dd",  "AL",    "CL",    "AX", "eAX", "DX", "Zb", "Zv",    "Pq",    "Qd",  "Qq",  "Nq",
-    "Vx",  "Wd",  "Wq",  "Wx",  "Ux",  "ST(0)", "ST(i)", "ES", "CS",  "SS", "DS", "FS",    "GS",    "Xb",  "Xv",  "Yb",
-    "Yv",  "F",   "Ey",  "Gy",  "By",  "Ry",    "My",    "Cy", "Dy",  "Rn", "Hx", "Lx",    "Mx",    "Vdq", "Wdq", "Hdq",
-    "Udq", "Ldq", "Vqq", "Wqq", "Hqq", "Mqq",   "Wb",    "Ww", "Wh",  "Wo", "We", "Rd/Mb", "Rd/Mw", "Mvd", "Mvq"};
-static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::Mvq) + 1);
+    "",    "Eb",  "Ew", "Ed", "Ev", "Eq", "Gb", "Gw",    "Gd",    "Gv",  "Ib",  "Ibs",   "Iw",    "Iz",
+    "Iv",  "Iq",  "1",  "Jb", "Jz", "Ap", "Ob", "Ov",    "M",     "Mb",  "Mw",  "Md",    "Mq",    "Mt",
+    "Mdq", "Ma",  "Mp", "Mv", "Rd", "Rv", "Sw", "Cd",    "Dd",    "AL",  "CL",  "AX",    "eAX",   "DX",
+    "Zb",  "Zv",  "Pq", "Qd", "Qq", "Nq", "Vx", "Wd",    "Wq",    "Wx",  "Ux",  "ST(0)", "ST(i)", "ES",
+    "CS",  "SS",  "DS", "FS", "GS", "Xb", "Xv", "Yb",    "Yv",    "F",   "Ey",  "Gy",    "By",    "Ry",
+    "My",  "Cy",  "Dy", "Rn", "Hx", "Lx", "Mx", "Vdq",   "Wdq",   "Hdq", "Udq", "Ldq",   "Vqq",   "Wqq",
+    "Hqq", "Mqq", "Wb", "Ww", "Wh", "Wo", "We", "Rd/Mb", "Rd/Mw", "Mvd", "Mvq", "Xz",    "Yz"};
+static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::Yz) + 1);
 
 /// The flags of a mask, as letters in the order of EFLAGS.
 std::string flag_letters(u32 mask) {

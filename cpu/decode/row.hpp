@@ -119,6 +119,8 @@ enum class Arg : u8 {
     Edw, ///< general register of 32 bits, or memory of 1 or 2 bytes
     Mvd,
     Mvq, ///< VSIB: one element each of 4 or 8 bytes
+    Xz,
+    Yz, ///< as Xv and Yv, at most 32 bits (INS, OUTS)
 };
 
 enum class Mod : u8 { any, memory, reg };

@@ -124,7 +124,8 @@ template <class M> typename M::Bits image_of_empty() {
         return softfloat::indefinite<typename M::Value>().bits;
 }
 
-template <class M, bool pop> struct Store {
+/// `truncates`: FISTTP, whatever the control word says.
+template <class M, bool pop, bool truncates = false> struct Store {
     template <class Ea> struct Body {
         static bool run(Cpu& cpu, const Op& op, Flags&) {
             if (!ready(cpu)) return false;
@@ -134,6 +135,7 @@ template <class M, bool pop> struct Store {
             if (f.empty(0)) [[unlikely]]
                 return store_empty(cpu, op, linear);
             FloatEnv env = f.float_env();
+            if constexpr (truncates) env.rounding = softfloat::Rounding::truncate;
             const typename M::Bits bits = image<M>(env, f.st(0));
             const bool kept = softfloat::store_suppressed(env);
             if (kept ? !probe_write(cpu, linear, sizeof bits, Privilege::current, &op)
@@ -281,7 +283,7 @@ template <unsigned step> struct MoveTop {
 };
 
 constexpr OpInfo fld{"fld"}, fild{"fild"}, fbld{"fbld"}, fst{"fst"}, fstp{"fstp"}, fist{"fist"}, fistp{"fistp"},
-    fbstp{"fbstp"}, ffree{"ffree"}, ffreep{"ffreep"}, fincstp{"fincstp"}, fdecstp{"fdecstp"};
+    fisttp{"fisttp"}, fbstp{"fbstp"}, ffree{"ffree"}, ffreep{"ffreep"}, fincstp{"fincstp"}, fdecstp{"fdecstp"};
 constexpr OpInfo fcmovb{"fcmovb", 0, 0, eflags::CF}, fcmove{"fcmove", 0, 0, eflags::ZF},
     fcmovbe{"fcmovbe", 0, 0, eflags::CF | eflags::ZF}, fcmovu{"fcmovu", 0, 0, eflags::PF},
     fcmovnb{"fcmovnb", 0, 0, eflags::CF}, fcmovne{"fcmovne", 0, 0, eflags::ZF},
@@ -315,6 +317,9 @@ constexpr std::array rows = {
     on_memory<Store<Short, true>::Body>(fistp, at(0xDF).digit(3), Mw),
     on_memory<Store<Long, true>::Body>(fistp, at(0xDB).digit(3), Md),
     on_memory<Store<Quad, true>::Body>(fistp, at(0xDF).digit(7), Mq),
+    on_memory<Store<Short, true, true>::Body>(fisttp, at(0xDF).digit(1), Mw, Feature::sse3),
+    on_memory<Store<Long, true, true>::Body>(fisttp, at(0xDB).digit(1), Md, Feature::sse3),
+    on_memory<Store<Quad, true, true>::Body>(fisttp, at(0xDD).digit(1), Mq, Feature::sse3),
     on_memory<StoreDecimal>(fbstp, at(0xDF).digit(6), Mt),
     on_registers<Exchange>(Exchange::info, at(0xD9).digit(1).reg(), {STi}),
     on_registers<Exchange>(Exchange::info, at(0xDD).digit(1).reg(), {STi}, attr::undocumented),

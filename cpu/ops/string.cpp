@@ -250,9 +250,9 @@ constexpr Row rows[] = {
     {at(0xAE), {AL, Yb}, &scas_info, &select_string<String::scas>, comparing},
     {at(0xAF), {eAX, Yv}, &scas_info, &select_string<String::scas>, comparing},
     {at(0x6C), {Yb, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
-    {at(0x6D), {Yv, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
+    {at(0x6D), {Yz, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
     {at(0x6E), {DX, Xb}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
-    {at(0x6F), {DX, Xv}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
+    {at(0x6F), {DX, Xz}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
 };
 
 } // namespace

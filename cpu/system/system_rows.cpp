@@ -66,8 +66,8 @@ constexpr Row rows[] = {
     cold_row<verw_register>(verw_info, at(0x0F00).digit(5).reg(), {Ew}, pm, i286),
     cold_row<verw_memory>(verw_info, at(0x0F00).digit(5).mem(), {Mw}, pm, i286),
 
-    cold_row<sgdt>(sgdt_info, at(0x0F01).digit(0).mem(), {M}, 0, i286),
-    cold_row<sidt>(sidt_info, at(0x0F01).digit(1).mem(), {M}, 0, i286),
+    cold_row<sgdt>(sgdt_info, at(0x0F01).digit(0).mem(), {M}, attr::force64, i286),
+    cold_row<sidt>(sidt_info, at(0x0F01).digit(1).mem(), {M}, attr::force64, i286),
     cold_row<lgdt<2>, lgdt<4>, lgdt<8>>(lgdt_info, at(0x0F01).digit(2).mem(), {M}, attr::force64, i286),
     cold_row<lidt<2>, lidt<4>, lidt<8>>(lidt_info, at(0x0F01).digit(3).mem(), {M}, attr::force64, i286),
     cold_row<smsw_register<2>, smsw_register<4>, smsw_register<8>>(smsw_info, at(0x0F01).digit(4).reg(), {Ev}, 0, i286),
@@ -115,7 +115,9 @@ constexpr Row rows[] = {
     cold_row<cli>(cli_info, at(0xFA)),
     cold_end_row<sti>(sti_info, at(0xFB)),
 
+    hint(prefetch_info, at(0x0F0D).digit(0).mem(), M, prefetchw),
     hint(prefetchw_info, at(0x0F0D).mem(), M, prefetchw),
+    hint(nop_info, at(0x0F0D).reg(), Ev, prefetchw),
     hint(prefetch_info, at(0x0F18).digit(0).mem(), M, nopl),
     hint(prefetch_info, at(0x0F18).digit(1).mem(), M, nopl),
     hint(prefetch_info, at(0x0F18).digit(2).mem(), M, nopl),

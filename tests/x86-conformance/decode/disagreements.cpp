@@ -27,6 +27,12 @@ bool clflush(const Decoded& d) {
            d.insn.operand[0].width == 1;
 }
 
+/// PREFETCHWT1 was of Xeon Phi only; elsewhere 0F 0D /2 is a hint like the others of its group.
+bool prefetch_wt1(const Decoded& d) {
+    return is_two_byte(d, 0x0D, 0x0D) && both_valid(d, ZYDIS_MNEMONIC_PREFETCHWT1) &&
+           d.insn.row->feature == Feature::prefetchw;
+}
+
 /// No row of ours: how long it would be, only those know who know the instruction.
 bool undefined_and_too_long(const Decoded& d) {
     return d.status == DecodeStatus::invalid && !d.insn.row && !d.zydis_valid &&
@@ -39,6 +45,8 @@ constexpr Disagreement table[] = {
      &fast_call_in_real_mode},
     {"Undefined and longer than 15 bytes", "SDM 3A, table 6-2, class 8: one priority for both",
      &undefined_and_too_long},
+    {"PREFETCHWT1 is a hint like its neighbours",
+     "APM 3, PREFETCH and PREFETCHW: reserved encodings are PREFETCH aliases", &prefetch_wt1},
     {"CLFLUSH names one byte", "SDM 2A, CLFLUSH (0F AE /7: CLFLUSH m8)", &clflush},
 };
 

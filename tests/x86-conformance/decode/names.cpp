@@ -34,7 +34,7 @@ bool is_string(const Row& row, bool& byte) {
     bool found = false;
     for (const Arg a : row.args) {
         byte = byte || a == Arg::Xb || a == Arg::Yb;
-        found = found || a == Arg::Xb || a == Arg::Yb || a == Arg::Xv || a == Arg::Yv;
+        found = found || a == Arg::Xb || a == Arg::Yb || a == Arg::Xv || a == Arg::Yv || a == Arg::Xz || a == Arg::Yz;
     }
     return found;
 }
@@ -63,7 +63,7 @@ std::string zydis_name(const Row& row, unsigned operand, unsigned address) {
     for (const Other& name : others) {
         if (ours == name.ours) return name.zydis;
     }
-    if (ours == "prefetch") return prefetch_name(row);
+    if (ours == "prefetch" && row.at.opcode == 0x18) return prefetch_name(row);
     if (ours == "fstp" && row.at.opcode == 0xD9 && row.at.mod == Mod::reg) return "fstpnce";
     return ours;
 }

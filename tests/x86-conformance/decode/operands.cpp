@@ -24,8 +24,8 @@ const char* kind_name(OperandKind kind) {
                                      "debug", "mmx", "xmm",    "ymm",       "st",      "implied"};
     return names[static_cast<unsigned>(kind)];
 }
-bool is_source_index(Arg a) { return a == Arg::Xb || a == Arg::Xv; }
-bool is_string(Arg a) { return is_source_index(a) || a == Arg::Yb || a == Arg::Yv; }
+bool is_source_index(Arg a) { return a == Arg::Xb || a == Arg::Xv || a == Arg::Xz; }
+bool is_string(Arg a) { return is_source_index(a) || a == Arg::Yb || a == Arg::Yv || a == Arg::Yz; }
 bool is_relative(Arg a) { return a == Arg::Jb || a == Arg::Jz; }
 
 } // namespace
@@ -171,7 +171,10 @@ bool OperandComparison::same_immediate(Context& c, unsigned index, const ZydisDe
     const u64 mask = mask_of(ours.width);
     same &= c.equal("immediate", theirs.imm.value.u & mask, value & mask);
     if (arg != Arg::one) // encoded width: what Zydis gives as the size
-        same &= c.equal("immediate's bits", theirs.size, arg == Arg::Ibs ? 8u : 8u * ours.width);
+        same &= c.equal("immediate's bits", theirs.size,
+                        arg == Arg::Ibs                     ? 8u
+                        : arg == Arg::Iz && ours.width == 8 ? 32u
+                                                            : 8u * ours.width);
     // What is narrower than its operand must say how it is widened; Zydis also calls full-width ones signed.
     if (arg == Arg::Ibs) same &= c.equal("immediate's sign", theirs.imm.is_signed, 1);
     return same;
