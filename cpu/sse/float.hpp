@@ -214,11 +214,20 @@ template <class S, class F> struct Scalar {
                 if constexpr (!host_is_exact) return false;
                 Bits<F> source = 0;
                 if (!ready_at_once<File>(cpu) || !try_low<Bits<F>, Source>(cpu, op, source)) return false;
-                if (S::rounds && !inexact_is_free(cpu.sse.mxcsr)) return false;
+                if (S::rounds && !inexact_is_free(cpu.sse.mxcsr)) [[unlikely]]
+                    return try_exact(cpu, op, F{source});
                 const auto a = only_lane<F>(low_lane<F>(File::get(cpu, first_number<File>(op))).bits);
                 const auto r = whole_on(cpu.sse.mxcsr, operation<S, File, Source>(op), a, only_lane<F>(source));
                 if (r.good[0] == 0) return false;
                 set_scalar<File>(cpu, op, guest<F>(r.value[0]));
+                return true;
+            }
+            /// As long as PE is clear: results that can be shown not to be rounded.
+            [[gnu::noinline]] static bool try_exact(Cpu& cpu, const FastOp& op, F b) {
+                F r;
+                const F a = low_lane<F>(File::get(cpu, first_number<File>(op)));
+                if (!try_lane(cpu.sse.mxcsr, operation<S, File, Source>(op), a, b, r)) return false;
+                set_scalar<File>(cpu, op, r);
                 return true;
             }
             static bool run(Cpu& cpu, const Op& op, Flags&) {
