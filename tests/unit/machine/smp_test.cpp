@@ -53,6 +53,22 @@ TEST_CASE("smp: processors start, lock, interrupt and reprogram each other") {
     }
 }
 
+TEST_CASE("smp: x2APIC mode where the model has it, xAPIC mode elsewhere") {
+    for (const char* model : {"max", "pentium-pro", "haswell", "k8"}) {
+        CAPTURE(model);
+        MachineConfig config = probe(2);
+        config.cpu_model = model;
+        const auto machine = create(config);
+        CHECK(machine->run(never, limit) == StopReason::exit_port);
+        CHECK(machine->exit_status() == success);
+        const bool extended = machine->cpu(1).has(Feature::x2apic);
+        for (unsigned i = 0; i < 2; ++i)
+            CHECK(((machine->board().processors.apic(i).apic_base() >> 10 & 1) != 0) == extended);
+    }
+    CHECK(find_cpu_model("max")->features.has(Feature::x2apic));
+    CHECK_FALSE(find_cpu_model("pentium-pro")->features.has(Feature::x2apic));
+}
+
 TEST_CASE("smp: the time-stamp counters agree after a reset, and whoever waits for a SIPI is not runnable") {
     const auto machine = create(probe(3));
     machine->run(never, 5000);
