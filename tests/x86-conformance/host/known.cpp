@@ -35,8 +35,8 @@ void alignment_before_stack_limit(Situation& s) {
 }
 void alignment_check_before_page_fault(Situation& s) {
     const u64 linear = named(s, "pop") ? stack_top(s.in) : operand_linear(s);
-    if (s.host.vector == ac && s.ours.vector == pf && (linear & 15) != 0 && (s.in.before.eflags & eflags::AC))
-        take_exception(s);
+    const bool both = s.host.vector == ac && s.ours.vector == pf && s.ours.after.rip == s.in.before.rip;
+    if (both && (linear & 15) != 0 && (s.in.before.eflags & eflags::AC)) take_exception(s);
 }
 /// Intel's processors check the two halves.
 void alignment_check_of_16_bytes(Situation& s) {
@@ -84,6 +84,8 @@ void segment_stack_width(Situation& s) {
     take_exception(s);
     s.ours.after.gpr = s.host.after.gpr;
     s.ours.after.seg = s.host.after.seg;
+    s.ours.after.fs_base = s.host.after.fs_base;
+    s.ours.after.gs_base = s.host.after.gs_base;
     ignore_memory(s, stack_at_distance(s.in, 0 - u64{width}), width);
 }
 void mxcsr_mask(Situation& s) {
@@ -149,21 +151,6 @@ void locked_cr(Situation& s) {
 }
 bool is_kernel_selector(u32 selector) {
     return (selector & 4) == 0 && (selector & 0xFFFC) >= first_kernel_selector && (selector & 0xFFFC) <= gdt_limit;
-}
-/// What the data region holds there before the instruction.
-u16 data_word(const Input& in, u64 linear) {
-    static const auto pattern = data_pattern();
-    const auto byte = [&](u32 at) {
-        u8 value = at < data_size ? pattern[at] : u8{0};
-        const u8* bytes = in.bytes.data();
-        for (unsigned i = 0; i < in.fills; ++i) {
-            if (within(at, in.fill[i].at, in.fill[i].size)) value = bytes[at - in.fill[i].at];
-            bytes += in.fill[i].size;
-        }
-        return value;
-    };
-    const u32 at = data_offset(linear);
-    return static_cast<u16>(byte(at) | byte(at + 1) << 8);
 }
 /// Where the data holds such a selector by chance: no case chooses one.
 void kernel_descriptors(Situation& s) {

@@ -70,6 +70,20 @@ bool wants_16_bytes(const Situation& s) {
     return is_wide_image(s) || (vector_operand_size(s) == 16 && s.row.at.encoding == Encoding::legacy);
 }
 
+u16 data_word(const Input& in, u64 linear) {
+    static const auto pattern = data_pattern();
+    const auto byte = [&](u32 at) {
+        u8 value = at < data_size ? pattern[at] : u8{0};
+        const u8* bytes = in.bytes.data();
+        for (unsigned i = 0; i < in.fills; ++i) {
+            if (within(at, in.fill[i].at, in.fill[i].size)) value = bytes[at - in.fill[i].at];
+            bytes += in.fill[i].size;
+        }
+        return value;
+    };
+    const u32 at = data_offset(linear);
+    return static_cast<u16>(byte(at) | byte(at + 1) << 8);
+}
 void ignore_memory(Situation& s, u64 linear, u32 size) {
     static const auto pattern = data_pattern();
     const u32 start = data_offset(linear);

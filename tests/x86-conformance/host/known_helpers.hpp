@@ -41,6 +41,8 @@ bool is_wide_image(const Situation& s);
 bool is_xsave_image(const Situation& s);
 /// Whether it must be on 16 bytes.
 bool wants_16_bytes(const Situation& s);
+/// What the data region holds there before the instruction.
+u16 data_word(const Input& in, u64 linear);
 /// Takes bytes of the data region out of the comparison.
 void ignore_memory(Situation& s, u64 linear, u32 size);
 

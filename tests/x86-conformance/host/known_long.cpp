@@ -51,17 +51,30 @@ void far_pointer_of_64_bits(Situation& s) {
     const bool pointer = s.row.args[0] == Arg::Mp || s.row.args[1] == Arg::Mp;
     if (s.in.before.code64() && pointer && s.insn && s.insn->opsize == 8) take_all(s);
 }
+/// Of strings too, and of the element that a bit string's number names.
+u64 implied_or_operand_offset(const Situation& s) {
+    const u64 mask = s.insn->addrsize == 4 ? 0xFFFF'FFFF : ~u64{0};
+    if (s.row.attributes & attr::string) return s.in.before.gpr[RSI] & mask;
+    const bool bit_string = named(s, "bt", "bts", "btr", "btc") && s.row.args[1] == Arg::Gv;
+    if (!bit_string) return operand_offset(s);
+    const u64 number = s.in.before.gpr[s.insn->reg_number()];
+    const unsigned unused = 64 - 8u * s.insn->opsize;
+    const u64 by = static_cast<u64>(static_cast<i64>(number << unused) >> unused >> 3) & ~u64{s.insn->opsize - 1u};
+    return (operand_offset(s) + by) & mask;
+}
 void offset_not_canonical(Situation& s) {
     if (!s.in.before.code64() || !s.insn || s.insn->segment < FS) return;
-    if (!memory_fault(s.host.vector) || s.host.vector == pf || s.ours.vector == s.host.vector) return;
-    if (!canonical(operand_offset(s)) && canonical(operand_linear(s))) take_all(s);
+    if ((s.host.vector != gp && s.host.vector != ss) || s.ours.vector == s.host.vector) return;
+    const u64 first = implied_or_operand_offset(s), last = first + 31;
+    const u64 base = segment_base(s.in, s.insn->segment);
+    if ((!canonical(first) || !canonical(last)) && (canonical(base + first) || canonical(base + last))) take_all(s);
 }
 /// Bytes that make no instruction, at the end of what is mapped; or more than 15.
 void fetch_of_undefined(Situation& s) {
-    if (s.ours.vector != ud) return;
+    if (s.ours.vector != ud || s.host.after.rip != s.in.before.rip) return;
     const bool beyond = s.host.vector == pf && (s.host.error & fetch) && (s.host.cr2 & page_mask) == 0 &&
                         within(s.host.cr2, s.in.before.rip, 16);
-    const bool too_long = s.host.vector == gp && prefixes_of(s.in).count >= 8;
+    const bool too_long = s.host.vector == gp && s.in.code_size > 15;
     if (beyond || too_long) take_exception(s);
 }
 void stack_pointer_in_compatibility_mode(Situation& s) {
@@ -71,8 +84,9 @@ void stack_pointer_in_compatibility_mode(Situation& s) {
         s.ours.after.gpr[RSP] = s.host.after.gpr[RSP];
 }
 void call_to_compatibility_mode(Situation& s) {
-    if (!s.in.before.code64() || s.host.after.seg[CS] == long_code || !named(s, "call")) return;
-    if ((stack_at_distance(s.in, 0 - u64{8}) >> 32) != 0) take_all(s);
+    if (!s.in.before.code64() || !named(s, "call") || s.row.args[0] != Arg::Mp || !s.insn) return;
+    const bool compatibility = data_word(s.in, operand_linear(s) + s.insn->opsize) >> 3 != long_code >> 3;
+    if (compatibility && stack_at_distance(s.in, 0 - u64{8}) >> 32 != 0) take_all(s);
 }
 bool is_gather(const Situation& s) {
     const std::string_view name = s.row.info->mnemonic;
@@ -85,8 +99,12 @@ u8& vector_byte(Output& out, unsigned number, unsigned at) {
 void gather_stopped(Situation& s) {
     if (!is_gather(s) || !faulted(s) || !s.insn) return;
     const unsigned lane = s.insn->operand[1].width, mask = s.insn->vvvv, to = s.insn->reg_number();
+    const std::string_view name = s.row.info->mnemonic;
+    // With an index of 64 bits there are half as many elements of 32.
+    const unsigned end =
+        name == "vpgatherqd" || name == "vgatherqps" ? s.insn->vector_bytes / 2u : s.insn->vector_bytes;
     for (unsigned at = 0; at < 32; at += lane) {
-        const bool beyond = at >= s.insn->operand[0].width;
+        const bool beyond = at >= end;
         const unsigned sign = at + lane - 1;
         if (!beyond && ((vector_byte(s.host, mask, sign) ^ vector_byte(s.ours, mask, sign)) & 0x80)) continue;
         for (unsigned i = at; i < at + lane; ++i) {

@@ -199,7 +199,7 @@ void Maker::fill_special_operand(std::span<u8> value) {
     if (begins("xrstor")) return make_xsave_image(value);
     if (is("fldenv") || is("frstor") || begins("fxrstor")) return make_environment(value);
     if (is_x87(row_)) return any_x87_operand(random_, row_.at.opcode, static_cast<unsigned>(row_.at.digit_ & 7), value);
-    if (is("ldmxcsr"))
+    if (is("ldmxcsr") || is("vldmxcsr"))
         return put(0, static_cast<u32>(random_.next()) & (random_.chance(8) ? ~misaligned_mode : 0xFFFF));
     if (is_vector(row_) || is_mmx(row_)) {
         const unsigned kind = random_.below(5);
