@@ -220,6 +220,8 @@ bool needs_modrm(Arg a) {
     case Arg::Edw:
     case Arg::Mvd:
     case Arg::Mvq:
+    case Arg::Gn:
+    case Arg::Ez:
     case Arg::STi: return true;
     default: return false;
     }
@@ -385,6 +387,7 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Mv: return rm_operand(insn, v);
     case Arg::Ey:
     case Arg::My: return rm_operand(insn, y);
+    case Arg::Ez: return rm_operand(insn, std::min(v, 4u));
     case Arg::Eq:
     case Arg::Mq: return rm_operand(insn, 8);
     case Arg::Edb: return rm_operand(insn, insn.mem ? 1 : 4);
@@ -399,6 +402,7 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Gd: return gpr(insn.reg_number(), 4);
     case Arg::Gv: return gpr(insn.reg_number(), v);
     case Arg::Gy: return gpr(insn.reg_number(), y);
+    case Arg::Gn: return gpr(insn.reg_number(), native);
     case Arg::By: return gpr(insn.vvvv, y);
     case Arg::Rd: return gpr(insn.rm_number(), 4);
     case Arg::Rv: return gpr(insn.rm_number(), v);
@@ -445,8 +449,6 @@ Operand resolve(Arg a, Cursor& in, Insn& insn, bool& first, i8 override_segment)
     case Arg::Xv:
     case Arg::Yv:
     case Arg::F: return {OperandKind::implied, static_cast<u8>(v), 0};
-    case Arg::Xz:
-    case Arg::Yz: return {OperandKind::implied, static_cast<u8>(std::min(v, 4u)), 0};
     default: return resolve_vector(a, in, insn, first);
     }
 }
@@ -514,6 +516,7 @@ void adjust_operand_size(Insn& insn, const Row& row) {
         if ((row.attributes & attr::opsize_fixed) && insn.opsize == 2) insn.opsize = 4;
         if (((row.attributes & attr::default64) && insn.opsize == 4) || (row.attributes & attr::force64))
             insn.opsize = 8;
+        if ((row.attributes & attr::at_most_32) && insn.opsize == 8) insn.opsize = 4;
     } else if (row.attributes & attr::opsize_fixed) {
         insn.opsize = (insn.mode & mode::code32) ? 4 : 2;
     }

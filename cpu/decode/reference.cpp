@@ -13,8 +13,8 @@ constexpr const char* arg_names[] = {
     "Zb",  "Zv",  "Pq", "Qd", "Qq", "Nq", "Vx", "Wd",    "Wq",    "Wx",  "Ux",  "ST(0)", "ST(i)", "ES",
     "CS",  "SS",  "DS", "FS", "GS", "Xb", "Xv", "Yb",    "Yv",    "F",   "Ey",  "Gy",    "By",    "Ry",
     "My",  "Cy",  "Dy", "Rn", "Hx", "Lx", "Mx", "Vdq",   "Wdq",   "Hdq", "Udq", "Ldq",   "Vqq",   "Wqq",
-    "Hqq", "Mqq", "Wb", "Ww", "Wh", "Wo", "We", "Rd/Mb", "Rd/Mw", "Mvd", "Mvq", "Xz",    "Yz"};
-static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::Yz) + 1);
+    "Hqq", "Mqq", "Wb", "Ww", "Wh", "Wo", "We", "Rd/Mb", "Rd/Mw", "Mvd", "Mvq", "Gn",    "Ez"};
+static_assert(std::size(arg_names) == static_cast<std::size_t>(Arg::Ez) + 1);
 
 /// The flags of a mask, as letters in the order of EFLAGS.
 std::string flag_letters(u32 mask) {

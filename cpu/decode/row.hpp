@@ -119,8 +119,8 @@ enum class Arg : u8 {
     Edw, ///< general register of 32 bits, or memory of 1 or 2 bytes
     Mvd,
     Mvq, ///< VSIB: one element each of 4 or 8 bytes
-    Xz,
-    Yz, ///< as Xv and Yv, at most 32 bits (INS, OUTS)
+    Gn,  ///< in the mode's width, as Rn
+    Ez,  ///< Ev, at most 32 bits
 };
 
 enum class Mod : u8 { any, memory, reg };
@@ -240,6 +240,7 @@ inline constexpr u32 default64 = 8192;  ///< in 64-bit mode the operand size is 
 inline constexpr u32 force64 = 1 << 14; ///< ... always 64 bits (f64)
 inline constexpr u32 only_64 = 1 << 15; ///< #UD outside 64-bit mode
 inline constexpr u32 vex_no_vvvv = 1 << 16; ///< VEX.vvvv must be 1111b
+inline constexpr u32 at_most_32 = 1 << 18;  ///< REX.W does not change the operand size (ports)
 inline constexpr u32 rex_b = 1 << 17;       ///< only with REX.B
 } // namespace attr
 

@@ -48,9 +48,10 @@ class Table {
     /// The more a row demands, the earlier it is tried; what only one processor does comes before all.
     static std::size_t key(const Row& row) {
         const unsigned loose = (row.at.w_ < 0 ? 16u : 0u) + (row.at.rm_ < 0 ? 8u : 0u) + (row.at.digit_ < 0 ? 4u : 0u) +
-                               (row.at.mandatory == Mandatory::any ? 2u : 0u) + (row.at.mod == Mod::any ? 1u : 0u);
-        const bool own = row.feature == Feature::only_8086 || row.feature == Feature::only_286 ||
-                         row.feature == Feature::only_386 || (row.attributes & attr::rex_b);
+                               (row.at.mandatory == Mandatory::any ? 2u : 0u) +
+                               (row.at.mod == Mod::any && !(row.attributes & attr::rex_b) ? 1u : 0u);
+        const bool own =
+            row.feature == Feature::only_8086 || row.feature == Feature::only_286 || row.feature == Feature::only_386;
         return (((slot(row) * 2 + (own ? 0 : 1)) * 32 + loose) * 16 + static_cast<unsigned>(row.at.digit_ + 1)) * 64 +
                static_cast<unsigned>(row.at.rm_ + 1) * 5 + static_cast<unsigned>(row.at.mandatory);
     }

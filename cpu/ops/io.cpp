@@ -32,14 +32,14 @@ template <template <Word, bool> class Body, bool dx> Handler select_port(const I
 }
 
 constexpr Row rows[] = {
-    {at(0xE4), {AL, Ib}, &in_info, &select_port<In, false>, attr::may_fault},
-    {at(0xE5), {eAX, Ib}, &in_info, &select_port<In, false>, attr::may_fault},
-    {at(0xE6), {Ib, AL}, &out_info, &select_port<Out, false>, attr::may_fault},
-    {at(0xE7), {Ib, eAX}, &out_info, &select_port<Out, false>, attr::may_fault},
-    {at(0xEC), {AL, DX}, &in_info, &select_port<In, true>, attr::may_fault},
-    {at(0xED), {eAX, DX}, &in_info, &select_port<In, true>, attr::may_fault},
-    {at(0xEE), {DX, AL}, &out_info, &select_port<Out, true>, attr::may_fault},
-    {at(0xEF), {DX, eAX}, &out_info, &select_port<Out, true>, attr::may_fault},
+    {at(0xE4), {AL, Ib}, &in_info, &select_port<In, false>, attr::may_fault | attr::at_most_32},
+    {at(0xE5), {eAX, Ib}, &in_info, &select_port<In, false>, attr::may_fault | attr::at_most_32},
+    {at(0xE6), {Ib, AL}, &out_info, &select_port<Out, false>, attr::may_fault | attr::at_most_32},
+    {at(0xE7), {Ib, eAX}, &out_info, &select_port<Out, false>, attr::may_fault | attr::at_most_32},
+    {at(0xEC), {AL, DX}, &in_info, &select_port<In, true>, attr::may_fault | attr::at_most_32},
+    {at(0xED), {eAX, DX}, &in_info, &select_port<In, true>, attr::may_fault | attr::at_most_32},
+    {at(0xEE), {DX, AL}, &out_info, &select_port<Out, true>, attr::may_fault | attr::at_most_32},
+    {at(0xEF), {DX, eAX}, &out_info, &select_port<Out, true>, attr::may_fault | attr::at_most_32},
 };
 
 } // namespace

@@ -63,6 +63,11 @@ template <class From> Handler select_extend(const Insn& insn, Op& op) {
     });
 }
 
+/// With 16 bits there is nothing to extend (SDM 2B, MOVSXD).
+Handler select_movsxd(const Insn& insn, Op& op) {
+    return insn.opsize == 2 ? select_mov(insn, op) : select_extend<i32>(insn, op);
+}
+
 Handler select_lea(const Insn& insn, Op& op) {
     op.reg = insn.operand[0].number;
     if (insn.absolute) return with_wide(insn.opsize, []<Word T>() -> Handler { return &handler<MovRegImm<T>>; });
@@ -327,7 +332,7 @@ constexpr Row rows[] = {
     {at(0x90).pF3(), {}, &pause_info, &select_pause, attr::may_fault},
     xchg(at(0x90), Zv, eAX, attr::rex_b | attr::only_64),
     {at(0x90), {}, &nop_info, &select_nop},
-    {at(0x63), {Gv, Ed}, &movsxd_info, &select_extend<i32>, attr::only_64, Feature::long_mode},
+    {at(0x63), {Gv, Ez}, &movsxd_info, &select_movsxd, attr::only_64, Feature::long_mode},
     xchg(at(0x91), Zv, eAX),
     xchg(at(0x92), Zv, eAX),
     xchg(at(0x93), Zv, eAX),

@@ -6,7 +6,7 @@
 
 namespace glassbox {
 
-/// Calls `pick.template operator()<T>()`: ports are at most 32 bits wide, whatever REX.W says.
+/// Calls `pick.template operator()<T>()`: ports are at most 32 bits wide.
 template <class F> Handler with_port_width(const Insn& insn, F&& pick) {
     if (!(insn.opcode & 1)) return pick.template operator()<u8>();
     return insn.opsize == 2 ? pick.template operator()<u16>() : pick.template operator()<u32>();

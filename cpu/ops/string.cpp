@@ -85,7 +85,7 @@ template <String kind, Word T> bool once(Cpu& cpu, const Op& op, Flags& f) {
 template <Word T> u32 run_length(u64 offset, u64 linear, u64 segment_high, u64 mask, u32 wanted) {
     const u64 page_room = (page_size - (linear & page_mask)) / sizeof(T);
     const u64 high = std::min(segment_high, mask);
-    const u64 segment_room = offset <= high ? std::min(high - offset, page_size) / sizeof(T) + 1 : 0;
+    const u64 segment_room = offset <= high ? (std::min(high - offset, page_size) + 1) / sizeof(T) : 0;
     return static_cast<u32>(std::min<u64>({wanted, page_room, segment_room}));
 }
 
@@ -249,10 +249,10 @@ constexpr Row rows[] = {
     {at(0xAD), {eAX, Xv}, &lods_info, &select_string<String::lods>, plain},
     {at(0xAE), {AL, Yb}, &scas_info, &select_string<String::scas>, comparing},
     {at(0xAF), {eAX, Yv}, &scas_info, &select_string<String::scas>, comparing},
-    {at(0x6C), {Yb, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
-    {at(0x6D), {Yz, DX}, &ins_info, &select_string<String::ins>, plain, Feature::i186},
-    {at(0x6E), {DX, Xb}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
-    {at(0x6F), {DX, Xz}, &outs_info, &select_string<String::outs>, plain, Feature::i186},
+    {at(0x6C), {Yb, DX}, &ins_info, &select_string<String::ins>, plain | attr::at_most_32, Feature::i186},
+    {at(0x6D), {Yv, DX}, &ins_info, &select_string<String::ins>, plain | attr::at_most_32, Feature::i186},
+    {at(0x6E), {DX, Xb}, &outs_info, &select_string<String::outs>, plain | attr::at_most_32, Feature::i186},
+    {at(0x6F), {DX, Xv}, &outs_info, &select_string<String::outs>, plain | attr::at_most_32, Feature::i186},
 };
 
 } // namespace

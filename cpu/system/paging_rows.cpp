@@ -81,7 +81,7 @@ constexpr Row rows[] = {
     {at(0x0F01).digit(1).rm(3).np(), {}, &stac_info, &select_ac<true>, attr::may_fault, smap},
     cold_row<control::rdpkru>(rdpkru_info, at(0x0F01).digit(5).rm(6).np(), {}, 0, pku),
     cold_row<control::wrpkru>(wrpkru_info, at(0x0F01).digit(5).rm(7).np(), {}, 0, pku),
-    cold_end_row<control::invpcid>(invpcid_info, at(0x0F3882).p66().mem(), {Gy, Mdq},
+    cold_end_row<control::invpcid>(invpcid_info, at(0x0F3882).p66().mem(), {Gn, Mdq},
                                    attr::force64 | attr::opsize_fixed, Feature::invpcid),
 };
 

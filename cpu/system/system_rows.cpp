@@ -115,8 +115,8 @@ constexpr Row rows[] = {
     cold_row<cli>(cli_info, at(0xFA)),
     cold_end_row<sti>(sti_info, at(0xFB)),
 
-    hint(prefetch_info, at(0x0F0D).digit(0).mem(), M, prefetchw),
-    hint(prefetchw_info, at(0x0F0D).mem(), M, prefetchw),
+    hint(prefetchw_info, at(0x0F0D).digit(1).mem(), M, prefetchw),
+    hint(prefetch_info, at(0x0F0D).mem(), M, prefetchw),
     hint(nop_info, at(0x0F0D).reg(), Ev, prefetchw),
     hint(prefetch_info, at(0x0F18).digit(0).mem(), M, nopl),
     hint(prefetch_info, at(0x0F18).digit(1).mem(), M, nopl),

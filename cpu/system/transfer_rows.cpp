@@ -147,7 +147,7 @@ constexpr Row rows[] = {
 
     cold_end_row<sysenter>(sysenter_info, at(0x0F34), {}, 0, sep),
     cold_end_row<sysexit<4>, sysexit<4>, sysexit<8>>(sysexit_info, at(0x0F35), {}, 0, sep),
-    cold_end_row<transfer::syscall>(syscall_info, at(0x0F05), {}, 0, Feature::syscall),
+    cold_end_row<transfer::syscall>(syscall_info, at(0x0F05), {}, attr::opsize_fixed, Feature::syscall),
     cold_end_row<sysret<4>, sysret<4>, sysret<8>>(sysret_info, at(0x0F07), {}, attr::protected_only, Feature::syscall),
     {at(0x0F01).digit(7).rm(0),
      {},

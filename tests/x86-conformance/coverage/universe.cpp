@@ -61,6 +61,7 @@ bool worth_trying(const Row& row, const Prefixes& prefixes) {
     case Mandatory::p66: return prefixes.opsize && !prefixes.rep;
     case Mandatory::pF3: return prefixes.rep == 0xF3;
     case Mandatory::pF2: return prefixes.rep == 0xF2;
+    case Mandatory::no_rep: return !prefixes.rep;
     }
     // The 8086's repetition prefixes also change the sign of products and quotients.
     return !prefixes.rep || (row.attributes & attr::string) || row.feature == Feature::only_8086;

@@ -15,7 +15,9 @@ bool both_valid(const Decoded& d, ZydisMnemonic name) {
 
 /// All of it but the length and the address size: no operand of these has an effect.
 bool reserved_nop(const Decoded& d) {
-    return is_two_byte(d, 0x19, 0x1F) && both_valid(d, ZYDIS_MNEMONIC_NOP) && d.insn.row->feature == Feature::nopl;
+    const bool reserved = is_two_byte(d, 0x19, 0x1F) && d.valid && d.insn.row->feature == Feature::nopl;
+    const bool prefetch = is_two_byte(d, 0x0D, 0x0D) && d.valid && d.insn.row->feature == Feature::prefetchw;
+    return (reserved || prefetch) && both_valid(d, ZYDIS_MNEMONIC_NOP);
 }
 bool fast_call_in_real_mode(const Decoded& d) {
     return is_two_byte(d, 0x34, 0x35) && d.mode == DecodeMode::real16 && d.valid && !d.zydis_valid &&
@@ -23,8 +25,9 @@ bool fast_call_in_real_mode(const Decoded& d) {
 }
 /// Everything else about it has been compared with the size as Zydis has it.
 bool clflush(const Decoded& d) {
-    return is_two_byte(d, 0xAE, 0xAE) && both_valid(d, ZYDIS_MNEMONIC_CLFLUSH) && d.zydis_operands[0].size == 512 &&
-           d.insn.operand[0].width == 1;
+    const bool one_of_them = both_valid(d, ZYDIS_MNEMONIC_CLFLUSH) || both_valid(d, ZYDIS_MNEMONIC_CLFLUSHOPT) ||
+                             both_valid(d, ZYDIS_MNEMONIC_CLWB);
+    return is_two_byte(d, 0xAE, 0xAE) && one_of_them && d.zydis_operands[0].size == 512 && d.insn.operand[0].width == 1;
 }
 
 /// PREFETCHWT1 was of Xeon Phi only; elsewhere 0F 0D /2 is a hint like the others of its group.
@@ -33,8 +36,14 @@ bool prefetch_wt1(const Decoded& d) {
            d.insn.row->feature == Feature::prefetchw;
 }
 
+bool wbnoinvd(const Decoded& d) {
+    return is_two_byte(d, 0x09, 0x09) && d.mode != DecodeMode::long64 && both_valid(d, ZYDIS_MNEMONIC_WBINVD) &&
+           d.insn.row->feature == Feature::wbnoinvd;
+}
+
 /// No row of ours: how long it would be, only those know who know the instruction.
 bool undefined_and_too_long(const Decoded& d) {
+    if (d.status == DecodeStatus::too_long && !d.zydis_valid) return true;
     return d.status == DecodeStatus::invalid && !d.insn.row && !d.zydis_valid &&
            d.zydis_status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG;
 }
@@ -47,6 +56,7 @@ constexpr Disagreement table[] = {
      &undefined_and_too_long},
     {"PREFETCHWT1 is a hint like its neighbours",
      "APM 3, PREFETCH and PREFETCHW: reserved encodings are PREFETCH aliases", &prefetch_wt1},
+    {"WBNOINVD outside 64-bit mode", "APM 3, WBNOINVD: valid in every mode", &wbnoinvd},
     {"CLFLUSH names one byte", "SDM 2A, CLFLUSH (0F AE /7: CLFLUSH m8)", &clflush},
 };
 

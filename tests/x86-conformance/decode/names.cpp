@@ -34,7 +34,7 @@ bool is_string(const Row& row, bool& byte) {
     bool found = false;
     for (const Arg a : row.args) {
         byte = byte || a == Arg::Xb || a == Arg::Yb;
-        found = found || a == Arg::Xb || a == Arg::Yb || a == Arg::Xv || a == Arg::Yv || a == Arg::Xz || a == Arg::Yz;
+        found = found || a == Arg::Xb || a == Arg::Yb || a == Arg::Xv || a == Arg::Yv;
     }
     return found;
 }
@@ -50,10 +50,7 @@ std::string prefetch_name(const Row& row) {
 std::string zydis_name(const Row& row, unsigned operand, unsigned address) {
     std::string ours = row.info->mnemonic;
     bool byte = false;
-    if (is_string(row, byte)) {
-        if (operand == 2 && (ours == "ins" || ours == "outs")) operand = 1; // ports have no more
-        return ours + (byte ? 'b' : "wdq"[operand]);
-    }
+    if (is_string(row, byte)) return ours + (byte ? 'b' : "wdq"[operand]);
     for (const BySize& name : by_operand_size) {
         if (ours == name.ours) return name.zydis[operand];
     }

@@ -24,8 +24,8 @@ const char* kind_name(OperandKind kind) {
                                      "debug", "mmx", "xmm",    "ymm",       "st",      "implied"};
     return names[static_cast<unsigned>(kind)];
 }
-bool is_source_index(Arg a) { return a == Arg::Xb || a == Arg::Xv || a == Arg::Xz; }
-bool is_string(Arg a) { return is_source_index(a) || a == Arg::Yb || a == Arg::Yv || a == Arg::Yz; }
+bool is_source_index(Arg a) { return a == Arg::Xb || a == Arg::Xv; }
+bool is_string(Arg a) { return is_source_index(a) || a == Arg::Yb || a == Arg::Yv; }
 bool is_relative(Arg a) { return a == Arg::Jb || a == Arg::Jz; }
 
 } // namespace
