@@ -11,5 +11,7 @@ namespace glassbox {
 std::span<const u8> demo_floppy();
 /// A multiboot kernel, flat, for physical address 100000h (guests/system).
 std::span<const u8> system_kernel();
+/// The same for long mode (guests/system64).
+std::span<const u8> system64_kernel();
 
 } // namespace glassbox

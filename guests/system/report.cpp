@@ -8,37 +8,13 @@
 //   Z                               the end
 #include "guests/system/report.hpp"
 
+#include "guests/system/text.hpp"
+
 using Arguments = __builtin_va_list;
 
 extern "C" u32 progress[2];
 
 namespace {
-
-class Text {
-  public:
-    Text(char* out, u32 size) : out_(out), left_(size - 1) {}
-    void put(char c) {
-        if (left_ == 0) return;
-        *out_++ = c;
-        --left_;
-        *out_ = 0;
-    }
-    void put(const char* s) {
-        while (*s) put(*s++);
-    }
-    void number(u32 value, u32 base, u32 width) {
-        char digits[12];
-        u32 n = 0;
-        do digits[n++] = "0123456789abcdef"[value % base];
-        while ((value /= base) != 0);
-        while (n < width && n < sizeof digits) digits[n++] = '0';
-        while (n) put(digits[--n]);
-    }
-
-  private:
-    char* out_;
-    u32 left_;
-};
 
 void format(Text& text, const char* f, Arguments arguments) {
     for (; *f; ++f) {
@@ -67,23 +43,6 @@ void print(const char* f, ...) {
     format(text, f, arguments);
     __builtin_va_end(arguments);
     for (const char* p = line; *p; ++p) out8(0xE9, static_cast<u8>(*p));
-}
-
-/// The text after `key` at the start of a word, or null.
-const char* find(const char* line, const char* key) {
-    for (const char* word = line; *word; ++word) {
-        if (word != line && word[-1] != ' ') continue;
-        u32 n = 0;
-        while (key[n] && word[n] == key[n]) ++n;
-        if (!key[n]) return word + n;
-    }
-    return nullptr;
-}
-
-u32 number(const char* text) {
-    u32 value = 0;
-    while (*text >= '0' && *text <= '9') value = value * 10 + static_cast<u32>(*text++ - '0');
-    return value;
 }
 
 } // namespace
@@ -153,12 +112,7 @@ void configure(Report& report, const char* line) {
     if (const char* n = find(line, "until=")) report.until_ = number(n);
 }
 
-bool chosen(const char* line, const char* form) {
-    const char* wanted = find(line, "form=");
-    if (!wanted) return true;
-    while (*form && *wanted == *form) ++wanted, ++form;
-    return !*form && (!*wanted || *wanted == ' ');
-}
+bool chosen(const char* line, const char* form) { return names_form(line, form); }
 
 void run_form(Report& report, const Form& form) {
     report.next_ = report.failures_ = 0;

@@ -1,7 +1,7 @@
-// The `system` suite: starts the kernel of guests/system on a whole machine, once for each form, and turns what it
-// prints into results. The kernel is put into memory as a multiboot loader would leave it, without firmware, so every
-// chip is in the state that its data sheet gives after RESET. A case that must shut the processor down, and one that
-// does so against the rules, ends the start; the next one goes on behind it.
+// The `system` suite: starts the kernel of guests/system, or for long mode that of guests/system64, on a whole machine,
+// once for each form, and turns what it prints into results. The kernel is put into memory as a multiboot loader would
+// leave it, without firmware, so every chip is in the state that its data sheet gives after RESET. A case that must
+// shut the processor down, and one that does so against the rules, ends the start; the next one goes on behind it.
 #include "cpu/state.hpp"
 #include "cpu/system/system.hpp"
 #include "guests/embedded.hpp"
@@ -46,11 +46,13 @@ void enter_kernel(Cpu& cpu, u32 entry) {
     cpu.ip = entry;
 }
 
-/// A machine that has just been given the kernel.
+using Kernel = std::span<const u8> (*)();
+
+/// A machine that has just been given a kernel.
 class Start {
   public:
-    static Expected<std::unique_ptr<Start>> create(const std::string& model, const std::string& command_line,
-                                                   const Plan& plan) {
+    static Expected<std::unique_ptr<Start>> create(const std::string& model, Kernel kernel,
+                                                   const std::string& command_line, const Plan& plan) {
         auto start = std::unique_ptr<Start>(new Start);
         MachineConfig config;
         config.memory_bytes = memory_bytes;
@@ -63,7 +65,7 @@ class Start {
         auto machine = Machine::create(config, ports);
         if (!machine) return fail(machine.error().message);
         start->machine_ = *std::move(machine);
-        start->load(command_line);
+        start->load(kernel(), command_line);
         if (plan.coverage) plan.coverage->watch(start->machine_->cpu());
         return start;
     }
@@ -78,9 +80,8 @@ class Start {
 
   private:
     Start() = default;
-    void load(const std::string& command_line) {
+    void load(std::span<const u8> kernel, const std::string& command_line) {
         Board& board = machine_->board();
-        const std::span<const u8> kernel = system_kernel();
         board.memory.write_block(PhysAddress{kernel_at}, kernel);
         u32 entry = 0;
         std::memcpy(&entry, kernel.data() + 28, sizeof entry); // entry_addr of the header
@@ -99,7 +100,9 @@ class Start {
 };
 
 struct SystemForm {
-    std::string model, name, section; ///< as the kernel calls it
+    std::string model;
+    Kernel kernel;
+    std::string name, section; ///< as the kernel calls it
 };
 
 /// Runs the cases [from, until) of a form, over as many starts as it takes.
@@ -112,8 +115,8 @@ class FormRun {
             if (starts == most_restarts)
                 return fail("the kernel has died " + std::to_string(starts) + " times in " + form_.name);
             auto start = Start::create(
-                form_.model, "form=" + form_.name + " from=" + std::to_string(from) + " until=" + std::to_string(until),
-                plan_);
+                form_.model, form_.kernel,
+                "form=" + form_.name + " from=" + std::to_string(from) + " until=" + std::to_string(until), plan_);
             if (!start) return fail(start.error().message);
             const StopReason reason = (*start)->run();
             const KernelLog& log = (*start)->log();
@@ -212,8 +215,10 @@ class SystemSuite final : public Suite {
         if (models.empty()) models.push_back("max");
         for (const std::string& model : models) {
             if (!find_cpu_model(model)) return fail("there is no processor model '" + model + "'");
-            if (auto listed = list(model, plan.arguments.size() > 1 ? model + "/" : ""); !listed)
-                return fail(listed.error().message);
+            const std::string prefix = plan.arguments.size() > 1 ? model + "/" : "";
+            if (auto listed = list(model, system_kernel, prefix); !listed) return fail(listed.error().message);
+            if (!find_cpu_model(model)->features.has(Feature::long_mode)) continue;
+            if (auto listed = list(model, system64_kernel, prefix); !listed) return fail(listed.error().message);
         }
         share_count(plan, forms_, true);
         return forms_;
@@ -224,9 +229,9 @@ class SystemSuite final : public Suite {
 
   private:
     /// Lets the kernel count its cases.
-    Expected<> list(const std::string& model, const std::string& prefix) {
+    Expected<> list(const std::string& model, Kernel kernel, const std::string& prefix) {
         Plan quiet;
-        auto start = Start::create(model, "list", quiet);
+        auto start = Start::create(model, kernel, "list", quiet);
         if (!start) return fail(start.error().message);
         const StopReason reason = (*start)->run();
         const KernelLog& log = (*start)->log();
@@ -234,7 +239,7 @@ class SystemSuite final : public Suite {
             return fail("the kernel cannot list its forms on model " + model + ":\n" + (*start)->autopsy());
         for (const KernelLog::FormLine& form : log.forms) {
             forms_.push_back({prefix + form.name, form.cases});
-            kernel_forms_.push_back({model, form.name, form.section});
+            kernel_forms_.push_back({model, kernel, form.name, form.section});
         }
         return {};
     }
