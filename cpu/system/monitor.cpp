@@ -82,9 +82,11 @@ bool mwait(Cpu& cpu, const Op&) {
 bool clzero(Cpu& cpu, const Op& op) {
     constexpr u64 size = Cpu::Monitor::line_size;
     u64 linear = 0;
-    // The base of FS or GS may be anything: it is the linear address that is rounded down.
-    if (!locate_write(cpu, op.seg, offset_in_rax(cpu, op), 1, linear)) return false;
-    linear &= ~(size - 1); // a line lies in one page: the first write meets every fault
+    // A base may be anything: it is the linear address that is rounded down, and all of the line must be within limits.
+    const u64 offset = offset_in_rax(cpu, op);
+    if (!locate_write(cpu, op.seg, offset, 1, linear)) return false;
+    if (!locate_write(cpu, op.seg, offset - (linear & (size - 1)), size, linear)) return false;
+    // The line lies in one page: the first write meets every fault.
     for (u64 at = 0; at < size; at += 8) {
         if (!write_linear<u64>(cpu, linear + at, 0)) return false;
     }

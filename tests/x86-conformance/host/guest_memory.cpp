@@ -45,9 +45,12 @@ void Guest::map_page(u64 linear, u32 phys, u64 rights) {
 }
 
 void Guest::map_window(const Window& window) {
-    for (u32 at = 0; at < code_size; at += page) map_page(window.code + at, code_phys + at, user);
+    const auto reachable = [&](u64 linear) { return long_mode_ || linear >> 32 == 0; };
+    for (u32 at = 0; at < code_size; at += page) {
+        if (reachable(window.code + at)) map_page(window.code + at, code_phys + at, user);
+    }
     for (u32 i = 0; i < data_pages.size(); ++i) {
-        if (data_pages[i] == PageKind::unmapped) continue;
+        if (data_pages[i] == PageKind::unmapped || !reachable(window.data + i * page)) continue;
         const u64 write = data_pages[i] == PageKind::read_write ? writable : 0;
         map_page(window.data + i * page, data_phys + i * page, user | write | no_execute);
     }
@@ -55,10 +58,7 @@ void Guest::map_window(const Window& window) {
 
 void Guest::map_memory() {
     free_table_ = first_table;
-    for (const Window& window : windows) {
-        map_window(window);
-        if (!long_mode_) break; // the low one
-    }
+    for (const Window& window : windows) map_window(window);
     for (u32 at = 0; at < system_size; at += page) map_page(system_ + at, system_phys + at, writable);
 }
 

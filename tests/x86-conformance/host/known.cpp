@@ -30,8 +30,9 @@ void rf_of_string_step(Situation& s) {
         s.ours.after.eflags &= ~eflags::RF, s.host.after.eflags &= ~eflags::RF;
 }
 void alignment_before_stack_limit(Situation& s) {
-    const u64 low = operand_linear(s) & (is_xsave_image(s) ? 63 : 15);
-    if (wants_16_bytes(s) && s.host.vector == gp && s.ours.vector == ss && low != 0) take_exception(s);
+    const unsigned size = is_xsave_image(s) ? 64 : is_wide_image(s) ? 16 : vector_operand_size(s);
+    const u64 low = operand_linear(s) & (size - 1);
+    if (wants_alignment(s) && s.host.vector == gp && s.ours.vector == ss && low != 0) take_exception(s);
 }
 void alignment_check_before_page_fault(Situation& s) {
     const u64 linear = named(s, "pop") ? stack_top(s.in) : operand_linear(s);
@@ -149,19 +150,21 @@ void loop_with_rep(Situation& s) {
 void locked_cr(Situation& s) {
     if (named(s, "mov") && s.row.at.map == 1 && s.host.vector == gp && s.ours.vector == ud) take_exception(s);
 }
-bool is_kernel_selector(u32 selector) {
-    return (selector & 4) == 0 && (selector & 0xFFFC) >= first_kernel_selector && (selector & 0xFFFC) <= gdt_limit;
+/// 64-bit code is the same here and there.
+bool is_kernel_selector(const Situation& s, u32 selector) {
+    const u32 first = s.in.before.code64() ? long_code + 5u : first_kernel_selector;
+    return (selector & 4) == 0 && (selector & 0xFFFC) >= first && (selector & 0xFFFC) <= gdt_limit;
 }
 /// Where the data holds such a selector by chance: no case chooses one.
 void kernel_descriptors(Situation& s) {
     const bool looks = named(s, "lar", "lsl", "verr", "verw") && s.insn && s.insn->mem && s.completed;
-    if (looks && is_kernel_selector(data_word(s.in, operand_linear(s)))) {
+    if (looks && is_kernel_selector(s, data_word(s.in, operand_linear(s)))) {
         s.ours.after = s.host.after;
         return;
     }
     const u32 selector = s.ours.error & 0xFFFC;
     const bool loads = named(s, "mov", "pop", "lds", "les", "lss", "lfs", "lgs", "jmp", "call", "retf", "iret");
-    if (!loads || s.ours.vector != gp || !is_kernel_selector(selector)) return;
+    if (!loads || s.ours.vector != gp || !is_kernel_selector(s, selector)) return;
     take_exception(s);
     s.ours.after = s.host.after;
     take_memory(s);
@@ -199,14 +202,31 @@ void image_order(Situation& s) {
     ignore_memory(s, operand_linear(s), image_size(s));
 }
 void image_wraps(Situation& s) {
-    if (!is_image(s) || !s.insn || !memory_fault(s.ours.vector) || s.insn->addrsize != 2) return;
-    if (operand_offset(s) + image_size(s) <= 0x1'0000 || s.ours.after.rip != s.in.before.rip) return;
+    if (!is_image(s) || !s.insn || s.insn->addrsize != 2) return;
+    const bool ours_faulted = memory_fault(s.ours.vector) && s.ours.after.rip == s.in.before.rip;
+    const bool host_faulted = memory_fault(s.host.vector) && faulted(s);
+    if (operand_offset(s) + image_size(s) <= 0x1'0000 || (!ours_faulted && !host_faulted)) return;
     take_exception(s);
     s.ours.after = s.host.after;
     take_memory(s);
 }
 void ud_without_modrm(Situation& s) {
     if (named(s, "ud0", "ud1") && s.host.vector == ud && (s.ours.vector == gp || s.ours.vector == pf))
+        take_exception(s);
+}
+
+void sysret_in_legacy_mode(Situation& s) {
+    if (named(s, "sysret") && !s.in.before.code64() && s.host.vector == gp && s.ours.vector == ud) take_exception(s);
+}
+void insert_of_64_bits(Situation& s) {
+    if (!named(s, "vpextrd", "vpinsrd", "vpextrq", "vpinsrq") || s.in.before.code64() || !s.insn) return;
+    if (!s.insn->rex_w() || s.host.vector != ud) return;
+    take_exception(s);
+    s.ours.after = s.host.after;
+    take_memory(s);
+}
+void prefetch_of_register(Situation& s) {
+    if (s.row.at.map == 1 && s.row.at.opcode == 0x0D && s.insn && !s.insn->mem && s.host.vector == ud)
         take_exception(s);
 }
 
@@ -261,6 +281,12 @@ constexpr KnownDifference table[] = {
      "SDM 1, 8.1.10 and 10.5 give the layout, not the order of the accesses", image_order},
     {Vendor::amd, "with 16-bit addresses each part of an x87 image or 80-bit operand wraps at 64 KiB by itself",
      "seen on family 1Ah; SDM 1, 8.1.10 does not say", image_wraps},
+    {Vendor::amd, "SYSRET at level 3 is #GP outside 64-bit mode too", "AMD APM 3, SYSRET: #GP(0); SDM 2B: #UD",
+     sysret_in_legacy_mode},
+    {Vendor::amd, "VPEXTRD and VPINSRD with VEX.W are #UD outside 64-bit mode",
+     "AMD APM 4, VPEXTRQ: W1 in 64-bit mode only; Intel ignores W there", insert_of_64_bits},
+    {Vendor::amd, "0F 0D with a register is #UD", "AMD APM 3, PREFETCHW: memory only; Intel has NOPs there",
+     prefetch_of_register},
     {Vendor::amd, "UD0 and UD1 are #UD without a look at ModRM", "SDM 2B, UD: some processors take no ModRM",
      ud_without_modrm},
 };

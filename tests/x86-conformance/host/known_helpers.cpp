@@ -66,8 +66,11 @@ bool is_wide_image(const Situation& s) {
     return is_xsave_image(s) || named(s, "fxsave", "fxrstor", "fxsave64", "fxrstor64");
 }
 
-bool wants_16_bytes(const Situation& s) {
-    return is_wide_image(s) || (vector_operand_size(s) == 16 && s.row.at.encoding == Encoding::legacy);
+bool wants_alignment(const Situation& s) {
+    const std::string_view name = s.row.info->mnemonic;
+    const bool aligned_move = name.starts_with("vmova") || name.starts_with("vmovdqa") || name.starts_with("vmovnt");
+    if (is_wide_image(s)) return true;
+    return s.row.at.encoding == Encoding::legacy ? vector_operand_size(s) == 16 : aligned_move;
 }
 
 u16 data_word(const Input& in, u64 linear) {

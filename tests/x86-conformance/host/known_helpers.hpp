@@ -39,8 +39,8 @@ unsigned vector_operand_size(const Situation& s);
 /// FXSAVE, XSAVE and their kin.
 bool is_wide_image(const Situation& s);
 bool is_xsave_image(const Situation& s);
-/// Whether it must be on 16 bytes.
-bool wants_16_bytes(const Situation& s);
+/// Whether it must be aligned.
+bool wants_alignment(const Situation& s);
 /// What the data region holds there before the instruction.
 u16 data_word(const Input& in, u64 linear);
 /// Takes bytes of the data region out of the comparison.

@@ -72,10 +72,13 @@ void offset_not_canonical(Situation& s) {
 /// Bytes that make no instruction, at the end of what is mapped; or more than 15.
 void fetch_of_undefined(Situation& s) {
     if (s.ours.vector != ud || s.host.after.rip != s.in.before.rip) return;
-    const bool beyond = s.host.vector == pf && (s.host.error & fetch) && (s.host.cr2 & page_mask) == 0 &&
-                        within(s.host.cr2, s.in.before.rip, 16);
+    const u64 code = windows[s.in.window].code + s.in.code_at;
+    const bool beyond =
+        s.host.vector == pf && (s.host.error & fetch) && (s.host.cr2 & page_mask) == 0 && within(s.host.cr2, code, 16);
+    const u16 cs = s.in.before.seg[CS];
+    const bool limited = s.host.vector == gp && (cs & 4) && s.in.before.rip + s.in.code_size > ldt[cs >> 3].limit;
     const bool too_long = s.host.vector == gp && s.in.code_size > 15;
-    if (beyond || too_long) take_exception(s);
+    if (beyond || limited || too_long) take_exception(s);
 }
 void stack_pointer_in_compatibility_mode(Situation& s) {
     if (!s.in.before.code64() || s.host.after.seg[CS] == long_code) return;
@@ -88,6 +91,7 @@ void call_to_compatibility_mode(Situation& s) {
     const bool compatibility = data_word(s.in, operand_linear(s) + s.insn->opsize) >> 3 != long_code >> 3;
     if (compatibility && stack_at_distance(s.in, 0 - u64{8}) >> 32 != 0) take_all(s);
 }
+bool is_masked_move(const Situation& s) { return named(s, "vmaskmovps", "vmaskmovpd", "vpmaskmovd", "vpmaskmovq"); }
 bool is_gather(const Situation& s) {
     const std::string_view name = s.row.info->mnemonic;
     return name.starts_with("vgather") || name.starts_with("vpgather");
@@ -118,11 +122,14 @@ void gather_single_step(Situation& s) {
     if (is_gather(s) && stopped) take_all(s);
 }
 /// The host looks at the whole operand, or at an element's offset before the base of FS or GS is added.
-void masked_operand_not_canonical(Situation& s) {
-    if (!s.in.before.code64() || !s.insn || (s.host.vector != gp && s.host.vector != ss)) return;
-    const u64 first = operand_linear(s), last = first + vector_operand_size(s) - 1;
-    const bool masked =
-        named(s, "vmaskmovps", "vmaskmovpd", "vpmaskmovd", "vpmaskmovq") && (!canonical(first) || !canonical(last));
+void masked_operand_outside(Situation& s) {
+    if (!s.insn || (s.host.vector != gp && s.host.vector != ss)) return;
+    if (!s.in.before.code64()) { // the limit of a segment
+        if (is_masked_move(s) && s.host.after.rip == s.in.before.rip) take_all(s);
+        return;
+    }
+    const u64 first = operand_linear(s), last = first + s.insn->vector_bytes - 1u;
+    const bool masked = is_masked_move(s) && (!canonical(first) || !canonical(last));
     if (masked || (is_gather(s) && s.insn->segment >= FS)) take_all(s);
 }
 void permutation_ignores_w(Situation& s) {
@@ -133,9 +140,13 @@ void permutation_ignores_w(Situation& s) {
     }
 }
 void masked_store_address(Situation& s) {
-    if (!named(s, "vmaskmovps", "vmaskmovpd", "vpmaskmovd", "vpmaskmovq")) return;
-    if (s.host.vector != pf || s.ours.vector != pf || (s.host.cr2 & page_mask) != 0) return;
-    if (s.ours.cr2 - s.host.cr2 < 32) s.ours.cr2 = s.host.cr2;
+    if (!is_masked_move(s) || s.host.vector != pf || s.ours.vector != pf) return;
+    if (within(s.host.cr2, operand_linear(s), 32) && ((s.host.cr2 ^ s.ours.cr2) & ~page_mask) == 0)
+        s.ours.cr2 = s.host.cr2;
+}
+void restored_area(Situation& s) {
+    if (!named(s, "xrstor", "xrstor64") || s.host.vector != pf || s.host.after.rip != s.in.before.rip) return;
+    if (within(s.host.cr2, operand_linear(s), 576 + 256)) take_all(s);
 }
 void sha_alignment(Situation& s) {
     if (s.row.feature == Feature::sha && s.ours.vector == gp && (operand_linear(s) & 15) != 0) take_all(s);
@@ -164,14 +175,18 @@ constexpr KnownDifference table[] = {
      "SDM 2, VMASKMOV, VPMASKMOV do not say", masked_store_address},
     {Vendor::amd, "operands of the SHA instructions need no alignment",
      "seen on family 1Ah; SDM 2: #GP, exception type 4", sha_alignment},
+    {Vendor::amd, "XRSTOR touches the components that XSTATE_BV leaves out",
+     "seen on family 1Ah; SDM 1, 13.8 has them in their initial state without saying whether they are read",
+     restored_area},
     {Vendor::amd, "a far call to compatibility mode pushes with the stack pointer of that mode",
      "seen on family 1Ah; SDM 2A, CALL does not say", call_to_compatibility_mode},
     {Vendor::amd, "a gather that has loaded some elements and faults at the next is #DB first under TF",
      "seen on family 1Ah; SDM 2, VPGATHERDD: traps may be delivered between elements", gather_single_step},
     {Vendor::other,
-     "whether elements that a mask leaves out must be canonical, or the offsets of a gather under FS and GS",
+     "whether elements that a mask leaves out must be canonical and within the segment, or the offsets of a gather "
+     "under FS and GS",
      "SDM 2, VMASKMOV: faults do not occur for elements left out; #GP of the whole operand is not said",
-     masked_operand_not_canonical},
+     masked_operand_outside},
 };
 
 } // namespace

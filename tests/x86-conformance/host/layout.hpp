@@ -27,7 +27,7 @@ inline constexpr u32 read_only_at = 5 * page;                         ///< betwe
 inline constexpr u32 stack_at = 6 * page, stack_end = 8 * page;       ///< what lies beyond is unmapped
 inline constexpr u32 system_at = 0xA5A5'8000, system_size = 4 * page; ///< the guest's tables: no case goes there
 
-/// Where the two regions lie. 16-bit and 32-bit code sees the low window only.
+/// Where the two regions lie. 16-bit and 32-bit code sees the low window, and what is below 4 GiB of the third.
 struct Window {
     u64 code, data;
 };
@@ -54,7 +54,7 @@ inline constexpr u8 code_filler = 0xCC;
 /// Selectors of every 64-bit Linux.
 inline constexpr u16 flat_code = 0x23, flat_data = 0x2B, long_code = 0x33;
 inline constexpr u16 gdt_limit = 0x7F;
-inline constexpr u16 first_kernel_selector = 0x38; ///< from here to the limit: not the same for every kernel
+inline constexpr u16 first_kernel_selector = 0x30; ///< from here to the limit: not the same for every kernel
 
 /// An LDT entry as modify_ldt takes it.
 struct SegmentSpec {
