@@ -66,10 +66,11 @@ Expected<DirectBoot> prepare_direct_boot(const DirectBootConfig& config) {
     auto kernel = read_host_file(config.kernel, largest_file, "kernel");
     if (!kernel) return tl::unexpected(kernel.error());
     const NamedBytes image{config.kernel, std::move(*kernel)};
-    if (is_multiboot(image.bytes)) {
+    const bool version_2 = is_multiboot2(image.bytes);
+    if (version_2 || is_multiboot(image.bytes)) {
         auto modules = read_modules(config.initrd);
         if (!modules) return tl::unexpected(modules.error());
-        return prepare_multiboot(image, *modules, config.append, config.memory_bytes);
+        return (version_2 ? prepare_multiboot2 : prepare_multiboot)(image, *modules, config.append, config.memory_bytes);
     }
     std::optional<NamedBytes> initrd;
     if (config.initrd && !config.initrd->empty()) {

@@ -45,9 +45,14 @@ struct MultibootModule {
     std::string command_line; ///< file name and arguments
     Bytes bytes;
 };
-/// A 32-bit ELF kernel or one with the header's own addresses ("a.out kludge").
+/// An ELF kernel or one with the header's own addresses ("a.out kludge"), entered in 32-bit protected mode.
 Expected<DirectBoot> prepare_multiboot(const NamedBytes& kernel, const std::vector<MultibootModule>& modules,
                                        const std::string& append, u64 memory_bytes);
+
+/// Whether the first 32 KiB hold a multiboot2 header. A kernel that has both is started by this one.
+bool is_multiboot2(std::span<const u8> kernel);
+Expected<DirectBoot> prepare_multiboot2(const NamedBytes& kernel, const std::vector<MultibootModule>& modules,
+                                        const std::string& append, u64 memory_bytes);
 
 /// An option ROM padded to 512-byte units, with its length and checksums right.
 Bytes finish_option_rom(std::span<const u8> assembled);

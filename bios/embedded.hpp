@@ -9,8 +9,9 @@ namespace glassbox {
 
 /// bios/dsdt.asl, compiled by iasl.
 std::span<const u8> embedded_dsdt();
-/// bios/linuxboot.asm and bios/multiboot.asm, assembled by NASM, with checksum: complete option ROMs.
+/// The boot ROMs bios/*.asm, assembled by NASM; `finish_option_rom` completes them.
 std::span<const u8> embedded_linuxboot_rom();
 std::span<const u8> embedded_multiboot_rom();
+std::span<const u8> embedded_multiboot2_rom();
 
 } // namespace glassbox

@@ -1,15 +1,19 @@
 #!/bin/bash
-# installer.sh GLASSBOX: a CD of Debian's i386 network installer (package debian-installer-12-netboot-i386), its graphical boot
+# installer.sh GLASSBOX i386|amd64: a CD of Debian's network installer (package debian-installer-12-netboot-*), its graphical boot
 # menu, and with the default choice the installer's first question, in text mode, and by default in the 1024 x 768 pixels that Linux's driver of the display (bochs) sets.
 . "$(dirname "$0")/lib.sh"
 need xorriso xorriso python3 python3
 # The picture with the question has 5 colours, a console that only shows text has 2.
-package amd64 debian-installer-12-netboot-i386 isolinux
+arch=$1
+# With less the 64-bit installer says first that it is short of memory.
+memory=512M
+[ "$arch" = amd64 ] && memory=1G
+package amd64 debian-installer-12-netboot-$arch isolinux
 shots=${GLASSBOX_SHOTS:-$work}
 mkdir "$work/iso"
-cp -rL "$tree/usr/lib/debian-installer/images/12/i386/text/debian-installer" "$work/iso/"
+cp -rL "$tree/usr/lib/debian-installer/images/12/$arch/text/debian-installer" "$work/iso/"
 cp "$tree/usr/lib/ISOLINUX/isolinux.bin" "$work/iso/"
-files=$work/iso/debian-installer/i386
+files=$work/iso/debian-installer/$arch
 cp "$files"/boot-screens/*.c32 "$work/iso/"
 cp "$files/boot-screens/syslinux.cfg" "$work/iso/isolinux.cfg"
 xorriso -as mkisofs -quiet -J -R -o "$work/installer.iso" -b isolinux.bin -c boot.cat -no-emul-boot -boot-load-size 4 \
@@ -17,7 +21,7 @@ xorriso -as mkisofs -quiet -J -R -o "$work/installer.iso" -b isolinux.bin -c boo
 
 colours() { python3 "$tests/png.py" "$1" | cut -d ' ' -f 1,2 | tr x ' '; }
 
-machine 900 --memory 512M --ips 200M --cdrom "$work/installer.iso" --boot cdrom <<S
+machine 900 --memory $memory --ips 200M --cdrom "$work/installer.iso" --boot cdrom <<S
 sleep 8s
 screenshot $shots/menu.png
 key tab
@@ -34,7 +38,7 @@ read -r width height count < <(colours "$shots/menu.png")
 echo "the boot menu: $width x $height, $count colours"
 [ "$width" = 640 ] && [ "$height" = 480 ] && [ "$count" -gt 100 ] || fail "this is not the boot menu's picture"
 
-machine 900 --memory 512M --ips 200M --cdrom "$work/installer.iso" --boot cdrom <<S
+machine 900 --memory $memory --ips 200M --cdrom "$work/installer.iso" --boot cdrom <<S
 sleep 8s
 key enter
 sleep 150s

@@ -229,8 +229,11 @@ TEST_CASE("multiboot: malformed kernels are refused") {
     set_flags(kernel.bytes, 0x1000, 0x8);
     CHECK(mentions(multiboot_refusal(kernel), "unknown features"));
     kernel = elf_kernel();
-    kernel.bytes[4] = 2;
-    CHECK(mentions(multiboot_refusal(kernel), "64-bit"));
+    kernel.bytes[4] = 3;
+    CHECK(mentions(multiboot_refusal(kernel), "class 3"));
+    kernel = elf_kernel();
+    kernel.bytes[4] = 2; // a 64-bit file needs x86-64's machine number
+    CHECK(mentions(multiboot_refusal(kernel), "x86-64"));
     kernel = elf_kernel();
     put_le<u16>(kernel.bytes, 18, u16{62});
     CHECK(mentions(multiboot_refusal(kernel), "e_machine"));
@@ -295,7 +298,7 @@ TEST_CASE("direct boot: files, modules and their errors") {
 }
 
 TEST_CASE("option ROMs: length, checksums and a bootstrap entry") {
-    for (const auto raw : {embedded_linuxboot_rom(), embedded_multiboot_rom()}) {
+    for (const auto raw : {embedded_linuxboot_rom(), embedded_multiboot_rom(), embedded_multiboot2_rom()}) {
         const auto rom = finish_option_rom(raw);
         CHECK(rom.size() % 512 == 0);
         CHECK(rom[0] == 0x55);
