@@ -148,8 +148,8 @@ struct Nop {
 Handler select_nop(const Insn&, Op&) { return &handler<Nop>; }
 
 constexpr Row rows[] = {
-    rax_row<control::monitor>(monitor_info, at(0x0F01).digit(1).rm(0), Feature::monitor),
-    cold_end_row<mwait>(mwait_info, at(0x0F01).digit(1).rm(1), {}, 0, Feature::monitor),
+    rax_row<control::monitor>(monitor_info, at(0x0F01).digit(1).rm(0).np(), Feature::monitor),
+    cold_end_row<mwait>(mwait_info, at(0x0F01).digit(1).rm(1).np(), {}, 0, Feature::monitor),
     cold_row<control::rdtscp>(rdtscp_info, at(0x0F01).digit(7).rm(1), {}, 0, Feature::rdtscp),
     rax_row<control::clzero>(clzero_info, at(0x0F01).digit(7).rm(4), Feature::clzero),
     cold_row<control::rdpru>(rdpru_info, at(0x0F01).digit(7).rm(5), {}, 0, Feature::rdpru),

@@ -78,7 +78,7 @@ constexpr Row rows[] = {
 
     cold_row<lar_register<2>, lar_register<4>>(lar_info, at(0x0F02).reg(), {Gv, Ev}, pm, i286),
     cold_row<lar_memory<2>, lar_memory<4>>(lar_info, at(0x0F02).mem(), {Gv, Mw}, pm, i286),
-    cold_row<lsl_register<2>, lsl_register<4>>(lsl_info, at(0x0F03).reg(), {Gv, Ev}, pm, i286),
+    cold_row<lsl_register<2>, lsl_register<4>>(lsl_info, at(0x0F03).reg(), {Gv, Ez}, pm, i286),
     cold_row<lsl_memory<2>, lsl_memory<4>>(lsl_info, at(0x0F03).mem(), {Gv, Mw}, pm, i286),
     cold_row<arpl_register>(arpl_info, at(0x63).reg(), {Ew, Gw}, pm | attr::not_in_64, i286),
     cold_row<arpl_memory>(arpl_info, at(0x63).mem(), {Mw, Gw}, pm | attr::not_in_64, i286),

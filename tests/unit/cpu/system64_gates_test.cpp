@@ -197,7 +197,7 @@ TEST_CASE("IRETQ x privilege x code size, with and without a stack segment") {
         m.level64(c.cpl);
         m.set_entry(probe, code_descriptor(0x1A, c.cs_dpl, c.long_code, !c.long_code));
         const u16 ss = static_cast<u16>((c.null_ss ? 0 : datas[c.ss_dpl] & 0xFFFC) | c.ss_rpl);
-        const u64 ip = c.long_code ? handler : 0xFFFF'FFFF'0000'4560; // 32-bit code sees half of it
+        const u64 ip = c.long_code ? handler : 0x4560;
         const u64 sp = c.long_code ? high + 0xB000 : 0xFFFF'FFFF'0000'B000;
         put_frame(m, high + 0x7000, ip, probe | c.cs_rpl, eflags::CF | 2, sp, ss);
         const bool ok = transfer::iret<8>(m.cpu, Machine::op());

@@ -21,8 +21,11 @@ template <unsigned width> Op pointer(Machine64& m, u64 offset, u16 selector) {
 
 TEST_CASE("far jumps to compatibility mode and back") {
     Machine64 m;
-    REQUIRE(transfer::jmp_far_memory<8>(m.cpu, pointer<8>(m, 0xFFFF'FFFF'0000'1234, code0_32)));
-    CHECK(m.cpu.next_ip == 0x1234); // 32-bit code has no upper half
+    // The whole offset counts against the limit of 32-bit code.
+    CHECK(
+        m.raised(transfer::jmp_far_memory<8>(m.cpu, pointer<8>(m, 0xFFFF'FFFF'0000'1234, code0_32)), Exception::GP, 0));
+    REQUIRE(transfer::jmp_far_memory<8>(m.cpu, pointer<8>(m, 0x1234, code0_32)));
+    CHECK(m.cpu.next_ip == 0x1234);
     CHECK_FALSE(m.cpu.code64());
     CHECK((m.cpu.mode & (mode::code32 | mode::protected_mode)) == (mode::code32 | mode::protected_mode));
     m.cpu.next_ip = 0x1239;

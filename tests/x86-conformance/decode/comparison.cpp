@@ -138,7 +138,7 @@ bool Comparison::same(std::vector<Difference>* differences) const {
     number("length", d.zydis.length, insn.length);
     number("address size", d.zydis.address_width, 8u * insn.addrsize);
     number("lock", (d.zydis.attributes & ZYDIS_ATTRIB_HAS_LOCK) != 0, insn.lock);
-    if (!(insn.row->attributes & attr::opsize_fixed) && d.zydis.operand_width != 8)
+    if (!(insn.row->attributes & (attr::opsize_fixed | attr::at_most_32)) && d.zydis.operand_width != 8)
         number("operand size", d.zydis.operand_width, 8u * insn.opsize);
     if (const Repeat expected = repeat_of(d.zydis), got = repeat_of(insn); expected != got) {
         note(differences, "repetition", name_of(expected), name_of(got));

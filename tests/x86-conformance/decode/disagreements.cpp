@@ -37,8 +37,22 @@ bool prefetch_wt1(const Decoded& d) {
 }
 
 bool wbnoinvd(const Decoded& d) {
-    return is_two_byte(d, 0x09, 0x09) && d.mode != DecodeMode::long64 && both_valid(d, ZYDIS_MNEMONIC_WBINVD) &&
+    return is_two_byte(d, 0x09, 0x09) && both_valid(d, ZYDIS_MNEMONIC_WBINVD) &&
            d.insn.row->feature == Feature::wbnoinvd;
+}
+
+bool clzero_operand(const Decoded& d) {
+    return is_two_byte(d, 0x01, 0x01) && both_valid(d, ZYDIS_MNEMONIC_CLZERO) && d.mode != DecodeMode::long64;
+}
+/// MOVSXD with 66: 16 bits to 16 bits.
+bool movsxd16(const Decoded& d) {
+    return both_valid(d, ZYDIS_MNEMONIC_MOVSXD) && d.insn.mem && d.insn.opsize == 2 && d.zydis_operands[1].size == 32;
+}
+/// No base with mod 00 and SIB.base 101, whatever REX.B says.
+bool no_base_with_rex_b(const Decoded& d) {
+    return d.mode == DecodeMode::long64 && d.valid && d.zydis_valid && d.insn.addrsize == 4 && (d.insn.rex & 1) &&
+           d.insn.mem && d.insn.mod_field() == 0 && d.insn.rm_field() == 4 && d.insn.base == 8 * zero_gpr &&
+           d.zydis.length == d.insn.length;
 }
 
 /// No row of ours: how long it would be, only those know who know the instruction.
@@ -56,7 +70,11 @@ constexpr Disagreement table[] = {
      &undefined_and_too_long},
     {"PREFETCHWT1 is a hint like its neighbours",
      "APM 3, PREFETCH and PREFETCHW: reserved encodings are PREFETCH aliases", &prefetch_wt1},
-    {"WBNOINVD outside 64-bit mode", "APM 3, WBNOINVD: valid in every mode", &wbnoinvd},
+    {"WBNOINVD where Zydis reads WBINVD", "APM 3, WBNOINVD: F3 0F 09, in every mode", &wbnoinvd},
+    {"CLZERO's address outside 64-bit mode", "APM 3, CLZERO: rAX", &clzero_operand},
+    {"MOVSXD with a 16-bit operand", "SDM 2B, MOVSXD: 63 /r, MOVSXD r16, r/m16", &movsxd16},
+    {"No base under REX.B and 67h", "SDM 2A, table 2-5: REX.B does not change SIB.base 101b with mod 00b",
+     &no_base_with_rex_b},
     {"CLFLUSH names one byte", "SDM 2A, CLFLUSH (0F AE /7: CLFLUSH m8)", &clflush},
 };
 
