@@ -70,7 +70,8 @@ Expected<DirectBoot> prepare_direct_boot(const DirectBootConfig& config) {
     if (version_2 || is_multiboot(image.bytes)) {
         auto modules = read_modules(config.initrd);
         if (!modules) return tl::unexpected(modules.error());
-        return (version_2 ? prepare_multiboot2 : prepare_multiboot)(image, *modules, config.append, config.memory_bytes);
+        return (version_2 ? prepare_multiboot2 : prepare_multiboot)(image, *modules, config.append,
+                                                                    config.memory_bytes);
     }
     std::optional<NamedBytes> initrd;
     if (config.initrd && !config.initrd->empty()) {

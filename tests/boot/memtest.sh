@@ -1,8 +1,9 @@
 #!/bin/bash
-# memtest.sh GLASSBOX cdrom|kernel|floppy start|pass: memtest86+ tests 64 MB; `pass` waits for a whole pass without errors.
+# memtest.sh GLASSBOX cdrom|kernel start|pass [ia32|x64 [PROCESSORS]]: memtest86+ tests 64 MB, all processors at once; `pass` waits
+# for a whole pass without errors.
 . "$(dirname "$0")/lib.sh"
 package amd64 memtest86+
-image=$tree/boot/memtest86+ia32.bin
+image=$tree/boot/memtest86+${3:-ia32}.bin processors=${4:-1}
 case $1 in
   kernel) medium=(--kernel "$image") ;;
   cdrom)
@@ -26,10 +27,11 @@ power-off
 S
   exit
 fi
-machine 3000 --memory 64M "${medium[@]}" <<S
+machine 3000 --memory 64M --smp "$processors" "${medium[@]}" <<S
 wait-screen "Pass:  1" 3000s
 wait-screen "Errors: 0" 5s
 screen
 power-off
 S
 cat "$work/out"
+[ "$processors" = 1 ] || grep -q "SMP: ${processors}T (PAR)" "$work/out" || fail "memtest86+ did not use $processors processors"
