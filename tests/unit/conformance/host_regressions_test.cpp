@@ -152,6 +152,156 @@ TEST_CASE_FIXTURE(Fixture, "FXRSTOR reaches for all of its image") {
     CHECK(out.error == 4);
 }
 
+namespace {
+
+Input long_case(const std::vector<u8>& code, u8 window = 0) {
+    Input in = flat_case(code);
+    in.before.seg = {flat_data, long_code, flat_data, flat_data, 0, 0};
+    in.window = window;
+    in.before.rip = windows[window].code + in.code_at;
+    in.before.gpr[RSP] = windows[window].data + 0x7000;
+    return in;
+}
+
+struct LongFixture : Fixture {
+    LongFixture() : Fixture{.guest = Guest(nullptr, Guest::Mode::long_mode)} {}
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(LongFixture, "64-bit code runs in every window") {
+    for (u8 window = 0; window < windows.size(); ++window) {
+        Input in = long_case({0x4C, 0x89, 0x38}, window); // mov [rax], r15
+        in.before.gpr[RAX] = windows[window].data + 0x10;
+        in.before.gpr[R15] = 0x0123'4567'89AB'CDEF;
+        CHECK(completed(in, run(in)));
+        REQUIRE(out.changes == 1);
+        CHECK(out.change[0] == Output::Change{0x10, 0x0123'4567'89AB'CDEF});
+    }
+}
+
+TEST_CASE_FIXTURE(LongFixture, "a rotation of 32 bits by nothing clears the upper half") {
+    for (const u8 modrm : {u8{0xC0}, u8{0xC8}, u8{0xD0}, u8{0xD8}, u8{0xE0}, u8{0xF8}}) {
+        Input in = long_case({0xC1, modrm, 0x20});
+        in.before.gpr[RAX] = 0x1234'5678'9ABC'DEF0;
+        CHECK(completed(in, run(in)));
+        CHECK(out.after.gpr[RAX] == 0x9ABC'DEF0);
+    }
+}
+
+TEST_CASE_FIXTURE(LongFixture, "BSF and BSR of zero leave all 64 bits of the destination") {
+    for (const u8 opcode : {u8{0xBC}, u8{0xBD}}) {
+        Input in = long_case({0x0F, opcode, 0xC3});
+        in.before.gpr[RAX] = 0x1234'5678'9ABC'DEF0;
+        CHECK(completed(in, run(in)));
+        CHECK(out.after.gpr[RAX] == 0x1234'5678'9ABC'DEF0);
+        in = long_case({0x0F, opcode, 0x03});
+        in.before.gpr[RAX] = 0x1234'5678'9ABC'DEF0;
+        in.before.gpr[RBX] = data_start;
+        const u8 zero[4] = {};
+        in.set_memory(0, zero);
+        CHECK(completed(in, run(in)));
+        CHECK(out.after.gpr[RAX] == 0x1234'5678'9ABC'DEF0);
+    }
+}
+
+TEST_CASE_FIXTURE(LongFixture, "REX.R means nothing to a segment register") {
+    Input in = long_case({0x44, 0x8C, 0xD8}); // mov eax, ds
+    CHECK(completed(in, run(in)));
+    CHECK(out.after.gpr[RAX] == flat_data);
+}
+
+TEST_CASE_FIXTURE(LongFixture, "x87 images and 80-bit operands do not wrap at 4 GiB") {
+    for (const std::vector<u8>& code : std::vector<std::vector<u8>>{{0xD9, 0x30}, {0xDD, 0x30}, {0xDB, 0x38}}) {
+        Input in = long_case(code);
+        in.before.gpr[RAX] = 0x1'0000'0000 - 4;
+        in.before.fx[fx_tags] = 0xFF;
+        CHECK(completed(in, run(in)));
+        CHECK(out.changes >= 1);
+    }
+}
+
+TEST_CASE_FIXTURE(LongFixture, "the instruction pointer of x87 is whole with a 32-bit address too") {
+    Input in = long_case({0x67, 0xDD, 0x05, 0, 0, 0, 0}, 1); // fld [eip]
+    run(in);
+    u64 address = 0;
+    in = long_case({0x67, 0xDD, 0x05, 0xF9, 0xFF, 0xFF, 0x0F}, 2);
+    run(in);
+    std::memcpy(&address, out.after.fx.data() + fx_ip, 8);
+    CHECK(address == (out.vector == pf ? 0 : in.before.rip));
+}
+
+TEST_CASE_FIXTURE(LongFixture, "vector operands and CLFLUSH through RBP outside the canonical range are #SS") {
+    constexpr int ss = 12;
+    for (const std::vector<u8>& code : std::vector<std::vector<u8>>{{0x0F, 0x10, 0x45, 0x00},
+                                                                    {0x0F, 0x11, 0x45, 0x00},
+                                                                    {0xC5, 0xFC, 0x10, 0x45, 0x00},
+                                                                    {0x0F, 0xAE, 0x7D, 0x00}}) {
+        Input in = long_case(code);
+        in.before.gpr[RBP] = canonical_end;
+        run(in);
+        CHECK(out.vector == ss);
+        CHECK(out.error == 0);
+    }
+}
+
+TEST_CASE_FIXTURE(LongFixture, "CLZERO clears the line of the linear address") {
+    Input in = long_case({0x64, 0x0F, 0x01, 0xFC});
+    in.before.gpr[RAX] = 0x10;
+    in.before.fs_base = data_start + 0xB8;
+    const u8 ones[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    in.set_memory(0xC0, ones);
+    in.set_memory(0xF8, ones);
+    in.set_memory(0xB8, ones);
+    CHECK(completed(in, run(in)));
+    for (u32 i = 0; i < out.changes; ++i) {
+        const bool in_line = out.change[i].at >= 0xC0 && out.change[i].at < 0x100;
+        CHECK(out.change[i].value == (in_line ? 0 : 0x0101'0101'0101'0101));
+    }
+}
+
+TEST_CASE_FIXTURE(LongFixture, "VCVTPS2PH meets the page fault of its destination before its own exception") {
+    Input in = long_case({0xC4, 0xE3, 0x79, 0x1D, 0x00, 0x00});
+    in.before.gpr[RAX] = data_start + read_only_at;
+    in.before.fx[fx_mxcsr] = 0x00, in.before.fx[fx_mxcsr + 1] = 0x00; // all unmasked
+    in.before.fx[fx_xmm] = 1;                                         // a denormal
+    run(in);
+    CHECK(out.vector == pf);
+}
+
+TEST_CASE_FIXTURE(LongFixture, "RETF to 32-bit code checks all 64 bits of the offset") {
+    Input in = long_case({0x48, 0xCB});
+    const u8 frame[16] = {0, 0x10, 0, 0x10, 1, 0, 0, 0, flat_code};
+    in.set_memory(0x7000, frame);
+    run(in);
+    CHECK(out.vector == gp);
+    CHECK(out.after.seg[CS] == long_code);
+}
+
+TEST_CASE_FIXTURE(Fixture, "REP MOVS and STOS stop before the element that crosses the limit") {
+    for (const u8 opcode : {u8{0xA5}, u8{0xAB}}) {
+        Input in = flat_case({0xF3, opcode});
+        in.before.seg[ES] = selector_of(small_data);
+        in.before.gpr[RSI] = data_start;
+        in.before.gpr[RDI] = 0xEE;
+        in.before.gpr[RCX] = 0x20;
+        run(in);
+        CHECK(out.vector == gp);
+        CHECK(out.after.gpr[RDI] == 0xFE);
+        CHECK(out.after.gpr[RCX] == 0x1C);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a masked move goes on beyond 64 KiB") {
+    Input in = flat_case({0x67, 0xC4, 0xE2, 0x79, 0x2C, 0x07}); // vmaskmovps xmm0, xmm0, [bx]
+    in.before.gpr[RBX] = 0xFFFC;
+    in.before.seg[DS] = flat_data;
+    in.before.fx[fx_xmm + 7] = 0x80; // the second element
+    run(in);
+    CHECK(out.vector == pf);
+    CHECK(out.cr2 == 0x1'0000);
+}
+
 TEST_CASE("a case that ends the native process is found, and the rest runs") {
     auto native = Native::start();
     if (!native) return;

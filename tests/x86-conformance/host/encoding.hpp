@@ -75,6 +75,7 @@ inline unsigned operand_size(const Row& row, const Encoding& e, CodeSize code) {
     if (code != CodeSize::bits64) return (code == CodeSize::bits32) != e.opsize_prefix ? 4 : 2;
     if (row.attributes & attr::force64) return 8;
     const unsigned size = (e.rex & 8) ? 8 : e.opsize_prefix && !(row.attributes & attr::opsize_fixed) ? 2 : 4;
+    if (size == 8 && (row.attributes & attr::at_most_32)) return 4;
     return size == 4 && (row.attributes & attr::default64) ? 8 : size;
 }
 inline unsigned address_size(const Encoding& e, CodeSize code) {

@@ -34,6 +34,23 @@ bool reassigned_in_64(const Row& row) {
     return (o >= 0x40 && o <= 0x4F) || o == 0x62 || o == 0x63 || o == 0xC4 || o == 0xC5;
 }
 
+/// Whether `other` takes every encoding of `row` in this kind of code.
+bool covers(const Row& other, const Row& row, bool code64) {
+    const auto fits = [](auto wide, auto narrow, auto any) { return wide == any || wide == narrow; };
+    if (other.attributes & ((code64 ? attr::not_in_64 : attr::only_64) | attr::rex_b)) return false;
+    return fits(other.at.digit_, row.at.digit_, i8{-1}) && fits(other.at.rm_, row.at.rm_, i8{-1}) &&
+           fits(other.at.l_, row.at.l_, i8{-1}) && fits(other.at.w_, row.at.w_, i8{-1}) &&
+           fits(other.at.mod, row.at.mod, Mod::any) && fits(other.at.mandatory, row.at.mandatory, Mandatory::any);
+}
+bool hidden(const Row& row, bool code64) {
+    const FeatureSet& features = find_cpu_model("max")->features;
+    for (const Row* other : rows_at(row.at.encoding, row.at.map, row.at.opcode)) {
+        if (other == &row && !(code64 && (row.attributes & attr::not_in_64))) return false;
+        if (other != &row && features.has(other->feature) && covers(*other, row, code64)) return true;
+    }
+    return false;
+}
+
 std::vector<bool> choices(i8 fixed, bool free = true) {
     if (fixed >= 0) return {fixed != 0};
     return free ? std::vector<bool>{false, true} : std::vector<bool>{false};
@@ -97,6 +114,7 @@ const char* reason_left_out(const Row& row, bool code64) {
     if (!code64 && !is_vex(row) && row.at.w_ == 1) return "REX exists in 64-bit mode only";
     if (!find_cpu_model("max")->features.has(row.feature))
         return "the model that runs the suite has no such instruction";
+    if (hidden(row, code64)) return "another row has these bytes on the model that runs the suite";
     for (const LeftOut& l : left_out) {
         if (l.mnemonic == row.info->mnemonic) return l.reason;
     }

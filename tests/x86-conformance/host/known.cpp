@@ -179,7 +179,8 @@ void int1_address(Situation& s) {
 }
 void far_return_order(Situation& s) {
     if (!named(s, "retf", "iret") || !faulted(s) || !s.insn) return;
-    if (!memory_fault(s.host.vector) || !memory_fault(s.ours.vector)) return;
+    constexpr int np = 11;
+    if (!memory_fault(s.host.vector) || (!memory_fault(s.ours.vector) && s.ours.vector != np)) return;
     const u32 width = s.insn->opsize, words = named(s, "iret") ? 3 : 2, released = static_cast<u32>(s.insn->imm);
     bool frame = s.host.vector != pf;
     for (u32 i = 0; i < words + 2; ++i) { // the two behind are the outer stack's

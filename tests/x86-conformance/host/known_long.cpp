@@ -55,6 +55,7 @@ void far_pointer_of_64_bits(Situation& s) {
 u64 implied_or_operand_offset(const Situation& s) {
     const u64 mask = s.insn->addrsize == 4 ? 0xFFFF'FFFF : ~u64{0};
     if (s.row.attributes & attr::string) return s.in.before.gpr[RSI] & mask;
+    if (named(s, "clzero")) return s.in.before.gpr[RAX] & mask;
     const bool bit_string = named(s, "bt", "bts", "btr", "btc") && s.row.args[1] == Arg::Gv;
     if (!bit_string) return operand_offset(s);
     const u64 number = s.in.before.gpr[s.insn->reg_number()];
@@ -65,7 +66,7 @@ u64 implied_or_operand_offset(const Situation& s) {
 void offset_not_canonical(Situation& s) {
     if (!s.in.before.code64() || !s.insn || s.insn->segment < FS) return;
     if ((s.host.vector != gp && s.host.vector != ss) || s.ours.vector == s.host.vector) return;
-    const u64 first = implied_or_operand_offset(s), last = first + 31;
+    const u64 first = implied_or_operand_offset(s), last = first + 63;
     const u64 base = segment_base(s.in, s.insn->segment);
     if ((!canonical(first) || !canonical(last)) && (canonical(base + first) || canonical(base + last))) take_all(s);
 }
@@ -145,11 +146,28 @@ void masked_store_address(Situation& s) {
         s.ours.cr2 = s.host.cr2;
 }
 void restored_area(Situation& s) {
-    if (!named(s, "xrstor", "xrstor64") || s.host.vector != pf || s.host.after.rip != s.in.before.rip) return;
+    if (!is_xsave_image(s) || s.host.vector != pf || s.host.after.rip != s.in.before.rip) return;
     if (within(s.host.cr2, operand_linear(s), 576 + 256)) take_all(s);
 }
 void sha_alignment(Situation& s) {
     if (s.row.feature == Feature::sha && s.ours.vector == gp && (operand_linear(s) & 15) != 0) take_all(s);
+}
+
+void pause_with_rex(Situation& s) {
+    if (s.in.before.code64() && s.insn && s.insn->opcode == 0x90 && s.insn->map == 0 && s.insn->rep == 0xF3 &&
+        (s.insn->rex & 1))
+        take_all(s);
+}
+
+void misaligned_mode(Situation& s) {
+    const bool has = (s.host.after.fx[fx_mxcsr + 2] & 2) != 0;
+    if (has && s.ours.vector == gp && named(s, "ldmxcsr", "vldmxcsr", "fxrstor", "fxrstor64", "xrstor", "xrstor64"))
+        take_all(s);
+}
+void movsxd_of_16_bits(Situation& s) {
+    if (named(s, "movsxd") && s.insn && s.insn->opsize == 2 && memory_fault(s.host.vector) &&
+        !memory_fault(s.ours.vector))
+        take_all(s);
 }
 
 constexpr KnownDifference table[] = {
@@ -175,9 +193,13 @@ constexpr KnownDifference table[] = {
      "SDM 2, VMASKMOV, VPMASKMOV do not say", masked_store_address},
     {Vendor::amd, "operands of the SHA instructions need no alignment",
      "seen on family 1Ah; SDM 2: #GP, exception type 4", sha_alignment},
-    {Vendor::amd, "XRSTOR touches the components that XSTATE_BV leaves out",
+    {Vendor::amd, "XRSTOR and XSAVEOPT touch the components that they leave out",
      "seen on family 1Ah; SDM 1, 13.8 has them in their initial state without saying whether they are read",
      restored_area},
+    {Vendor::amd, "F3 90 is PAUSE with REX.B too", "seen on family 1Ah; SDM 2B: 90 with REX.B is XCHG with R8",
+     pause_with_rex},
+    {Vendor::amd, "MXCSR.MM can be set, which the model lacks", "AMD APM 1, 4.2.2", misaligned_mode},
+    {Vendor::amd, "MOVSXD to 16 bits reads 32", "AMD APM 3, MOVSXD: reg/mem32; SDM 2B: r/m16", movsxd_of_16_bits},
     {Vendor::amd, "a far call to compatibility mode pushes with the stack pointer of that mode",
      "seen on family 1Ah; SDM 2A, CALL does not say", call_to_compatibility_mode},
     {Vendor::amd, "a gather that has loaded some elements and faults at the next is #DB first under TF",

@@ -83,6 +83,7 @@ void Maker::choose_rex_and_vex() {
             idle_rex_at_ = random_.below(16);
         }
         if (shape_.w || low || vex || random_.chance(6)) e_.rex = static_cast<u8>(0x40 | (shape_.w ? 8 : 0) | low);
+        if (row_.attributes & attr::rex_b) e_.rex |= 0x41;
     } else if (vex) {
         e_.rex = shape_.w ? 0x48 : 0x40;
     }

@@ -53,6 +53,7 @@ unsigned size_of(Arg a, unsigned v, unsigned y, unsigned x) {
     case Arg::We: return x / 8;
     case Arg::Ma: return 2 * v;
     case Arg::Mp: return v + 2;
+    case Arg::Ez: return v == 8 ? 4 : v;
     case Arg::Ev:
     case Arg::Mv:
     case Arg::Ov: return v;

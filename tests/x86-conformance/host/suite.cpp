@@ -16,7 +16,7 @@ namespace host {
 
 namespace {
 
-constexpr u64 natural_cases = 300;
+constexpr u64 natural_cases = 160;
 
 class HostWorker final : public Worker {
   public:
