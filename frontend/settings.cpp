@@ -133,6 +133,13 @@ Expected<> set_exit_port(Options& o, Text value, const Path&) {
     return store(o.machine.exit_port, parse_number(value, 0xFFFF));
 }
 
+Expected<> set_test_device(Options& o, Text, const Path&) {
+    constexpr u16 usual_exit_port = 0xF4;
+    o.machine.test_device = true;
+    if (!o.machine.exit_port) o.machine.exit_port = usual_exit_port;
+    return {};
+}
+
 Expected<> set_triple_fault(Options& o, Text value, const Path&) {
     constexpr std::array<std::pair<std::string_view, bool>, 2> choices = {{{"reset", false}, {"stop", true}}};
     return choose(o.machine.stop_on_triple_fault, value, choices);
@@ -238,6 +245,10 @@ const std::array settings = {
     Setting{"exit-port", "PORT", machine,
             "An I/O port: a byte V written there ends the run with status (V<<1)|1 (default: none)", false,
             set_exit_port},
+    Setting{
+        "test-device", "", machine,
+        "The device that kvm-unit-tests drive (QEMU's pc-testdev), with an exit port at F4h unless another is given",
+        false, set_test_device},
     Setting{"on-triple-fault", "ACTION", machine, "reset (default) or stop, which ends the run with status 2", false,
             set_triple_fault},
 

@@ -35,8 +35,8 @@ std::vector<BootDevice> boot_devices(const MachineConfig& config) {
 
 Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
     : config(config_), cpu_model(model), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)),
-      memory(config.memory_bytes), pci(ports),
-      processors(config.processors, cpu_model, memory, ports, scheduler, apic_bus, [this] { return pic.acknowledge(); }),
+      memory(config.memory_bytes), pci(ports), processors(config.processors, cpu_model, memory, ports, scheduler,
+                                                          apic_bus, [this] { return pic.acknowledge(); }),
       io_apic(apic_bus), pic(IrqLine(processors, 0)),
       isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
@@ -58,6 +58,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       power(ports, memory, scheduler, isa_irqs.line(9, IsaIrqRouter::sci),
             {[this] {
                  powered_off = true;
+                 for (auto& uart : uarts) uart->finish_sending();
                  processors.leave();
              },
              [this] { processors.leave(); }, [this] { wake_from_suspend(); }}),
@@ -82,9 +83,17 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
         exit_port.emplace([this](u8 status) {
             exited = true;
             exit_status = status;
+            for (auto& uart : uarts) uart->finish_sending();
             processors.leave();
         });
         exit_port->map(ports, *config.exit_port);
+    }
+    if (config.test_device) {
+        // Inputs 16-23 have no ISA wire; the device shares the others with their owners.
+        test_device.emplace([this](unsigned irq) {
+            return irq < 16 ? isa_irqs.line(irq, IsaIrqRouter::sources - 1) : IrqLine(io_apic, irq);
+        });
+        test_device->map(ports, memory);
     }
     map_memory();
     attach_pci();
@@ -307,6 +316,7 @@ void Board::reset() {
     fdc.reset();
     for (auto& uart : uarts) uart->reset();
     if (parallel) parallel->reset();
+    if (test_device) test_device->reset();
     fw_cfg.reset();
     a20.reset();
     processors.reset();
@@ -386,8 +396,7 @@ Expected<> Board::inject(const Input& input) {
             return {};
         }
         Expected<> operator()(const EntropyInput& entropy) {
-            for (unsigned i = 0; i < board.processors.count(); ++i)
-                board.processors[i].entropy.stir(entropy.bits + i);
+            for (unsigned i = 0; i < board.processors.count(); ++i) board.processors[i].entropy.stir(entropy.bits + i);
             return {};
         }
         Expected<> operator()(const SkipTimeInput& skip) {
@@ -421,6 +430,7 @@ void Board::persist(Archive& archive) {
     fdc.persist(archive);
     for (auto& uart : uarts) uart->persist(archive);
     if (parallel) parallel->persist(archive);
+    if (test_device) test_device->persist(archive);
     fw_cfg.persist(archive);
     archive.chunk("board", 1, [&](u32) { archive(powered_off, exited, exit_status, reset_requested_); });
     processors.persist(archive);

@@ -28,6 +28,7 @@
 #include "devices/pit/pit.hpp"
 #include "devices/ps2/controller.hpp"
 #include "devices/rtc/rtc.hpp"
+#include "devices/test_device/test_device.hpp"
 #include "devices/uart/uart.hpp"
 #include "devices/vga/vga.hpp"
 #include "machine/config.hpp"
@@ -92,6 +93,7 @@ class Board {
     FwCfg fw_cfg;
     DebugConsole debug_console;
     std::optional<ExitPort> exit_port;
+    std::optional<TestDevice> test_device;
 
     bool powered_off = false;
     bool exited = false;

@@ -32,6 +32,7 @@ struct MachineConfig {
     unsigned serial_ports = 1; ///< how many of COM1-COM4 exist
     bool parallel_port = true;
     std::optional<u16> exit_port;
+    bool test_device = false;        ///< the device of kernel tests (devices/test_device); brings an exit port at F4h
     u64 instructions_per_second = 0; ///< 0: Scheduler::default_speed
     i64 rtc_base = 1'767'225'600;    ///< seconds since 1970 (UTC) that the RTC shows at power-on; default 2026-01-01
     u64 entropy_seed = 0;            ///< what RDRAND and RDSEED begin with: the same seed gives the same numbers

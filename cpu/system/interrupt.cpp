@@ -3,6 +3,7 @@
 #include "cpu/system/transfer.hpp"
 
 #include <array>
+#include <utility>
 
 namespace glassbox {
 
@@ -315,7 +316,8 @@ bool deliver_fault(Cpu& cpu) {
         if (current.vector != Exception::DF) remember(cpu, current);
         if (current.vector == Exception::PF) cpu.cr2 = current.cr2;
         if (current.vector == Exception::DB) {
-            cpu.dr[6] |= current.cr2;
+            // Each debug exception sets B0-B3 anew; the others stay until software clears them (SDM 3B 18.2.3).
+            cpu.dr[6] = (cpu.dr[6] & ~dr6::traps) | current.cr2;
             cpu.dr[7] &= ~u64{0x2000}; // GD, so that the handler may look at the debug registers
             if ((current.cr2 & dr6::BD) != 0) cpu.eflags |= eflags::RF; // of debug exceptions, this is a fault
         }
@@ -355,7 +357,11 @@ namespace transfer {
 bool int_n(Cpu& cpu, const Op& op) { return deliver_interrupt(cpu, static_cast<u8>(op.imm), InterruptKind::software); }
 bool int3(Cpu& cpu, const Op&) { return deliver_interrupt(cpu, 3, InterruptKind::int3); }
 bool into(Cpu& cpu, const Op&) { return !cpu.flags.of() || deliver_interrupt(cpu, 4, InterruptKind::into); }
-bool icebp(Cpu& cpu, const Op&) { return deliver_interrupt(cpu, 1, InterruptKind::icebp); }
+bool icebp(Cpu& cpu, const Op&) {
+    // Data breakpoints that MOV SS held back are not taken twice: this debug exception reports them.
+    if (const u64 hits = std::exchange(cpu.pending_debug, 0)) cpu.dr[6] = (cpu.dr[6] & ~dr6::traps) | hits;
+    return deliver_interrupt(cpu, 1, InterruptKind::icebp);
+}
 
 template <unsigned width> bool bound(Cpu& cpu, const Op& op) {
     using T = std::conditional_t<width == 2, u16, u32>;

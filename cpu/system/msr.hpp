@@ -14,7 +14,8 @@ enum class Answer : u8 {
 inline bool is_p4(const Cpu& cpu) { return cpu.model->intel() && cpu.model->family() == 15; }
 inline bool is_p6(const Cpu& cpu) { return cpu.has(Feature::i686) && cpu.model->intel() && !is_p4(cpu); }
 
-/// Canonical for the widest addresses that the model has, whatever CR4.LA57 says (SDM 3A 4.5.2).
+/// Canonical for the widest addresses that the model has, whatever CR4.LA57 says: for MSRs, the bases of descriptor
+/// tables, LDTs, TSSs, FS and GS, and INVPCID (SDM 3A 4.5.2).
 inline bool canonical(const Cpu& cpu, u64 address) {
     const unsigned shift = cpu.has(Feature::la57) ? 64 - 57 : 64 - 48;
     return static_cast<u64>(static_cast<i64>(address << shift) >> shift) == address;

@@ -3,6 +3,7 @@
 #include "cpu/exec.hpp"
 #include "cpu/ops/families.hpp"
 #include "cpu/system/control.hpp"
+#include "cpu/system/msr.hpp"
 #include "mmu/access.hpp"
 
 namespace glassbox {
@@ -37,11 +38,12 @@ bool invpcid(Cpu& cpu, const Op& op) {
     if ((pcid >> 12) != 0) return cpu.gp(0, "reserved bits of the INVPCID descriptor");
     const bool pcids = (cpu.cr4 & cr4::PCIDE) != 0;
     if (type <= one_context && !pcids && pcid != 0) return cpu.gp(0, "INVPCID of a PCID without CR4.PCIDE");
-    if (type == one_address && !cpu.canonical(linear)) return cpu.gp(0, "INVPCID of an address that is not canonical");
+    if (type == one_address && !msr::canonical(cpu, linear))
+        return cpu.gp(0, "INVPCID of an address that is not canonical");
     const bool current = pcid == (pcids ? cpu.cr3 & 0xFFF : 0);
     switch (type) {
     case one_address:
-        if (current) cpu.flush_page(linear);
+        if (current && cpu.canonical(linear)) cpu.flush_page(linear);
         break;
     case one_context:
         if (current) cpu.flush_tlb(true);

@@ -5,6 +5,7 @@
 //   SYSCALL, SYSRET    Intel: in 64-bit mode only; AMD: in every mode
 //   SYSRET             to an address that is not canonical: Intel #GP at level 0; AMD at level 3, from the fetch
 //   SYSRET             SS: Intel loads the whole register, AMD its selector alone
+#include "cpu/system/msr.hpp"
 #include "cpu/system/transfer.hpp"
 
 namespace glassbox::transfer {
@@ -158,7 +159,7 @@ template <unsigned name, unsigned width> bool read_base(Cpu& cpu, const Op& op) 
 template <unsigned name, unsigned width> bool write_base(Cpu& cpu, const Op& op) {
     if (!has_bases(cpu)) return false;
     const u64 base = width == 8 ? cpu.reg<u64>(op.base) : cpu.reg<u32>(op.base);
-    if (!cpu.canonical(base)) return cpu.gp(0, "segment base is not canonical");
+    if (!msr::canonical(cpu, base)) return cpu.gp(0, "segment base is not canonical");
     set_segment_base(cpu, name, base);
     return true;
 }

@@ -72,7 +72,7 @@ u64 cr4_of(const FeatureSet& features);
 bool read_pdptes(Cpu& cpu, u64 cr3, std::array<u64, 4>& out);
 
 namespace dr6 {
-inline constexpr u64 BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
+inline constexpr u64 traps = 0xF, BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;
 }
 
 } // namespace glassbox

@@ -4,6 +4,7 @@
 // descriptors are 16 bytes long.
 #include "cpu/system/control.hpp"
 #include "cpu/system/descriptor.hpp"
+#include "cpu/system/msr.hpp"
 #include "mmu/access.hpp"
 
 namespace glassbox::control {
@@ -38,7 +39,7 @@ template <unsigned width> bool load_table(Cpu& cpu, const Op& op, TableRegister&
     if (!level_0(cpu) || !read_segment<u16>(cpu, op.seg, at, limit) ||
         !read_segment<T>(cpu, op.seg, offset_after(cpu, op, at, 2), base))
         return false;
-    if (width == 8 && !cpu.canonical(base)) return cpu.gp(0, "descriptor table's base is not canonical");
+    if (width == 8 && !msr::canonical(cpu, base)) return cpu.gp(0, "descriptor table's base is not canonical");
     table.base = width == 2 ? base & 0x00FF'FFFF : base;
     table.limit = limit;
     return true;
@@ -62,7 +63,7 @@ bool store_table(Cpu& cpu, const Op& op, const TableRegister& table) {
 bool fetch_wide_base(Cpu& cpu, u16 selector, Descriptor& d) {
     if (!cpu.long_mode()) return true;
     if (!fetch_upper_half(cpu, selector, {}, d)) return false;
-    return cpu.canonical(d.base()) || Blame{}.raise(cpu, selector, "LDT's or TSS's base is not canonical");
+    return msr::canonical(cpu, d.base()) || Blame{}.raise(cpu, selector, "LDT's or TSS's base is not canonical");
 }
 
 bool lldt(Cpu& cpu, u16 selector) {

@@ -38,8 +38,9 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
         std::function<u64()> tsc{};  ///< the time-stamp counter, one tick an instruction's time, if the timer has
                                      ///< TSC-deadline mode (CPUID.1:ECX.24)
     };
-    /// The timer counts this clock, in Hz, divided as the divide configuration register says.
-    static constexpr u64 timer_frequency = 1'000'000'000;
+    /// The timer counts this clock, in Hz, divided as the divide configuration register says: the bus clock (SDM 3A
+    /// 11.5.4), which on every processor is slower than the time-stamp counter.
+    static constexpr u64 timer_frequency = 100'000'000;
 
     /// `external_vector` is the INTA cycle of the 8259 pair.
     LocalApic(Scheduler& scheduler, CpuPins& pins, ApicBus& bus, std::function<u8()> external_vector, Config config);

@@ -160,6 +160,13 @@ void Uart16550::character_sent() {
     if (!transmit_fifo_.empty()) start_transmitter();
 }
 
+void Uart16550::finish_sending() {
+    while (!transmit_fifo_.empty()) {
+        if (!loopback() && sink_ && !(lcr_ & set_break)) sink_->put(transmit_fifo_.front());
+        transmit_fifo_.pop_front();
+    }
+}
+
 void Uart16550::write_ier(u8 value) {
     // Enabling the interrupt while the holding register is empty makes one, even if IIR was read before.
     if (!(ier_ & ier_thre) && (value & ier_thre) && transmit_fifo_.empty()) thre_pending_ = true;

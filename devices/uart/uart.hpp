@@ -37,6 +37,8 @@ class Uart16550 : public IoDevice {
     bool receive(std::span<const u8> data);
     /// The line's break condition: one null character with the break flag.
     void receive_break();
+    /// The machine stops here: what waits behind the shift register still leaves, so that no last word is lost.
+    void finish_sending();
     static constexpr std::size_t queue_limit = 1u << 20;
 
     void persist(Archive& archive);

@@ -167,7 +167,7 @@ TEST_CASE("INVPCID: types and checks") {
         u64 type, pcid, linear;
         bool pcide, allowed;
     };
-    constexpr u64 odd = 0x8000'0000'0000;
+    constexpr u64 odd = u64{1} << 56, wide = 0x8000'0000'0000; // neither is canonical for 48 bits, one is for 57
     const Row rows[] = {
         {0, 0, 0, false, true},
         {0, 1, 0, false, false},
@@ -183,6 +183,7 @@ TEST_CASE("INVPCID: types and checks") {
         {2, 0x1000, 0, true, false},
         {3, u64{1} << 63, 0, true, false},
         {0, 3, odd, true, false},
+        {0, 3, wide, true, true},
         {1, 3, odd, true, true},
         {2, 3, odd, true, true},
         {3, 3, odd, true, true},

@@ -93,3 +93,29 @@ TEST_CASE("a fault drops what its instruction has hit") {
     CHECK(m.cpu.pending_debug == 0);
     CHECK((m.cpu.dr[6] & 15) == 0);
 }
+
+TEST_CASE("a debug exception sets B0-B3 anew and leaves the other bits of DR6 alone") {
+    Events m{0x90, 0xF4};
+    m.cpu.dr[2] = code_at;
+    m.cpu.dr[6] = 0xFFFF'0FF0 | dr6::BS | 2; // software left these
+    m.cpu.dr[7] = 0x420;                     // G2 only, execution
+    m.cpu.debug_registers_changed();
+    m.run();
+    CHECK(m.pushed(0) == code_at);
+    CHECK(m.cpu.dr[6] == (0xFFFF'0FF0 | dr6::BS | 4));
+}
+
+TEST_CASE("INT1 after MOV SS reports the data breakpoint that MOV SS held back, once") {
+    Events m{0x8E, 0x15, 0x00, 0xE0, 0x00, 0x00, 0xF1, 0xF4}; // mov ss, [E000h]; int1
+    m.put<u16>(0xE000, m.cpu.seg[SS].selector);
+    m.cpu.dr[0] = 0xE000;
+    m.cpu.dr[7] = 0xF'0002; // G0, access, four bytes
+    m.cpu.debug_registers_changed();
+    const u32 stack_before = m.cpu.r32(RSP);
+    m.run();
+    CHECK((m.cpu.dr[6] & 15) == 1);
+    CHECK(m.cpu.pending_debug == 0);
+    CHECK(m.cpu.ip == handler + 1);
+    CHECK(m.pushed(0) == code_at + 7);
+    CHECK(m.cpu.r32(RSP) == stack_before - 12); // one exception, not two
+}

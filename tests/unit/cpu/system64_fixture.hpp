@@ -7,6 +7,8 @@
 namespace glassbox::system_test {
 
 inline constexpr u64 high = 0xFFFF'8000'0000'0000, not_canonical = 0x0000'8000'0000'0000;
+/// Not canonical for 57 bits either: what a processor that knows LA57 refuses in bases, whatever CR4 says.
+inline constexpr u64 never_canonical = u64{1} << 56;
 inline constexpr u64 pml4 = 0x2'0000, pdpt = 0x2'1000, page_directory = 0x2'2000;
 // Selectors besides those of system_fixture.hpp, whose code0 to code3 are 64-bit code here.
 inline constexpr u16 gate64_slot = 0x90, code0_32 = 0xA0, code3_32 = 0xAB, sel_ldt64 = 0xB0, sel_tss64 = 0x28,

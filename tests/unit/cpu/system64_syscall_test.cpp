@@ -222,9 +222,9 @@ TEST_CASE("SWAPGS and the base registers of FS and GS") {
     CHECK(m.cpu.gpr[RBX] == 0xFFFF'FFFF'8765'4321);
     REQUIRE((transfer::write_base<GS, 4>(m.cpu, Machine::register_op(R9))));
     CHECK(m.cpu.base64[GS] == 0x8765'4321);
-    m.cpu.gpr[R9] = not_canonical;
+    m.cpu.gpr[R9] = never_canonical;
     CHECK(m.raised(transfer::write_base<GS, 8>(m.cpu, Machine::register_op(R9)), Exception::GP, 0));
-    m.cpu.cr4 |= cr4::LA57; // 57 bits: canonical now
+    m.cpu.gpr[R9] = not_canonical; // with 57 bits it is, whatever CR4.LA57 says
     CHECK(transfer::write_base<GS, 8>(m.cpu, Machine::register_op(R9)));
     m.cpu.cr4 &= ~(cr4::FSGSBASE | cr4::LA57);
     CHECK(m.raised(transfer::write_base<GS, 8>(m.cpu, Machine::register_op(R9)), Exception::UD, 0));

@@ -200,9 +200,13 @@ TEST_CASE("LGDT, LIDT, SGDT and SIDT have ten bytes in 64-bit mode") {
     REQUIRE(control::sidt(m.cpu, Machine::memory_op(0x600)));
     CHECK(m.get<u16>(0x600) == 0x1234);
     CHECK(m.get<u64>(0x602) == high + 0x9'8765);
-    m.put<u64>(0x502, not_canonical);
+    m.put<u64>(0x502, never_canonical);
     CHECK(m.raised(control::lgdt<8>(m.cpu, Machine::memory_op(0x500)), Exception::GP, 0));
     CHECK(m.cpu.gdtr.base == high + gdt);
+    m.put<u64>(0x502, not_canonical); // but 57 bits are enough, though paging has four levels
+    CHECK(control::lgdt<8>(m.cpu, Machine::memory_op(0x500)));
+    CHECK(m.cpu.gdtr.base == not_canonical);
+    m.cpu.gdtr.base = high + gdt;
     // Compatibility mode stores half of the base.
     m.compatible(0);
     m.put<u64>(0x602, 0);
@@ -233,8 +237,11 @@ TEST_CASE("LLDT and LTR read 16 bytes in long mode") {
         CHECK(m.raised(load(), Exception::NP, wide_slot));
         put(type, high >> 32 | u64{0x100} << 32);
         CHECK(m.raised(load(), Exception::GP, wide_slot));
-        put(type, not_canonical >> 32);
+        put(type, never_canonical >> 32);
         CHECK(m.raised(load(), Exception::GP, wide_slot));
+        put(type, not_canonical >> 32); // with 57 bits it is
+        CHECK(load());
+        CHECK(s.base == not_canonical + 0x5000);
         put(type, high >> 32);
         m.cpu.gdtr.limit = wide_slot + 14;
         CHECK(m.raised(load(), Exception::GP, wide_slot));

@@ -347,6 +347,8 @@ TEST_CASE("lapic: errors") {
     CHECK(b.get(0x280) == 0xC0);
 }
 
+constexpr Time tick = second / LocalApic::timer_frequency;
+
 TEST_CASE("lapic: one-shot timer") {
     Bench b;
     b.enable();
@@ -354,12 +356,12 @@ TEST_CASE("lapic: one-shot timer") {
     b.set(0x3E0, 0x3); // 16
     b.set(0x380, 1000);
     CHECK(b.get(0x390) == 1000);
-    b.to(160 * nanosecond);
+    b.to(160 * tick);
     CHECK(b.get(0x390) == 990);
-    b.to(15999 * nanosecond);
+    b.to(15999 * tick);
     CHECK(b.get(0x390) == 1);
     CHECK_FALSE(b.pins.intr);
-    b.to(16000 * nanosecond);
+    b.to(16000 * tick);
     CHECK(b.pins.intr);
     CHECK(b.get(0x390) == 0);
     CHECK(b.apic.acknowledge() == 0x30);
@@ -382,9 +384,9 @@ TEST_CASE("lapic: periodic timer, every divisor, masks and changes on the run") 
         b.set(0x3E0, codes[i]);
         b.set(0x380, 100);
         for (u64 n = 1; n <= 5; ++n) {
-            b.to(100 * n * divisors[i] * nanosecond - 1);
+            b.to(100 * n * divisors[i] * tick - 1);
             CHECK_FALSE(b.pins.intr);
-            b.to(100 * n * divisors[i] * nanosecond);
+            b.to(100 * n * divisors[i] * tick);
             CHECK(b.pins.intr);
             CHECK(b.get(0x390) == 100);
             b.apic.acknowledge();
@@ -397,18 +399,18 @@ TEST_CASE("lapic: periodic timer, every divisor, masks and changes on the run") 
     b.set(0x320, 0x30040); // masked: counts all the same
     b.set(0x380, 1000);
     CHECK(b.scheduler.next_event() == never);
-    b.to(2500 * nanosecond);
+    b.to(2500 * tick);
     CHECK(b.get(0x390) == 500);
     CHECK_FALSE(b.pins.intr);
     b.set(0x320, 0x20040);
-    b.to(3000 * nanosecond);
+    b.to(3000 * tick);
     CHECK(b.pins.intr);
     b.apic.acknowledge();
     b.eoi();
-    b.to(3200 * nanosecond);
+    b.to(3200 * tick);
     b.set(0x3E0, 0); // half as fast
     CHECK(b.get(0x390) == 800);
-    b.to(4800 * nanosecond);
+    b.to(4800 * tick);
     CHECK(b.pins.intr);
     b.apic.acknowledge();
     b.eoi();
@@ -417,8 +419,8 @@ TEST_CASE("lapic: periodic timer, every divisor, masks and changes on the run") 
     CHECK(b.get(0x390) == 0);
     b.set(0x320, 0x20040);
     b.set(0x3E0, 0xB);
-    b.set(0x380, 1); // a thousand million interrupts a second
-    b.to(5 * microsecond);
+    b.set(0x380, 1); // an interrupt each tick
+    b.to(5000 * tick);
     CHECK(b.pins.intr);
 }
 
@@ -431,7 +433,7 @@ TEST_CASE("lapic: saved and loaded it goes on alike, and nonsense is refused") {
     a.set(0x380, 12345);
     a.fixed(0x66, true);
     a.apic.acknowledge();
-    a.to(5 * microsecond);
+    a.to(5000 * tick);
     Archive saved = Archive::saver();
     a.scheduler.persist(saved);
     a.apic.persist(saved);
@@ -445,7 +447,7 @@ TEST_CASE("lapic: saved and loaded it goes on alike, and nonsense is refused") {
         CHECK(x->get(0x390) == 12345 - 2500);
         x->eoi();
         CHECK(x->listener.ends == std::vector<u8>{0x66});
-        x->to(24690 * nanosecond);
+        x->to(24690 * tick);
         CHECK(x->pins.intr);
         CHECK(x->apic.acknowledge() == 0x55);
     }

@@ -226,6 +226,15 @@ TEST_CASE("something to boot, or a reason to have nothing") {
     CHECK(good({"--cdrom", "none"}).machine.cdrom == "");
 }
 
+TEST_CASE("the test device brings an exit port, unless another is asked for") {
+    const Options usual = good({"--kernel", "t.flat", "--test-device"});
+    CHECK(usual.machine.test_device);
+    CHECK(usual.machine.exit_port == u16{0xF4});
+    CHECK(good({"--kernel", "t.flat", "--test-device", "--exit-port", "0x501"}).machine.exit_port == u16{0x501});
+    CHECK(good({"--kernel", "t.flat", "--exit-port", "0x501", "--test-device"}).machine.exit_port == u16{0x501});
+    CHECK_FALSE(good({"--demo"}).machine.test_device);
+}
+
 TEST_CASE("help and version") {
     const auto help = parse_command_line({"--help"});
     REQUIRE(help);
