@@ -2,7 +2,7 @@
 """Runs the same Linux guest in GlassBox and in QEMU's interpreter-like mode (TCG, one thread), in turn, and prints the
 ratio of their times: per workload, in total (boot to power-off), and the geometric mean over the workloads.
 
-usage: bench/compare.py [--runs N] [--iso FILE] [--own] [--scale N] [--glassbox FILE] [--no-qemu] [--json FILE] [-- ARGS]
+usage: bench/compare.py [--bits 32|64] [--runs N] [--iso FILE] [--own] [--scale N] [--glassbox FILE] [--no-qemu] [--json FILE] [-- ARGS]
 ARGS go to glassbox. The guest is ../shared/bench's when that is there, else (or with --own) our own bench/workloads.c."""
 import argparse, json, math, os, re, shutil, statistics, subprocess, sys, threading, time
 
@@ -22,21 +22,24 @@ def command(*words, **more):
     return done.stdout
 
 
-def build_iso(own, scale):
+def build_iso(own, bits, scale):
     """The guest's image, and the check values that the workloads have on the host."""
     folder = os.path.join(root, "build", "guests")
     os.makedirs(folder, exist_ok=True)
     shared = os.path.join(root, "..", "shared", "bench")
     own = own or not os.path.exists(os.path.join(shared, "make-linux-iso.sh"))
     source = os.path.join(here, "workloads.c") if own else os.path.join(shared, "bench.c")
-    program = os.path.join(folder, "workloads" if own else "bench")
-    iso = os.path.join(folder, f"{'own' if own else 'shared'}-{scale}.iso")
+    if own and bits == 64:
+        stop("--own has a 32-bit guest only")
+    program = os.path.join(folder, "workloads" if own else f"bench{bits}")
+    iso = os.path.join(folder, f"{'own' if own else 'shared'}{bits}-{scale}.iso")
     if not os.path.exists(program) or os.path.getmtime(program) < os.path.getmtime(source):
-        command("gcc", "-O2", "-static", "-m32", "-march=i686", source, "-o", program)
+        machine = ["-m32", "-march=i686"] if bits == 32 else ["-m64"]
+        command("gcc", "-O2", "-static", *machine, source, "-o", program)
     if own:
         command(os.path.join(root, "guests", "linux", "make-iso.sh"), iso, "--bench", program, f"scale={scale}")
     elif not os.path.exists(iso):
-        command(os.path.join(shared, "make-linux-iso.sh"), "32", iso, f"scale={scale}")
+        command(os.path.join(shared, "make-linux-iso.sh"), str(bits), iso, f"scale={scale}")
     checks = dict(re.findall(r"@@end (\S+) (\S+)", command(program, str(scale))))
     return iso, checks
 
@@ -100,6 +103,7 @@ def median_table(runs):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bits", type=int, choices=(32, 64), default=32, help="of the guest")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--scale", type=int, default=1)
     parser.add_argument("--iso")
@@ -113,10 +117,10 @@ def main():
 
     if not os.access(options.glassbox, os.X_OK):
         stop(f"{options.glassbox} is not there: build it with ./run -- --version")
-    iso, expected = (options.iso, {}) if options.iso else build_iso(options.own, options.scale)
+    iso, expected = (options.iso, {}) if options.iso else build_iso(options.own, options.bits, options.scale)
     machines = {"glassbox": [options.glassbox, "run", "--cdrom", iso, "--memory", f"{memory}M", "--display", "none",
                              "--serial", "stdio", *options.more]}
-    qemu = shutil.which("qemu-system-i386")
+    qemu = shutil.which("qemu-system-i386" if options.bits == 32 else "qemu-system-x86_64")
     if qemu and not options.no_qemu:
         machines["qemu"] = [qemu, "-accel", "tcg,thread=single", "-cpu", "max", "-m", str(memory), "-nographic",
                             "-no-reboot", "-cdrom", iso]

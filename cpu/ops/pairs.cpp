@@ -13,13 +13,20 @@ namespace glassbox {
 
 namespace {
 
-/// What a profile of a Linux boot and its programs showed most of.
-using Bodies = std::tuple<MovRegMem<u32, EaBase<u32>>, MovRegMem<u32, EaFull<u32>>, MovMem<u32, EaBase<u32>, false>,
-                          MovRegReg<u32>, MovRegImm<u32>, LeaBase<u32>, Lea<u32>, PushReg<u32, FlatStack>,
-                          PopReg<u32, FlatStack>, BinaryRegReg<Add, u32>, BinaryRegReg<FlagsDead<Add>, u32>,
-                          BinaryRegImm<Add, u32>, BinaryRegImm<FlagsDead<Add>, u32>, BinaryRegReg<Xor, u32>,
-                          BinaryRegReg<FlagsDead<Xor>, u32>, BinaryRegReg<Sub, u32>, BinaryRegImm<FlagsDead<And>, u32>>;
-constexpr std::size_t body_count = std::tuple_size_v<Bodies>;
+/// What a profile of a Linux boot and its programs showed most of, in 32-bit code and in 64-bit code.
+using Bodies32 =
+    std::tuple<MovRegMem<u32, EaBase<u32>>, MovRegMem<u32, EaFull<u32>>, MovMem<u32, EaBase<u32>, false>,
+               MovRegReg<u32>, MovRegImm<u32>, LeaBase<u32>, Lea<u32>, PushReg<u32, FlatStack>, PopReg<u32, FlatStack>,
+               BinaryRegReg<Add, u32>, BinaryRegReg<FlagsDead<Add>, u32>, BinaryRegImm<Add, u32>,
+               BinaryRegImm<FlagsDead<Add>, u32>, BinaryRegReg<Xor, u32>, BinaryRegReg<FlagsDead<Xor>, u32>,
+               BinaryRegReg<Sub, u32>, BinaryRegImm<FlagsDead<And>, u32>>;
+using Bodies64 =
+    std::tuple<MovRegMem<u64, EaBase<u64>>, MovRegMem<u64, EaFull<u64>>, MovMem<u64, EaBase<u64>, false>,
+               MovRegReg<u64>, MovRegMem<u32, EaBase<u64>>, MovRegMem<u32, EaFull<u64>>,
+               MovMem<u32, EaBase<u64>, false>, MovRegReg<u32>, MovRegImm<u32>, LeaBase<u64>, Lea64<u64>,
+               PushReg<u64, Stack64>, PopReg<u64, Stack64>, BinaryRegReg<FlagsDead<Add>, u64>,
+               BinaryRegImm<FlagsDead<Add>, u64>, BinaryRegImm<FlagsDead<Add>, u32>, BinaryRegReg<FlagsDead<Xor>, u32>,
+               BinaryRegReg<FlagsDead<Add>, u32>, BinaryRegImm<FlagsDead<And>, u32>>;
 
 template <class A, class B> GLASSBOX_HANDLER void pair(Cpu& cpu, const Op* op, u64 result, u64 carries) {
     Flags f{result, carries};
@@ -44,31 +51,39 @@ template <class A, class B> GLASSBOX_HANDLER void pair(Cpu& cpu, const Op* op, u
     GLASSBOX_GO(cpu, op + 2, f);
 }
 
-template <std::size_t... i> constexpr std::array<Handler, body_count> singles(std::index_sequence<i...>) {
-    return {&handler<std::tuple_element_t<i, Bodies>>...};
-}
-template <class A, std::size_t... i> constexpr std::array<Handler, body_count> pairs_with(std::index_sequence<i...>) {
-    return {&pair<A, std::tuple_element_t<i, Bodies>>...};
-}
-template <std::size_t... i> constexpr auto all_pairs(std::index_sequence<i...> all) {
-    return std::array<std::array<Handler, body_count>, body_count>{pairs_with<std::tuple_element_t<i, Bodies>>(all)...};
-}
+template <class Bodies> struct PairTable {
+    static constexpr std::size_t count = std::tuple_size_v<Bodies>;
+    using Row = std::array<Handler, count>;
 
-constexpr auto every = std::make_index_sequence<body_count>{};
+    static Handler find(Handler first, Handler next) {
+        static constexpr auto table = all(std::make_index_sequence<count>{});
+        const std::size_t a = index_of(first);
+        if (a == count) return nullptr;
+        const std::size_t b = index_of(next);
+        return b == count ? nullptr : table[a][b];
+    }
 
-std::size_t index_of(Handler h) {
-    static constexpr auto table = singles(every);
-    return static_cast<std::size_t>(std::find(table.begin(), table.end(), h) - table.begin());
-}
+  private:
+    template <std::size_t... i> static constexpr Row singles(std::index_sequence<i...>) {
+        return {&handler<std::tuple_element_t<i, Bodies>>...};
+    }
+    template <class A, std::size_t... i> static constexpr Row with(std::index_sequence<i...>) {
+        return {&pair<A, std::tuple_element_t<i, Bodies>>...};
+    }
+    template <std::size_t... i> static constexpr auto all(std::index_sequence<i...> every) {
+        return std::array<Row, count>{with<std::tuple_element_t<i, Bodies>>(every)...};
+    }
+    static std::size_t index_of(Handler h) {
+        static constexpr auto table = singles(std::make_index_sequence<count>{});
+        return static_cast<std::size_t>(std::find(table.begin(), table.end(), h) - table.begin());
+    }
+};
 
 } // namespace
 
 Handler pair_of(Handler first, Handler next) {
-    static constexpr auto table = all_pairs(every);
-    const std::size_t a = index_of(first);
-    if (a == body_count) return nullptr;
-    const std::size_t b = index_of(next);
-    return b == body_count ? nullptr : table[a][b];
+    if (const Handler both = PairTable<Bodies32>::find(first, next)) return both;
+    return PairTable<Bodies64>::find(first, next);
 }
 
 } // namespace glassbox

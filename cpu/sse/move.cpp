@@ -307,7 +307,7 @@ template <Name name, unsigned to, unsigned from> consteval auto across_halves(At
                  register_row<MoveHalf<to, from, V128>>(vex_info<name>, place.vex().l(0), {Vdq, Hdq, Udq}, avx));
 }
 template <Name name, class T> consteval auto sign_mask(At place, Feature legacy, Feature wide) {
-    return table(register_row<SignMask<Xm, T>>(info_of<name>, place, {sizeof(T) == 4 ? Gy : Gd, Ux}, legacy),
+    return table(register_row<SignMask<Xm, T>>(info_of<name>, place, {sizeof(T) >= 4 ? Gy : Gd, Ux}, legacy),
                  register_row<SignMask<V128, T>>(vex_info<name>, place.vex().l(0), {Gd, Ux}, avx),
                  register_row<SignMask<V256, T>>(vex_info<name>, place.vex().l(1), {Gd, Ux}, wide));
 }
