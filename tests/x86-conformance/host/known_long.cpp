@@ -165,9 +165,14 @@ void misaligned_mode(Situation& s) {
         take_all(s);
 }
 void movsxd_of_16_bits(Situation& s) {
-    if (named(s, "movsxd") && s.insn && s.insn->opsize == 2 && memory_fault(s.host.vector) &&
-        !memory_fault(s.ours.vector))
-        take_all(s);
+    if (!named(s, "movsxd") || !s.insn || s.insn->opsize != 2) return;
+    if (memory_fault(s.host.vector) && faulted(s)) take_all(s);
+}
+
+/// The model has CPUID's LA57, and may hold wider bases than it can use without CR4.LA57.
+void base_of_57_bits(Situation& s) {
+    if (!named(s, "wrfsbase", "wrgsbase") || !s.insn || s.host.vector != gp || s.ours.vector == gp) return;
+    if (!canonical(s.in.before.gpr[s.insn->rm_number()])) take_all(s);
 }
 
 constexpr KnownDifference table[] = {
@@ -200,6 +205,9 @@ constexpr KnownDifference table[] = {
      pause_with_rex},
     {Vendor::amd, "MXCSR.MM can be set, which the model lacks", "AMD APM 1, 4.2.2", misaligned_mode},
     {Vendor::amd, "MOVSXD to 16 bits reads 32", "AMD APM 3, MOVSXD: reg/mem32; SDM 2B: r/m16", movsxd_of_16_bits},
+    {Vendor::other, "bases of FS and GS are checked against the widest linear addresses that the processor has",
+     "SDM 2B, WRFSBASE: canonical; SDM 3A 4.1: CPUID says how wide. The model has 57 bits, hosts have 48 or 57",
+     base_of_57_bits},
     {Vendor::amd, "a far call to compatibility mode pushes with the stack pointer of that mode",
      "seen on family 1Ah; SDM 2A, CALL does not say", call_to_compatibility_mode},
     {Vendor::amd, "a gather that has loaded some elements and faults at the next is #DB first under TF",
