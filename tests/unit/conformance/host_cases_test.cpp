@@ -104,7 +104,8 @@ TEST_CASE("cases decode to their row in the shape that they have") {
                 continue;
             }
             const bool by_prefix = f.row->at.map == 0 && f.row->at.opcode == 0x90; // NOP, PAUSE, XCHG with R8
-            if (insn.row != f.row && (is_vex(*f.row) || by_prefix)) {              // VEX.L or VEX.W is wrong on purpose
+            if (insn.row != f.row &&
+                (is_vex(*f.row) || by_prefix || insn.row->at.w_ >= 0)) { // VEX.L or VEX.W is wrong on purpose
                 ++cut;
                 continue;
             }
