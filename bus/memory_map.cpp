@@ -49,6 +49,8 @@ void MemoryMap::rebuild() {
     flatten(Access::read, reads_);
     flatten(Access::write, writes_);
     last_read_ = last_write_ = 0;
+    most_reads_ = largest(reads_);
+    most_writes_ = largest(writes_);
     for (MemoryWatcher* watcher : watchers_) watcher->map_changed();
 }
 
@@ -205,20 +207,22 @@ void MemoryMap::write_block(PhysAddress address, std::span<const u8> data) {
     for (MemoryWatcher* watcher : watchers_) watcher->memory_written(address, data.size());
 }
 
-u8* MemoryMap::page_for_read(PhysAddress address) {
-    const u64 page = address.value & ~page_mask;
-    const Flat* flat = find(reads_, last_read_, page);
+u8* MemoryMap::find_page(const std::vector<Flat>& list, std::size_t& last, u64 page) const {
+    const Flat* flat = find(list, last, page);
     if (!flat || flat->end < page + page_size) return nullptr;
     const Region& r = regions_[flat->region];
-    return r.host ? r.host + (page - r.start) : nullptr;
+    const bool plain = r.host && !(&list == &writes_ && r.writes_dropped);
+    return plain ? r.host + (page - r.start) : nullptr;
 }
 
-u8* MemoryMap::page_for_write(PhysAddress address) {
-    const u64 page = address.value & ~page_mask;
-    const Flat* flat = find(writes_, last_write_, page);
-    if (!flat || flat->end < page + page_size) return nullptr;
-    const Region& r = regions_[flat->region];
-    return r.host && !r.writes_dropped ? r.host + (page - r.start) : nullptr;
+MemoryMap::Span MemoryMap::largest(const std::vector<Flat>& list) const {
+    Span most;
+    for (const Flat& flat : list) {
+        const Region& r = regions_[flat.region];
+        if (r.host && !r.writes_dropped && flat.end - flat.start > most.size)
+            most = {flat.start, flat.end - flat.start, r.host + (flat.start - r.start)};
+    }
+    return most;
 }
 
 void MemoryMap::set_a20(bool enabled) {

@@ -6,6 +6,7 @@
 #include "bus/io_device.hpp"
 #include "bus/types.hpp"
 
+#include <cstring>
 #include <span>
 #include <string>
 #include <vector>
@@ -60,13 +61,28 @@ class MemoryMap {
     /// only some processors see.
     u64 read_beneath(RegionId above, PhysAddress address, unsigned width);
     void write_beneath(RegionId above, PhysAddress address, unsigned width, u64 value);
+    /// The same for a value of a fixed size, quickly where most of the memory is: page walks.
+    template <class T> T read_as(PhysAddress address) {
+        if (const u8* at = most_reads_.find(address.value, sizeof(T))) {
+            T value;
+            std::memcpy(&value, at, sizeof(T));
+            return value;
+        }
+        return static_cast<T>(read(address, sizeof(T)));
+    }
     /// For DMA and the debugger: any length. Writes are reported to the watchers.
     void read_block(PhysAddress address, std::span<u8> data);
     void write_block(PhysAddress address, std::span<const u8> data);
 
     /// Host memory behind the 4 KiB page of `address`, or null when it is not plain memory in that direction.
-    u8* page_for_read(PhysAddress address);
-    u8* page_for_write(PhysAddress address);
+    u8* page_for_read(PhysAddress address) {
+        u8* most = most_reads_.find(address.value & ~page_mask, page_size);
+        return most ? most : find_page(reads_, last_read_, address.value & ~page_mask);
+    }
+    u8* page_for_write(PhysAddress address) {
+        u8* most = most_writes_.find(address.value & ~page_mask, page_size);
+        return most ? most : find_page(writes_, last_write_, address.value & ~page_mask);
+    }
 
     /// The A20 gate (SDM 3A 9.10.1, 22.34): while closed the processor's bit 20 is zero. DMA is not affected.
     void set_a20(bool enabled);
@@ -87,6 +103,18 @@ class MemoryMap {
     void rebuild();
     void flatten(Access direction, std::vector<Flat>& out) const;
     const Flat* find(const std::vector<Flat>& list, std::size_t& last, u64 address) const;
+    u8* find_page(const std::vector<Flat>& list, std::size_t& last, u64 page) const;
+
+    /// The largest piece of plain memory.
+    struct Span {
+        u64 start = 0, size = 0;
+        u8* host = nullptr;
+        u8* find(u64 address, u64 bytes) const {
+            const u64 offset = address - start;
+            return offset < size && bytes <= size - offset ? host + offset : nullptr;
+        }
+    };
+    Span largest(const std::vector<Flat>& list) const;
     const Region* find_beneath(RegionId above, u64 address, Access direction) const;
 
     u8* ram_ = nullptr;
@@ -94,6 +122,7 @@ class MemoryMap {
     std::vector<Region> regions_;
     std::vector<Flat> reads_, writes_;
     std::size_t last_read_ = 0, last_write_ = 0;
+    Span most_reads_, most_writes_;
     std::vector<MemoryWatcher*> watchers_;
     bool a20_ = true;
 };

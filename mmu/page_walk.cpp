@@ -11,8 +11,8 @@ namespace glassbox {
 
 namespace {
 
-u64 entry_at(Cpu& cpu, u64 address, unsigned width) {
-    return cpu.memory.read(PhysAddress{address & cpu.memory.a20_mask()}, width);
+template <class Entry> u64 entry_at(Cpu& cpu, u64 address) {
+    return cpu.memory.read_as<Entry>(PhysAddress{address & cpu.memory.a20_mask()});
 }
 
 u64 address_bits(const Cpu& cpu) { return (u64{1} << cpu.model->physical_bits) - 1; }
@@ -46,7 +46,7 @@ PageWalk::Result PageWalk::descend(Cpu& cpu, u64 linear, u64 table, unsigned lev
     for (unsigned level = levels; level-- > 0;) {
         const unsigned shift = 12 + index_bits * level;
         const u64 at = table + ((linear >> shift) & ((1u << index_bits) - 1)) * sizeof(Entry);
-        const u64 value = entry_at(cpu, at, sizeof(Entry));
+        const u64 value = entry_at<Entry>(cpu, at);
         if (!(value & pte::present)) return Result::not_present;
         if (value & reserved) return Result::reserved;
         address[count] = at;
