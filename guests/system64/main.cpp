@@ -9,7 +9,8 @@ constexpr u32 has_command_line = 4, command_line_at = 4; // multiboot 0.6.96, 3.
 constexpr u16 exit_port = 0xF4;
 
 using Forms = Group (*)();
-constexpr Forms groups[] = {segment_forms, transfer_forms, gate_forms, canonical_forms, syscall_forms, paging_forms};
+constexpr Forms groups[] = {segment_forms, transfer_forms, gate_forms,    canonical_forms, syscall_forms,
+                            paging_forms,  tlb_forms,      control_forms, debug_forms};
 
 void mask_interrupts() {
     out8(0x21, 0xFF);
