@@ -12,7 +12,7 @@ namespace {
 using enum Arg;
 
 constexpr OpInfo emms{"emms"}, ldmxcsr{"ldmxcsr"}, stmxcsr{"stmxcsr"}, lfence{"lfence"}, mfence{"mfence"},
-    sfence{"sfence"}, clflush{"clflush"};
+    sfence{"sfence"};
 
 struct Emms {
     static bool run(Cpu& cpu, const Op&, Flags&) {
@@ -58,14 +58,6 @@ template <bool all> Handler select_vzero(const Insn&, Op&) { return &handler<Vze
 struct Fence {
     static void run(Cpu&, const Op&, Flags&) {}
 };
-/// Faults like a load of one byte (SDM 2, CLFLUSH).
-template <class Ea> struct Clflush {
-    static bool run(Cpu& cpu, const Op& op, Flags&) {
-        u64 linear = 0;
-        return Ea::read(cpu, op, 1, linear) && probe_read(cpu, linear, 1, Privilege::current, &op);
-    }
-};
-
 constexpr std::array rows = {
     row_of(emms, at(0x0F77).np(), {}, &select_emms, Feature::mmx), // no ModRM
     row_of(info_of<"vzeroupper">, at(0x0F77).np().vex().l(0), {}, &select_vzero<false>, Feature::avx),
@@ -74,7 +66,6 @@ constexpr std::array rows = {
     memory_row<Mxcsr<Xm>::Store>(stmxcsr, at(0x0FAE).digit(3).np(), {Md}, Feature::sse),
     memory_row<Mxcsr<V128>::Load>(vex_info<"ldmxcsr">, at(0x0FAE).digit(2).np().vex().l(0), {Md}, Feature::avx),
     memory_row<Mxcsr<V128>::Store>(vex_info<"stmxcsr">, at(0x0FAE).digit(3).np().vex().l(0), {Md}, Feature::avx),
-    memory_row<Clflush>(clflush, at(0x0FAE).digit(7).np(), {Mb}, Feature::clflush),
     register_row<Fence>(lfence, at(0x0FAE).digit(5).np(), {}, Feature::sse2),
     register_row<Fence>(mfence, at(0x0FAE).digit(6).np(), {}, Feature::sse2),
     register_row<Fence>(sfence, at(0x0FAE).digit(7).np(), {}, Feature::sse),

@@ -93,10 +93,17 @@ bool clzero(Cpu& cpu, const Op& op) {
     return true;
 }
 
+/// CLFLUSH, CLFLUSHOPT and CLWB fault like a load of one byte, but may name an execute-only segment (SDM 2A, CLFLUSH).
 bool flush_line(Cpu& cpu, const Op& op) {
+    const Segment& s = cpu.seg[op.seg];
+    const u64 offset = effective_offset(cpu, op);
     u64 linear = 0, phys = 0;
-    return locate_read(cpu, op.seg, effective_offset(cpu, op), 1, linear) &&
-           translate(cpu, linear, AccessKind::read, Privilege::current, phys);
+    const bool execute_only = !cpu.code64() && cpu.protected_mode() && s.usable() && !s.is_readable();
+    if (execute_only && offset <= s.limit)
+        linear = static_cast<u32>(s.base + offset);
+    else if (!locate_read(cpu, op.seg, offset, 1, linear))
+        return false;
+    return translate(cpu, linear, AccessKind::read, Privilege::current, phys);
 }
 
 bool rdtscp(Cpu& cpu, const Op& op) {
@@ -129,9 +136,9 @@ using enum Arg;
 using enum Feature;
 using namespace control;
 
-constexpr OpInfo monitor_info{"monitor"}, mwait_info{"mwait"}, clzero_info{"clzero"}, clflushopt_info{"clflushopt"},
-    clwb_info{"clwb"}, rdtscp_info{"rdtscp"}, rdpid_info{"rdpid"}, rdpru_info{"rdpru", eflags::OSZAPC},
-    wbnoinvd_info{"wbnoinvd"}, nop_info{"nop"};
+constexpr OpInfo monitor_info{"monitor"}, mwait_info{"mwait"}, clflush_info{"clflush"}, clzero_info{"clzero"},
+    clflushopt_info{"clflushopt"}, clwb_info{"clwb"}, rdtscp_info{"rdtscp"}, rdpid_info{"rdpid"},
+    rdpru_info{"rdpru", eflags::OSZAPC}, wbnoinvd_info{"wbnoinvd"}, nop_info{"nop"};
 
 template <ColdFunction fn> Handler select_rax(const Insn& insn, Op& op) {
     op.seg = insn.segment;
@@ -155,6 +162,7 @@ constexpr Row rows[] = {
     cold_row<control::rdpru>(rdpru_info, at(0x0F01).digit(7).rm(5), {}, 0, Feature::rdpru),
     cold_row<control::rdpid>(rdpid_info, at(0x0FC7).digit(7).reg().pF3(), {Rn}, attr::opsize_fixed, Feature::rdpid),
     cold_row<cache_control>(wbnoinvd_info, at(0x0F09).pF3(), {}, 0, wbnoinvd),
+    cold_row<flush_line>(clflush_info, at(0x0FAE).digit(7).mem().np(), {Mb}, attr::opsize_fixed, clflush),
     cold_row<flush_line>(clflushopt_info, at(0x0FAE).digit(7).mem().p66(), {Mb}, attr::opsize_fixed, clflushopt),
     cold_row<flush_line>(clwb_info, at(0x0FAE).digit(6).mem().p66(), {Mb}, attr::opsize_fixed, clwb),
     // 64-bit processors without PREFETCHW take it as a NOP (SDM 2B, PREFETCHW).

@@ -292,6 +292,17 @@ TEST_CASE_FIXTURE(Fixture, "REP MOVS and STOS stop before the element that cross
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "CLFLUSH may name an execute-only segment") {
+    Input in = flat_case({0x2E, 0x0F, 0xAE, 0x3B}); // clflush cs:[ebx]
+    in.before.seg[CS] = selector_of(execute_only);
+    in.before.rip = in.code_at;
+    in.before.gpr[RBX] = 0x40;
+    CHECK(completed(in, run(in)));
+    in.before.gpr[RBX] = 0xFFFF'FFF0; // beyond its limit
+    run(in);
+    CHECK(out.vector == gp);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a masked move goes on beyond 64 KiB") {
     Input in = flat_case({0x67, 0xC4, 0xE2, 0x79, 0x2C, 0x07}); // vmaskmovps xmm0, xmm0, [bx]
     in.before.gpr[RBX] = 0xFFFC;
