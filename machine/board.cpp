@@ -65,6 +65,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
       fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
     scheduler.on_earlier = [this] { processors.leave(); };
+    legacy_timers.rtc_raised = [this] { power.rtc_alarm(); };
     for (unsigned i = 0; i < processors.count(); ++i) processors[i].entropy.reseed(config.entropy_seed + i);
     for (unsigned i = 0; i < processors.count(); ++i) processors[i].set_engine(config.engine);
     // Of several processors the first has its FERR# wired to the interrupt controller; the others use CR0.NE.

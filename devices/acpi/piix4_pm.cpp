@@ -165,13 +165,17 @@ void Piix4Pm::sleep() {
     }
 }
 
-void Piix4Pm::power_button() {
+void Piix4Pm::signal(u16 status, bool wakes) {
     update_timer();
-    const bool waking = std::exchange(suspended_, false);
-    put_word(pm_, pm_status, word(pm_, pm_status) | pwrbtn_sts | (waking ? rsm_sts : 0));
+    const bool waking = wakes && std::exchange(suspended_, false);
+    put_word(pm_, pm_status, word(pm_, pm_status) | status | (waking ? rsm_sts : 0));
     update_sci();
     if (waking && callbacks_.wake) callbacks_.wake();
 }
+
+void Piix4Pm::power_button() { signal(pwrbtn_sts, true); }
+
+void Piix4Pm::rtc_alarm() { signal(rtc_sts, (word(pm_, pm_enable) & rtc_sts) != 0); }
 
 void Piix4Pm::write_apm_control(u8 value) {
     apm_control_ = value;

@@ -19,7 +19,7 @@ class Piix4Pm : public PciFunction, public IoDevice {
     struct Callbacks {
         std::function<void()> power_off; ///< S5 and S4
         std::function<void()> suspend;   ///< S3: the processor stops until `wake`
-        std::function<void()> wake;      ///< power button in S3: the board resets the processor and runs on
+        std::function<void()> wake;      ///< an event that wakes in S3: the board resets the processor and runs on
     };
 
     Piix4Pm(PortBus& ports, MemoryMap& memory, Scheduler& scheduler, IrqLine sci, Callbacks callbacks);
@@ -28,6 +28,8 @@ class Piix4Pm : public PciFunction, public IoDevice {
 
     /// Pressed: an event while the guest runs, a wake-up while it is suspended.
     void power_button();
+    /// IRQ8# is asserted: the RTC status bit, and out of suspend if it is enabled (PIIX4 data sheet, 7.1.1, RTC_STS).
+    void rtc_alarm();
     bool suspended() const { return suspended_; }
 
     void reset() override;
@@ -55,6 +57,7 @@ class Piix4Pm : public PciFunction, public IoDevice {
     void write_smbus(u64 offset, u8 value);
     void write_apm_control(u8 value);
     void sleep();
+    void signal(u16 status, bool wakes);
     void update_timer();
     void update_sci();
 

@@ -6,6 +6,7 @@
 #include "bus/irq_line.hpp"
 
 #include <array>
+#include <functional>
 
 namespace glassbox {
 
@@ -19,6 +20,7 @@ class LegacyRouter : public IrqSink {
     void set_irq(unsigned input, bool level) override {
         if (input >= levels_.size() || levels_[input] == level) return;
         levels_[input] = level;
+        if (input == rtc && level && rtc_raised) rtc_raised();
         if (replaced_ == (input >= hpet0)) lines_[input % 2].set(level);
     }
     void set_replaced(bool replaced) {
@@ -27,6 +29,8 @@ class LegacyRouter : public IrqSink {
         for (unsigned line = 0; line < 2; ++line) lines_[line].set(levels_[line + (replaced ? 2 : 0)]);
     }
     bool replaced() const { return replaced_; }
+    /// The RTC's own output rises, whoever has IRQ 8: power management listens there.
+    std::function<void()> rtc_raised;
 
     void persist(Archive& archive) { archive(levels_, replaced_); }
 

@@ -142,6 +142,27 @@ TEST_CASE("the power button is an event with a fixed feature's semantics") {
     CHECK(!b.sci());
 }
 
+TEST_CASE("the RTC's interrupt sets its status, and wakes if it is enabled") {
+    Pm b;
+    b.enable();
+    b.pm.rtc_alarm();
+    CHECK(b.in(0, 2) == 0x400);
+    CHECK(!b.sci());
+    b.out(4, 2, 0x2401);
+    b.pm.rtc_alarm(); // not enabled
+    CHECK(b.wakes == 0);
+    CHECK(b.pm.suspended());
+    b.out(0, 2, 0xFFFF);
+    b.out(2, 2, 0x400);
+    b.pm.rtc_alarm();
+    CHECK(b.wakes == 1);
+    CHECK(!b.pm.suspended());
+    CHECK(b.in(0, 2) == 0x8400);
+    CHECK(b.sci());
+    b.out(0, 2, 0x400);
+    CHECK(!b.sci());
+}
+
 TEST_CASE("sleep types") {
     Pm b;
     b.enable();
