@@ -44,7 +44,7 @@ bool table_fits(const KernelFile& kernel, u64 offset, u64 count, u64 size) {
     return offset <= kernel.size() && count * size <= kernel.size() - offset;
 }
 
-Expected<Segment> read_segment(const ElfFile& elf, u64 at, const std::string& name, bool movable) {
+Expected<Segment> read_segment(const ElfFile& elf, u64 at, const std::string& name, const ElfOptions& options) {
     const KernelFile& kernel = elf.kernel;
     const Segment s{elf.word(at, 4, 8), elf.word(at, 8, 16), elf.word(at, 12, 24), elf.word(at, 16, 32),
                     elf.word(at, 20, 40)};
@@ -56,12 +56,12 @@ Expected<Segment> read_segment(const ElfFile& elf, u64 at, const std::string& na
     if (s.memory_size > kernel.memory_end || s.address > ~s.memory_size)
         return kernel.error(name + " of " + boot_hex(s.memory_size) + " bytes at " + boot_hex(s.address) +
                             " is larger than this machine's memory (--memory)");
-    if (!movable)
+    if (!options.movable)
         if (auto good = kernel.check_range(s.address, s.memory_size, name); !good) return tl::unexpected(good.error());
     return s;
 }
 
-Expected<std::vector<Segment>> read_segments(const ElfFile& elf, bool movable) {
+Expected<std::vector<Segment>> read_segments(const ElfFile& elf, const ElfOptions& options) {
     const KernelFile& kernel = elf.kernel;
     const u64 table = elf.word(elf.of.segments), size = kernel.field<u16>(elf.of.segment_size),
               count = kernel.field<u16>(elf.of.segment_count);
@@ -73,7 +73,7 @@ Expected<std::vector<Segment>> read_segments(const ElfFile& elf, bool movable) {
         const u64 at = table + i * size;
         if (kernel.field<u32>(at) != segment_load || elf.word(at, 20, 40) == 0) continue;
         const auto name = "segment " + std::to_string(i) + " (program header at offset " + boot_hex(at) + ")";
-        auto segment = read_segment(elf, at, name, movable);
+        auto segment = read_segment(elf, at, name, options);
         if (!segment) return tl::unexpected(segment.error());
         segments.push_back(*segment);
     }
@@ -135,7 +135,9 @@ tl::unexpected<Error> KernelFile::error(const std::string& text) const {
 }
 
 Expected<> KernelFile::check_range(u64 start, u64 bytes, const std::string& what) const {
-    if (start < multiboot_memory::lowest_load)
+    using namespace multiboot_memory;
+    if (low && start >= low_start && start < low_end && bytes <= low_end - start) return {};
+    if (start < lowest_load)
         return error(what + " loads at " + boot_hex(start) +
                      ", below 1 MiB, where the BIOS and the boot information are");
     if (start > memory_end || bytes > memory_end - start)
@@ -163,11 +165,11 @@ Expected<KernelImage> load_by_addresses(const KernelFile& kernel, u64 header, co
     return image;
 }
 
-Expected<KernelImage> load_elf(const KernelFile& kernel, bool movable) {
+Expected<KernelImage> load_elf(const KernelFile& kernel, const ElfOptions& options) {
     const auto of = elf_class(kernel);
     if (!of) return tl::unexpected(of.error());
     const ElfFile elf{kernel, **of};
-    const auto segments = read_segments(elf, movable);
+    const auto segments = read_segments(elf, options);
     if (!segments) return tl::unexpected(segments.error());
     u64 start = ~u64{0}, end = 0;
     for (const auto& s : *segments) {
@@ -188,8 +190,45 @@ Expected<KernelImage> load_elf(const KernelFile& kernel, bool movable) {
         else if (image.entry == ~u64{0} && entry >= s.virtual_address && entry - s.virtual_address < s.memory_size)
             image.entry = entry - s.virtual_address + s.address;
     }
-    if (image.entry == ~u64{0}) return kernel.error("the entry point " + boot_hex(entry) + " lies in no segment");
+    if (image.entry == ~u64{0} && !options.own_entry)
+        return kernel.error("the entry point " + boot_hex(entry) + " lies in no segment");
     return image;
+}
+
+namespace {
+
+/// A note segment: {name size, description size, type, name, description}, each part on a multiple of 4 bytes.
+std::optional<u64> entry_note(const KernelFile& kernel, u64 at, u64 end) {
+    constexpr u32 phys32_entry = 18, xen = 0x006E'6558; // "Xen" and its zero
+    while (at + 12 <= end) {
+        const u64 name_size = kernel.field<u32>(at), size = kernel.field<u32>(at + 4);
+        const u64 description = at + 12 + ((name_size + 3) & ~u64{3});
+        if (description + size > end) return std::nullopt;
+        if (kernel.field<u32>(at + 8) == phys32_entry && name_size == 4 && kernel.field<u32>(at + 12) == xen &&
+            size >= 4)
+            return kernel.field<u32>(description);
+        at = description + ((size + 3) & ~u64{3});
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+std::optional<u64> find_pvh_entry(const NamedBytes& file) {
+    const KernelFile kernel{file, 0};
+    const auto of = elf_class(kernel);
+    if (!of) return std::nullopt;
+    const ElfFile elf{kernel, **of};
+    const u64 table = elf.word(elf.of.segments), size = kernel.field<u16>(elf.of.segment_size),
+              count = kernel.field<u16>(elf.of.segment_count);
+    if (size < elf.of.least_segment || !table_fits(kernel, table, count, size)) return std::nullopt;
+    for (u64 i = 0; i < count; ++i) {
+        const u64 at = table + i * size, offset = elf.word(at, 4, 8), bytes = elf.word(at, 16, 32);
+        constexpr u32 note = 4;
+        if (kernel.field<u32>(at) != note || offset > kernel.size() || bytes > kernel.size() - offset) continue;
+        if (const auto entry = entry_note(kernel, offset, offset + bytes)) return entry;
+    }
+    return std::nullopt;
 }
 
 Expected<SectionTable> load_sections(const KernelFile& kernel, KernelImage& image) {

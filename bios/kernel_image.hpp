@@ -19,14 +19,16 @@ struct KernelImage {
 /// The file with what every step needs of it.
 struct KernelFile {
     const NamedBytes& file;
-    u64 memory_end; ///< the end of what may be loaded
+    u64 memory_end;   ///< the end of what may be loaded
+    bool low = false; ///< whether the boot information gets out of the way of a small kernel below 1 MiB
 
     template <std::unsigned_integral T> T field(u64 offset) const {
         return get_le<T>(file.bytes, static_cast<std::size_t>(offset));
     }
     u64 size() const { return file.bytes.size(); }
     tl::unexpected<Error> error(const std::string& text) const;
-    /// Whether [start, start + bytes) may be loaded: from 1 MiB (the BIOS lives below) to the end of memory.
+    /// Whether [start, start + bytes) may be loaded: from 1 MiB to the end of memory, or what the BIOS leaves free
+    /// below that.
     Expected<> check_range(u64 start, u64 bytes, const std::string& what) const;
 };
 
@@ -37,9 +39,15 @@ struct HeaderAddresses {
 /// `header` is the header's offset in the file. The entry is left to the caller; the range is not checked yet.
 Expected<KernelImage> load_by_addresses(const KernelFile& kernel, u64 header, const HeaderAddresses& addresses);
 
-/// ELF32 of the i386 or ELF64 of x86-64: an entry in a segment's virtual addresses becomes the physical one. Each
-/// segment's range is checked unless the kernel is to be moved as a whole.
-Expected<KernelImage> load_elf(const KernelFile& kernel, bool movable = false);
+struct ElfOptions {
+    bool movable = false;   ///< moved as a whole later: where the segments want to lie is not checked
+    bool own_entry = false; ///< the caller knows the entry: the file's own need not lie in a segment
+};
+/// ELF32 of the i386 or ELF64 of x86-64: an entry in a segment's virtual addresses becomes the physical one.
+Expected<KernelImage> load_elf(const KernelFile& kernel, const ElfOptions& options = {});
+
+/// The physical address of an ELF file's PVH entry, if a note names one.
+std::optional<u64> find_pvh_entry(const NamedBytes& file);
 
 /// The section headers, for the boot information: those not in a segment (symbols, strings, debugging) are appended to
 /// the image and their sh_addr set.
@@ -72,6 +80,8 @@ std::string boot_hex(u64 value);
 
 namespace multiboot_memory {
 inline constexpr u64 lowest_load = 0x10'0000; ///< the BIOS, its stack and the boot information live below
+/// Small kernels may also lie here, between the BIOS's stack and the ROM's scratch area: tests of real mode do.
+inline constexpr u64 low_start = 0x7C00, low_end = 0x7'0000;
 inline constexpr u64 info_address = 0x9000, info_limit = 0x6'E000; ///< the ROM's scratch area lies at 7A000h
 } // namespace multiboot_memory
 

@@ -63,14 +63,15 @@ void put_framebuffer(Bytes& block) {
 
 /// Appends to the block and knows where that will lie in memory.
 struct Information {
+    u64 address;
     Bytes block = Bytes(info::map_offset + info::map_bytes);
 
-    u32 here() const { return static_cast<u32>(multiboot_memory::info_address + block.size()); }
+    u32 here() const { return static_cast<u32>(address + block.size()); }
     u32 add_text(const std::string& text) {
-        const u32 address = here();
+        const u32 place = here();
         append_text(block, text);
         block.push_back(0);
-        return address;
+        return place;
     }
 };
 
@@ -99,8 +100,8 @@ void put_sections(Information& out, const SectionTable& sections) {
 
 /// The information, the memory map's place (the option ROM fills it), the module list, the texts, the section headers.
 Bytes build_information(const std::vector<MultibootModule>& modules, const std::vector<PlacedModule>& placed,
-                        const SectionTable& sections, const std::string& command_line, bool video) {
-    Information out;
+                        const SectionTable& sections, const std::string& command_line, bool video, u64 address) {
+    Information out{address};
     u32 flags = info::has_cmdline | info::has_loader_name | info::has_mods;
     put_modules(out, modules, placed);
     const u32 cmdline = out.add_text(command_line), name = out.add_text("GlassBox");
@@ -129,7 +130,7 @@ bool is_multiboot(std::span<const u8> kernel) { return find_header(kernel).has_v
 
 Expected<DirectBoot> prepare_multiboot(const NamedBytes& file, const std::vector<MultibootModule>& modules,
                                        const std::string& append, u64 memory_bytes) {
-    const KernelFile kernel{file, loadable_memory_end(memory_bytes)};
+    const KernelFile kernel{file, loadable_memory_end(memory_bytes), true};
     const auto header = find_header(file.bytes);
     if (!header) return kernel.error("no multiboot header in its first 8192 bytes");
     const u32 flags = kernel.field<u32>(*header + 4);
@@ -147,12 +148,18 @@ Expected<DirectBoot> prepare_multiboot(const NamedBytes& file, const std::vector
     const auto placed = place_modules(kernel, *image, modules);
     if (!placed) return tl::unexpected(placed.error());
     const std::string command_line = append.empty() ? file.name : file.name + " " + append;
-    Bytes block = build_information(modules, *placed, *sections, command_line, video);
-    if (block.size() > multiboot_memory::info_limit)
+    using namespace multiboot_memory;
+    const bool low = image->address < lowest_load;
+    if (low && image->end() > low_end)
+        return kernel.error("below 1 MiB it and its modules reach to " + boot_hex(image->end()) + "; " +
+                            boot_hex(low_end) + " is the end of what is free there");
+    const u64 info_at = low ? (image->end() + 15) & ~u64{15} : info_address;
+    Bytes block = build_information(modules, *placed, *sections, command_line, video, info_at);
+    if (block.size() > info_address + info_limit - info_at)
         return kernel.error("command lines and section headers take " + std::to_string(block.size()) +
-                            " bytes; at most " + std::to_string(multiboot_memory::info_limit) + " fit");
-    return multiboot_items("multiboot.bin", embedded_multiboot_rom(), std::move(*image), multiboot_memory::info_address,
-                           std::move(block), video ? video_request(kernel, *header) : VideoRequest{});
+                            " bytes; at most " + std::to_string(info_address + info_limit - info_at) + " fit");
+    return multiboot_items("multiboot.bin", embedded_multiboot_rom(), std::move(*image), info_at, std::move(block),
+                           video ? video_request(kernel, *header) : VideoRequest{});
 }
 
 } // namespace glassbox

@@ -190,7 +190,7 @@ Expected<KernelImage> load_image(const KernelFile& kernel, const Header& header,
                                 " has load addresses but no entry address tag");
         image = load_by_addresses(kernel, header.offset, a);
     } else {
-        image = load_elf(kernel, header.relocation.has_value());
+        image = load_elf(kernel, {.movable = header.relocation.has_value()});
     }
     if (!image) return image;
     if (header.entry) image->entry = *header.entry;

@@ -83,6 +83,23 @@ std::string multiboot_refusal(const NamedBytes& kernel, u64 bytes = memory) {
 
 } // namespace
 
+TEST_CASE("multiboot: a small kernel below 1 MiB lies where the BIOS leaves room, and its boot information behind it") {
+    auto kernel = elf_kernel();
+    for (const std::size_t at : {24u, 60u, 64u})
+        put_le<u32>(kernel.bytes, at, get_le<u32>(kernel.bytes, at) - 0xF'8000);
+    const auto boot = prepare_multiboot(kernel, {}, "now", memory);
+    REQUIRE(boot);
+    CHECK(number(*boot, fw_cfg_key::kernel_address) == 0x8000);
+    CHECK(number(*boot, fw_cfg_key::kernel_entry) == 0x8010);
+    CHECK(number(*boot, fw_cfg_key::initrd_address) == 0x8000 + 0x3000);
+    const auto& block = data(*boot, fw_cfg_key::initrd_data);
+    const u32 text = get_le<u32>(block, 16);
+    REQUIRE(text > 0xB000);
+    CHECK(block[text - 0xB000] == 'k');
+    put_le<u32>(kernel.bytes, 72, 0x6'8001u); // to beyond 70000h
+    CHECK(mentions(multiboot_refusal(kernel), "below 1 MiB"));
+}
+
 TEST_CASE("linux: a bzImage's parts and header") {
     const auto boot =
         prepare_linux_boot(bzimage(), NamedBytes{"initrd", Bytes(5000, 0x77)}, "console=ttyS0 vga=0x317", memory);
@@ -244,7 +261,7 @@ TEST_CASE("multiboot: malformed kernels are refused") {
     put_le<u32>(kernel.bytes, 56, 0xFFFF'F000u);
     CHECK(mentions(multiboot_refusal(kernel), "past the file's end"));
     kernel = elf_kernel();
-    put_le<u32>(kernel.bytes, 64, 0x8000u);
+    put_le<u32>(kernel.bytes, 64, 0x7000u);
     CHECK(mentions(multiboot_refusal(kernel), "below 1 MiB"));
     kernel = elf_kernel();
     put_le<u32>(kernel.bytes, 72, 0xF000'0000u);
@@ -298,7 +315,8 @@ TEST_CASE("direct boot: files, modules and their errors") {
 }
 
 TEST_CASE("option ROMs: length, checksums and a bootstrap entry") {
-    for (const auto raw : {embedded_linuxboot_rom(), embedded_multiboot_rom(), embedded_multiboot2_rom()}) {
+    for (const auto raw :
+         {embedded_linuxboot_rom(), embedded_multiboot_rom(), embedded_multiboot2_rom(), embedded_pvh_rom()}) {
         const auto rom = finish_option_rom(raw);
         CHECK(rom.size() % 512 == 0);
         CHECK(rom[0] == 0x55);
