@@ -12,7 +12,7 @@ add_custom_command(OUTPUT "${bios_out}/dsdt.aml"
                    COMMAND "${GLASSBOX_IASL}" -vs -vw 3168 -vw 3073 -vw 2173 -p "${bios_out}/dsdt" "${CMAKE_SOURCE_DIR}/bios/dsdt.asl"
                    DEPENDS "${CMAKE_SOURCE_DIR}/bios/dsdt.asl" COMMENT "Compiling the DSDT" VERBATIM)
 glassbox_embed(glassbox_bios dsdt "${bios_out}/dsdt.aml")
-foreach(rom linuxboot multiboot multiboot2)
+foreach(rom linuxboot multiboot multiboot2 pvh)
   glassbox_flat_binary("${bios_out}/${rom}.bin" "${CMAKE_SOURCE_DIR}/bios/${rom}.asm"
                        DEPENDS "${CMAKE_SOURCE_DIR}/bios/option_rom.inc" "${CMAKE_SOURCE_DIR}/bios/multiboot.inc")
   glassbox_embed(glassbox_bios ${rom} "${bios_out}/${rom}.bin")

@@ -79,7 +79,7 @@ Expected<DirectBoot> prepare_direct_boot(const DirectBootConfig& config) {
         if (!bytes) return tl::unexpected(bytes.error());
         initrd = NamedBytes{*config.initrd, std::move(*bytes)};
     }
-    return prepare_linux_boot(image, initrd, config.append, config.memory_bytes);
+    return (is_pvh(image) ? prepare_pvh : prepare_linux_boot)(image, initrd, config.append, config.memory_bytes);
 }
 
 } // namespace glassbox

@@ -54,6 +54,11 @@ bool is_multiboot2(std::span<const u8> kernel);
 Expected<DirectBoot> prepare_multiboot2(const NamedBytes& kernel, const std::vector<MultibootModule>& modules,
                                         const std::string& append, u64 memory_bytes);
 
+/// Whether an ELF file has a PVH entry (Xen's direct boot), as Linux's vmlinux.
+bool is_pvh(const NamedBytes& kernel);
+Expected<DirectBoot> prepare_pvh(const NamedBytes& kernel, const std::optional<NamedBytes>& initrd,
+                                 const std::string& append, u64 memory_bytes);
+
 /// An option ROM padded to 512-byte units, with its length and checksums right.
 Bytes finish_option_rom(std::span<const u8> assembled);
 

@@ -13,5 +13,6 @@ std::span<const u8> embedded_dsdt();
 std::span<const u8> embedded_linuxboot_rom();
 std::span<const u8> embedded_multiboot_rom();
 std::span<const u8> embedded_multiboot2_rom();
+std::span<const u8> embedded_pvh_rom();
 
 } // namespace glassbox

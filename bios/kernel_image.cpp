@@ -131,7 +131,7 @@ std::string boot_hex(u64 value) {
 }
 
 tl::unexpected<Error> KernelFile::error(const std::string& text) const {
-    return fail("multiboot kernel '" + file.name + "': " + text);
+    return fail("kernel '" + file.name + "': " + text);
 }
 
 Expected<> KernelFile::check_range(u64 start, u64 bytes, const std::string& what) const {

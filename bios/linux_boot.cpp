@@ -1,7 +1,8 @@
 // Takes a Linux kernel image apart and lays it out in memory.
 //
 // Linux kernel documentation, Documentation/x86/boot.rst (protocol 2.15): memory layout, real-mode header at 1F1h.
-// Deviation: the 64-bit, EFI handover and setup_data entries are not used; the 16-bit entry works for every kernel.
+// Deviation: the 32-bit, 64-bit and EFI handover entries and setup_data are not used. The 16-bit entry works for every
+// kernel, 64-bit ones too, and it alone asks the BIOS itself for the memory map and the video modes.
 #include "bios/direct_boot.hpp"
 #include "bios/embedded.hpp"
 #include "bios/memory_tables.hpp"
@@ -56,7 +57,9 @@ std::string what_it_is(std::span<const u8> bytes) {
         return bytes.size() >= magic.size() && std::equal(magic.begin(), magic.end(), bytes.begin());
     };
     if (starts({0x7F, 'E', 'L', 'F'}))
-        return "it is an ELF file without a multiboot header; for Linux give arch/x86/boot/bzImage, not vmlinux";
+        return "it is an ELF file without a multiboot header or a PVH entry; for Linux give arch/x86/boot/bzImage, or "
+               "a "
+               "vmlinux that was configured with CONFIG_PVH";
     if (starts({0x1F, 0x8B})) return "it is gzip-compressed; unpack it first";
     if (starts({0x28, 0xB5, 0x2F, 0xFD})) return "it is zstd-compressed; unpack it first";
     return "it is neither a Linux bzImage nor a multiboot kernel";
