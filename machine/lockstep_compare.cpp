@@ -78,25 +78,38 @@ void compare_memory(std::span<const u8> one, std::span<const u8> other, const Me
     }
 }
 
-Values values_of(const Cpu& cpu) {
-    static constexpr std::array general = {"eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"};
+void add_msrs(Values& values, const Msrs& m) {
+    add(values, "efer", m.efer, 8);
+    add(values, "star", m.star, 16);
+    add(values, "lstar", m.lstar, 16);
+    add(values, "cstar", m.cstar, 16);
+    add(values, "fmask", m.fmask, 16);
+    add(values, "kernel_gs_base", m.kernel_gs_base, 16);
+    add(values, "tsc_aux", m.tsc_aux, 8);
+}
+
+} // namespace
+
+Values processor_values(const Cpu& cpu) {
+    static constexpr std::array general = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                           "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
     static constexpr std::array segments = {"es", "cs", "ss", "ds", "fs", "gs"};
     Values values;
-    for (unsigned i = 0; i < 8; ++i) add(values, general[i], cpu.gpr[i], 8);
-    add(values, "eip", cpu.ip, 8);
+    for (unsigned i = 0; i < 16; ++i) add(values, general[i], cpu.gpr[i], 16);
+    add(values, "rip", cpu.ip, 16);
     add(values, "eflags", cpu.full_eflags(), 8);
     for (unsigned i = 0; i < 6; ++i) add_segment(values, segments[i], cpu.seg[i]);
     add_segment(values, "ldtr", cpu.ldtr);
     add_segment(values, "tr", cpu.tr);
     add(values, "cpl", cpu.cpl, 1);
     add(values, "cr0", cpu.cr0, 8);
-    add(values, "cr2", cpu.cr2, 8);
-    add(values, "cr3", cpu.cr3, 8);
+    add(values, "cr2", cpu.cr2, 16);
+    add(values, "cr3", cpu.cr3, 16);
     add(values, "cr4", cpu.cr4, 8);
-    for (unsigned i = 0; i < 8; ++i) add(values, "dr" + std::to_string(i), cpu.dr[i], 8);
-    add(values, "gdtr.base", cpu.gdtr.base, 8);
+    for (unsigned i = 0; i < 8; ++i) add(values, "dr" + std::to_string(i), cpu.dr[i], 16);
+    add(values, "gdtr.base", cpu.gdtr.base, 16);
     add(values, "gdtr.limit", cpu.gdtr.limit, 4);
-    add(values, "idtr.base", cpu.idtr.base, 8);
+    add(values, "idtr.base", cpu.idtr.base, 16);
     add(values, "idtr.limit", cpu.idtr.limit, 4);
     add(values, "halted", cpu.halted, 1);
     add(values, "shutdown", cpu.shutdown, 1);
@@ -111,16 +124,17 @@ Values values_of(const Cpu& cpu) {
             add(values, "ymm" + std::to_string(i) + ".high" + std::to_string(q), cpu.sse.ymm_high(i).q[q], 16);
     }
     add(values, "mxcsr", cpu.sse.mxcsr, 8);
+    add(values, "xcr0", cpu.xcr0, 16);
+    add(values, "pkru", cpu.pkru, 8);
+    add_msrs(values, cpu.msrs);
     return values;
 }
 
-} // namespace
-
 Values processor_values(Machine& machine) {
-    if (machine.processors() == 1) return values_of(machine.cpu());
+    if (machine.processors() == 1) return processor_values(machine.cpu());
     Values all;
     for (unsigned i = 0; i < machine.processors(); ++i) {
-        for (auto& value : values_of(machine.cpu(i))) {
+        for (auto& value : processor_values(machine.cpu(i))) {
             value.name = "cpu" + std::to_string(i) + "." + value.name;
             all.push_back(std::move(value));
         }

@@ -347,7 +347,7 @@ void HostileGuest::random_segment(Segment& s, bool code, unsigned level, bool re
 }
 
 void HostileGuest::random_registers() {
-    Cpu& cpu = *board_.cpu;
+    Cpu& cpu = board_.processors[0];
     const unsigned kind = static_cast<unsigned>(choices_.below(6)); // 0-1 real, 2 v86, 3 protected, 4 paging, 5 PAE
     for (unsigned i = 0; i < 8; ++i)
         cpu.gpr[i] = choices_.one_in(2) ? choices_.bits(18) : choices_.value() & 0xFFFF'FFFF;

@@ -107,14 +107,15 @@ std::vector<const Row*> candidates() {
             const bool relative = (row.attributes & attr::branch) != 0;
             const bool indirect = !relative && (row.attributes & attr::ends_block) != 0;
             const bool port = (row.attributes & attr::string) && row.at.opcode >= 0x6C && row.at.opcode <= 0x6F;
-            if (!indirect && !port) rows.push_back(&row);
+            const bool elsewhere = (row.attributes & attr::only_64) != 0;
+            if (!indirect && !port && !elsewhere) rows.push_back(&row);
         }
     }
     return rows;
 }
 
 std::vector<u8> instruction(const Row& row, Random& random, bool code32) {
-    Encoding e;
+    conformance::Encoding e;
     e.reg = static_cast<u8>(random.below(8));
     if (e.reg == RSP) e.reg = RAX;
     e.mod = 3;
