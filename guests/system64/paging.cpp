@@ -1,7 +1,7 @@
 // Paging with four and five levels: who may do what with which page (SDM 3A 4.6), accessed and dirty bits (4.8), error
 // codes (4.7), reserved bits (4.5), protection keys (4.6.2) and page sizes. The pages under test have a slot of the
 // first level of their own; the kernel's own GiB is taken from level 3 meanwhile.
-#include "guests/system64/system64.hpp"
+#include "guests/system64/paging_access.hpp"
 
 namespace {
 
@@ -572,6 +572,9 @@ constexpr Form forms[] = {
     {"long/paging-accessed", "SDM 3A 4.8", accessed_dirty},
     {"long/paging-keys", "SDM 3A 4.6.2", keys},
     {"long/paging-instructions", "SDM 2A CLAC; 2B RDPKRU, STAC, WRPKRU", instructions},
+    {"long/paging-crossing", "SDM 3A 4.7", paging::crossing},
+    {"long/paging-crossing-code", "SDM 3A 4.7", paging::crossing_code},
+    {"long/paging-implicit", "SDM 3A 4.6, 4.6.1", paging::implicit},
     {"long/paging-five-levels", "SDM 3A 4.5", five_levels},
 };
 
