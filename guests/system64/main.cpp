@@ -10,7 +10,7 @@ constexpr u16 exit_port = 0xF4;
 
 using Forms = Group (*)();
 constexpr Forms groups[] = {segment_forms, transfer_forms, gate_forms,    canonical_forms, syscall_forms,
-                            paging_forms,  tlb_forms,      control_forms, debug_forms};
+                            paging_forms,  tlb_forms,      control_forms, debug_forms,     apic_forms};
 
 void mask_interrupts() {
     out8(0x21, 0xFF);

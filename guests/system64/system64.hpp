@@ -284,6 +284,7 @@ Group paging_forms();
 Group tlb_forms();
 Group control_forms();
 Group debug_forms();
+Group apic_forms();
 
 // Freestanding: the compiler may call these.
 extern "C" void* memcpy(void* to, const void* from, u64 size);
