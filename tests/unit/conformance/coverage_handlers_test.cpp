@@ -19,6 +19,7 @@ using namespace glassbox::conformance;
 namespace {
 
 constexpr u64 ram_bytes = 1 << 17;
+constexpr u64 tables = ram_bytes - 3 * page_size; ///< of 64-bit mode
 constexpr u32 code_page = 0x1000;
 constexpr unsigned trials = 4, trials_of_conditions = 24;
 
@@ -75,11 +76,17 @@ class Processor {
         Cpu& cpu = machine_.cpu;
         reset_state(cpu);
         if (mode_bits & mode::protected_mode) cpu.cr0 = (cpu.cr0 & ~(cr0::EM | cr0::TS)) | cr0::PE;
-        cpu.cr4 = cpu.model->cr4_bits & (cr4::OSFXSR | cr4::OSXMMEXCPT);
+        cpu.cr4 = cpu.model->cr4_bits & (cr4::OSFXSR | cr4::OSXMMEXCPT | cr4::OSXSAVE | cr4::FSGSBASE);
+        if (cpu.cr4 & cr4::OSXSAVE) cpu.xcr0 = 7;
+        if (insn.code64()) enter_long_mode();
         set_segments(cpu, mode_bits);
-        for (unsigned i = 0; i < 8; ++i) cpu.gpr[i] = static_cast<u32>(random.next() >> random.below(32));
+        for (unsigned i = 0; i < 16; ++i) {
+            const bool exists = i < 8 || insn.code64();
+            cpu.gpr[i] = exists ? static_cast<u32>(random.next() >> random.below(32)) : 0;
+        }
         // Pointers, for most of the time.
         for (const Gpr pointer : {RBX, RSP, RBP, RSI, RDI}) cpu.gpr[pointer] = 0x4000 + random.below(0x8000);
+        set_vectors(insn.code64() ? 16 : 8, random);
         cpu.gpr[RCX] = random.below(0x1000);
         set_operands(insn, random);
         cpu.set_full_eflags(static_cast<u32>(random.next()) & eflags::OSZAPC);
@@ -113,9 +120,31 @@ class Processor {
             cpu.gpr[RBX] = near_it();
             return;
         }
+        if (insn.absolute || insn.vsib) return;
         const u64 address = (cpu.gpr[insn.base / 8] + (cpu.gpr[insn.index / 8] << insn.scale) +
                              static_cast<u64>(static_cast<i64>(insn.disp)));
         if (address >= 2 * page_size && address + 4 <= ram_bytes) machine_.put<u32>(address, near_it());
+    }
+    /// Everything is where it is without paging.
+    void enter_long_mode() {
+        constexpr u64 present_writable = 3, large = 0x80;
+        machine_.put<u64>(tables, (tables + page_size) | present_writable);
+        machine_.put<u64>(tables + page_size, (tables + 2 * page_size) | present_writable);
+        machine_.put<u64>(tables + 2 * page_size, present_writable | large | 0x60); // accessed and dirty
+        Cpu& cpu = machine_.cpu;
+        cpu.cr4 |= cr4::PAE;
+        cpu.cr3 = tables;
+        cpu.msrs.efer |= efer::LME | efer::LMA | efer::SCE;
+        cpu.cr0 |= cr0::PG;
+    }
+    void set_vectors(unsigned count, Random& random) {
+        SseState& sse = machine_.cpu.sse;
+        sse = {};
+        const bool wide = (machine_.cpu.cr4 & cr4::OSXSAVE) != 0;
+        for (unsigned n = 0; n < count; ++n) {
+            for (u64& q : sse.xmm(n).q) q = random.next();
+            for (u64& q : sse.ymm_high(n).q) q = wide ? random.next() : 0;
+        }
     }
     static void set_segments(Cpu& cpu, u32 mode_bits) {
         const bool real = !(mode_bits & mode::protected_mode);
@@ -130,6 +159,7 @@ class Processor {
             if (i == CS) s.access |= Segment::code;
             const u32 wide = i == CS ? mode::code32 : mode::stack32;
             if (mode_bits & wide) s.access |= Segment::DB;
+            if (i == CS && (mode_bits & mode::long64)) s.access = (s.access & ~Segment::DB) | Segment::L;
             s.update(real);
         }
     }

@@ -8,6 +8,7 @@
 #include "cpu/ops/pairs.hpp"
 #include "debugger/disassembly.hpp"
 #include "debugger/hex.hpp"
+#include "tests/x86-conformance/coverage/encodings.hpp"
 
 #include <algorithm>
 
@@ -15,75 +16,9 @@ namespace glassbox::conformance {
 
 namespace {
 
-/// The newest first: examples are from the first model that has the variant.
-constexpr const char* models[] = {"max", "386", "286", "8086"};
-
-/// All combinations of the mode bits that selectors look at, the commonest first, and real mode.
-std::vector<u32> all_modes() {
-    constexpr u32 flat = mode::flat_ds | mode::flat_es | mode::flat_ss;
-    constexpr u32 parts[] = {mode::code32, mode::stack32, flat, mode::big_cs};
-    std::vector<u32> modes;
-    for (unsigned off = 0; off < 16; ++off) {
-        u32 bits = mode::protected_mode;
-        for (unsigned i = 0; i < 4; ++i) bits |= (off >> i & 1) ? 0 : parts[i];
-        modes.push_back(bits);
-    }
-    modes.push_back(0);
-    return modes;
-}
-
-struct ModRm {
-    u8 modrm, sib;
-};
-/// Registers in all combinations; memory by base alone, by base and index, by displacement alone.
-std::vector<ModRm> all_modrm() {
-    std::vector<ModRm> list;
-    for (unsigned reg = 0; reg < 8; ++reg) {
-        const auto of = [&](unsigned mod, unsigned rm) { return static_cast<u8>(mod << 6 | reg << 3 | rm); };
-        list.push_back({of(1, 3), 0});
-        list.push_back({of(0, 4), 0x8B}); // [ebx+ecx*4]
-        list.push_back({of(0, 5), 0});
-        for (const unsigned rm : {3u, 1u, 2u, 0u, 4u, 5u, 6u, 7u}) list.push_back({of(3, rm), 0});
-    }
-    return list;
-}
-
-struct Prefixes {
-    bool opsize, addrsize;
-    u8 rep;
-};
-
-/// Whether the row can be meant with these, and differently than without them.
-bool worth_trying(const Row& row, const Prefixes& prefixes) {
-    switch (row.at.mandatory) {
-    case Mandatory::any: break;
-    case Mandatory::none: return !prefixes.opsize && !prefixes.rep;
-    case Mandatory::p66: return prefixes.opsize && !prefixes.rep;
-    case Mandatory::pF3: return prefixes.rep == 0xF3;
-    case Mandatory::pF2: return prefixes.rep == 0xF2;
-    case Mandatory::no_rep: return !prefixes.rep;
-    }
-    // The 8086's repetition prefixes also change the sign of products and quotients.
-    return !prefixes.rep || (row.attributes & attr::string) || row.feature == Feature::only_8086;
-}
-
-/// `rest` fills displacements and immediates.
-Example encode(const Row& row, const Prefixes& prefixes, const ModRm& operand, u8 rest) {
-    Example e;
-    std::size_t n = 0;
-    const auto put = [&](u8 byte) { e.bytes[n++] = byte; };
-    e.bytes.fill(rest);
-    if (prefixes.opsize) put(0x66);
-    if (prefixes.addrsize) put(0x67);
-    if (prefixes.rep) put(prefixes.rep);
-    if (row.at.map >= 1) put(0x0F);
-    if (row.at.map == 2) put(0x38);
-    if (row.at.map == 3) put(0x3A);
-    put(row.at.opcode);
-    put(operand.modrm);
-    if (operand.sib) put(operand.sib);
-    return e;
-}
+/// Examples are from the first of these that has the row. `max` has all but what is peculiar to the processors before
+/// the Pentium, and what 0F 0D is before PREFETCHW.
+constexpr const char* models[] = {"max", "haswell", "386", "286", "8086"};
 
 bool has_immediate(const Row& row) {
     return std::ranges::any_of(row.args,
@@ -106,16 +41,18 @@ std::string hex_of(const Example& e) { return hex_bytes({e.bytes.data(), e.lengt
 } // namespace
 
 std::string Example::text() const {
-    const unsigned bits = (insn.mode & mode::code32) ? 32 : 16;
+    const unsigned bits = insn.code64() ? 64 : (insn.mode & mode::code32) ? 32 : 16;
     std::string text = hex_of(*this) + "  " + disassemble({bytes.data(), length}, bits, 0).text + "  (" +
                        std::to_string(bits) + "-bit";
     const auto note = [&](bool on, const char* what) {
         if (on) text += std::string(", ") + what;
     };
     note(!(insn.mode & mode::protected_mode), "real mode");
-    note((insn.mode & mode::stack32) != 0, "32-bit stack");
-    note((insn.mode & mode::flat_ds) != 0, "flat");
-    note((insn.mode & mode::big_cs) != 0, "4 GiB CS");
+    if (!insn.code64()) {
+        note((insn.mode & mode::stack32) != 0, "32-bit stack");
+        note((insn.mode & mode::flat_ds) != 0, "flat");
+        note((insn.mode & mode::big_cs) != 0, "4 GiB CS");
+    }
     note(insn.flags_dead, "flags dead");
     note(insn.in_page, "target in page");
     note(model && std::string_view(model) != "max", model);
@@ -136,7 +73,7 @@ const Universe& Universe::instance() {
 Universe::Universe() {
     for (const Row* row : all_rows()) {
         bool found = false;
-        for (const char* model : models) found |= enumerate(*row, model);
+        for (const char* model : models) found = found || enumerate(*row, model);
         (found ? rows_ : unreachable_rows_).push_back(row);
         if (found) row_index_[row] = rows_.size() - 1;
     }
@@ -171,43 +108,56 @@ void Universe::add_selections(const Row& row, Example& example) {
             example.insn.in_page = in_page;
             Op op{};
             fill_operands(example.insn, op);
-            if (const Handler handler = row.select(example.insn, op)) add({&row, handler}, example);
+            const Handler handler = row.select(example.insn, op);
+            if (!handler) continue;
+            add({&row, handler}, example);
+            remember_neighbour(example, handler);
         }
     }
 }
 
 /// False when the model does not have the row.
 bool Universe::enumerate(const Row& row, const char* model) {
-    static const std::vector<u32> modes = all_modes();
-    static const std::vector<ModRm> operands = all_modrm();
     const CpuModel& cpu = *find_cpu_model(model);
     if (!cpu.features.has(row.feature)) return false;
     const bool wide = cpu.features.has(Feature::i386);
+    const std::vector<OperandBytes> operands = operands_for(row);
     bool found = false;
-    for (const u32 bits : modes) {
+    for (const u32 bits : modes_of(row)) {
         if (!wide && (bits & ~mode::protected_mode)) continue; // no limit beyond 64 KiB, no D bit
         if (!cpu.features.has(Feature::i286) && bits != 0) continue;
-        for (unsigned p = 0; p < 12; ++p) {
-            constexpr u8 reps[] = {0, 0xF3, 0xF2};
-            const Prefixes prefixes{(p & 1) != 0, (p & 2) != 0, reps[p >> 2]};
-            if (!worth_trying(row, prefixes) || (!wide && (prefixes.opsize || prefixes.addrsize))) continue;
-            for (const ModRm& operand : operands)
-                found |= try_operand(row, model, bits, encode(row, prefixes, operand, 1));
-            if (!has_immediate(row)) continue; // shifts by nothing, branches that stay near
-            for (const ModRm& operand : operands)
-                found |= try_operand(row, model, bits, encode(row, prefixes, operand, 0));
+        if ((bits & mode::long64) && !cpu.features.has(Feature::long_mode)) continue;
+        if (row.attributes & ((bits & mode::long64) ? attr::not_in_64 : attr::only_64)) continue;
+        const Context context{row, model, cpu.features, bits};
+        for (const OpcodeBytes& opcode : opcodes_of(row, bits, wide)) {
+            found |= try_operands(context, opcode, operands, 1);
+            if (has_immediate(row)) // shifts by nothing, branches that stay near
+                found |= try_operands(context, opcode, operands, 0);
         }
     }
     return found;
 }
 
-bool Universe::try_operand(const Row& row, const char* model, u32 mode_bits, Example example) {
-    const DecodeStatus status = decode(example.bytes, mode_bits, find_cpu_model(model)->features, example.insn);
-    if (status != DecodeStatus::ok || example.insn.row != &row) return false;
-    example.length = example.insn.length;
-    example.model = model;
-    add_selections(row, example);
-    return true;
+bool Universe::try_operands(const Context& context, const OpcodeBytes& opcode,
+                            const std::vector<OperandBytes>& operands, u8 rest) {
+    constexpr unsigned enough_immediates = 12;
+    bool found = false;
+    unsigned tried = 0;
+    for (const OperandBytes& operand : operands) {
+        if (opcode.extended && !operand.plain) continue;
+        Example example;
+        example.bytes = put_together(context.row, opcode, operand, rest);
+        const DecodeStatus status = decode(example.bytes, context.mode_bits, context.features, example.insn);
+        if (status != DecodeStatus::ok || example.insn.row != &context.row) continue;
+        found = true;
+        example.length = example.insn.length;
+        example.model = context.model;
+        example.insn.ip = Example::address;
+        resolve_absolute(example.insn);
+        add_selections(context.row, example);
+        if (!example.insn.has_modrm && ++tried == enough_immediates) break;
+    }
+    return found;
 }
 
 /// What sets flags and the conditional jump after it.
@@ -216,7 +166,8 @@ void Universe::add_fused() {
     const std::size_t plain = variants_.size();
     for (std::size_t i = 0; i < plain; ++i) {
         const Example first = variants_[i].first;
-        if (first.insn.flags_dead) continue;
+        const OpInfo& info = *first.insn.row->info;
+        if (first.insn.flags_dead || !(info.writes | info.undefined)) continue;
         for (unsigned n = 0; n < 32; ++n) {
             Example jump;
             jump.bytes = {static_cast<u8>(0x70 + n / 2), 1};
@@ -228,19 +179,19 @@ void Universe::add_fused() {
     }
 }
 
-/// Neighbours with one handler.
+/// The first example of each handler that does its work together with a neighbour, in 64-bit mode and elsewhere.
+void Universe::remember_neighbour(const Example& example, Handler handler) {
+    if (pair_of(handler, handler)) neighbours_[example.insn.code64()].emplace(handler, example);
+}
+
+/// Neighbours with one handler: in one mode.
 void Universe::add_pairs() {
-    std::vector<Example> members;
-    std::vector<Handler> handlers;
-    for (const Variant& v : variants_) {
-        if (v.second.length || !pair_of(v.handler, v.handler) || std::ranges::count(handlers, v.handler)) continue;
-        handlers.push_back(v.handler);
-        members.push_back(v.first);
-    }
-    for (std::size_t a = 0; a < members.size(); ++a) {
-        for (std::size_t b = 0; b < members.size(); ++b) {
-            if (!possible_neighbours(members[a].insn, members[b].insn)) continue;
-            if (const Handler both = pair_of(handlers[a], handlers[b])) add({nullptr, both}, members[a], members[b]);
+    for (const auto& of_mode : neighbours_) {
+        for (const auto& [first, a] : of_mode) {
+            for (const auto& [second, b] : of_mode) {
+                if (!possible_neighbours(a.insn, b.insn)) continue;
+                if (const Handler both = pair_of(first, second)) add({nullptr, both}, a, b);
+            }
         }
     }
 }

@@ -6,14 +6,19 @@
 #include "cpu/decode/row.hpp"
 
 #include <array>
+#include <map>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 namespace glassbox::conformance {
 
+struct OpcodeBytes;
+struct OperandBytes;
+
 /// An encoding that gets a certain handler.
 struct Example {
+    static constexpr u64 address = 0x1000; ///< where `insn` is decoded: RIP-relative operands count from there
     std::array<u8, 15> bytes{};
     u8 length = 0;
     const char* model = nullptr;
@@ -58,9 +63,17 @@ class Universe {
 
     Universe();
     bool enumerate(const Row& row, const char* model);
-    bool try_operand(const Row& row, const char* model, u32 mode_bits, Example example);
+    struct Context {
+        const Row& row;
+        const char* model;
+        const FeatureSet& features;
+        u32 mode_bits;
+    };
+    bool try_operands(const Context& context, const OpcodeBytes& opcode, const std::vector<OperandBytes>& operands,
+                      u8 rest);
     void add(const Key& key, const Example& first, const Example& second = {});
     void add_selections(const Row& row, Example& example);
+    void remember_neighbour(const Example& example, Handler handler);
     void add_fused();
     void add_pairs();
 
@@ -68,6 +81,7 @@ class Universe {
     std::vector<Variant> variants_;
     std::unordered_map<Key, std::size_t, Hash> index_;
     std::unordered_map<const Row*, std::size_t> row_index_;
+    std::array<std::map<Handler, Example>, 2> neighbours_; ///< by whether in 64-bit mode
 };
 
 } // namespace glassbox::conformance

@@ -41,9 +41,7 @@ bool wbnoinvd(const Decoded& d) {
            d.insn.row->feature == Feature::wbnoinvd;
 }
 
-bool clzero_operand(const Decoded& d) {
-    return is_two_byte(d, 0x01, 0x01) && both_valid(d, ZYDIS_MNEMONIC_CLZERO) && d.mode != DecodeMode::long64;
-}
+bool clzero_operand(const Decoded& d) { return is_two_byte(d, 0x01, 0x01) && both_valid(d, ZYDIS_MNEMONIC_CLZERO); }
 /// MOVSXD with 66: 16 bits to 16 bits.
 bool movsxd16(const Decoded& d) {
     return both_valid(d, ZYDIS_MNEMONIC_MOVSXD) && d.insn.mem && d.insn.opsize == 2 && d.zydis_operands[1].size == 32;
@@ -71,7 +69,7 @@ constexpr Disagreement table[] = {
     {"PREFETCHWT1 is a hint like its neighbours",
      "APM 3, PREFETCH and PREFETCHW: reserved encodings are PREFETCH aliases", &prefetch_wt1},
     {"WBNOINVD where Zydis reads WBINVD", "APM 3, WBNOINVD: F3 0F 09, in every mode", &wbnoinvd},
-    {"CLZERO's address outside 64-bit mode", "APM 3, CLZERO: rAX", &clzero_operand},
+    {"CLZERO names no operand", "APM 3, CLZERO: rAX", &clzero_operand},
     {"MOVSXD with a 16-bit operand", "SDM 2B, MOVSXD: 63 /r, MOVSXD r16, r/m16", &movsxd16},
     {"No base under REX.B and 67h", "SDM 2A, table 2-5: REX.B does not change SIB.base 101b with mod 00b",
      &no_base_with_rex_b},
