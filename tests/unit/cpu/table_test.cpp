@@ -37,7 +37,7 @@ bool ambiguous(const Row& a, const Row& b) {
 
 TEST_CASE("no encoding belongs to two rows") {
     const auto rows = all_rows();
-    REQUIRE(rows.size() > 800);
+    REQUIRE(rows.size() > 1800);
     for (std::size_t i = 0; i < rows.size(); ++i) {
         for (std::size_t k = i + 1; k < rows.size(); ++k) {
             const At &a = rows[i]->at, &b = rows[k]->at;
@@ -47,6 +47,58 @@ TEST_CASE("no encoding belongs to two rows") {
                 CHECK_FALSE(ambiguous(*rows[i], *rows[k]));
             }
         }
+    }
+}
+
+TEST_CASE("the check for two rows with one encoding sees every part of an encoding") {
+    const auto clash = [](At a, At b, u32 attributes_a = 0, u32 attributes_b = 0) {
+        Row one, other;
+        one.at = a;
+        one.attributes = attributes_a;
+        other.at = b;
+        other.attributes = attributes_b;
+        return ambiguous(one, other);
+    };
+    constexpr At vex = at(0x0F38F7).vex().p66();
+    CHECK(clash(vex, vex));
+    CHECK(clash(vex.l(0), vex)); // which of them comes first nothing says
+    CHECK_FALSE(clash(vex.l(0), vex.l(1)));
+    CHECK_FALSE(clash(vex.w(0), vex.w(1)));
+    CHECK(clash(vex.w(1), vex.w(1)));
+    CHECK_FALSE(clash(vex.w(1), vex)); // it demands more
+    CHECK_FALSE(clash(vex, at(0x0F38F7).vex().np()));
+    CHECK_FALSE(clash(vex.mem(), vex.reg()));
+    CHECK_FALSE(clash(at(0x63), at(0x63), attr::only_64, attr::not_in_64));
+    CHECK(clash(at(0x63), at(0x63), attr::only_64));
+    CHECK_FALSE(clash(at(0x90), at(0x90), attr::rex_b));
+    CHECK_FALSE(clash(at(0x80).digit(1), at(0x80).digit(2)));
+    CHECK_FALSE(clash(at(0x0F01).digit(7).rm(0), at(0x0F01).digit(7).rm(1)));
+}
+
+TEST_CASE("rows demand only what their encoding has") {
+    const auto vex_only = [](Arg a) {
+        return a == Arg::Hx || a == Arg::Hdq || a == Arg::Hqq || a == Arg::By || a == Arg::Lx || a == Arg::Ldq ||
+               a == Arg::Mvd || a == Arg::Mvq;
+    };
+    const auto names_vvvv = [](Arg a) { return a == Arg::Hx || a == Arg::Hdq || a == Arg::Hqq || a == Arg::By; };
+    for (const Row* row : all_rows()) {
+        INFO(encoding_of(*row));
+        const bool vex = row->at.encoding == Encoding::vex;
+        CHECK_FALSE(((row->attributes & attr::only_64) && (row->attributes & attr::not_in_64)));
+        if (!vex) {
+            CHECK(row->at.l_ == -1);
+            CHECK_FALSE((row->attributes & attr::vex_no_vvvv));
+            for (const Arg a : row->args) CHECK_FALSE(vex_only(a));
+            continue;
+        }
+        CHECK(row->at.map >= 1);
+        CHECK(row->at.map <= 3);
+        CHECK(row->at.mandatory != Mandatory::any); // pp always says one of four
+        CHECK(row->at.mandatory != Mandatory::no_rep);
+        CHECK_FALSE((row->attributes & (attr::rex_b | attr::lockable)));
+        bool vvvv = false; // SDM 2A 2.3.5.6: 1111b where it names no register
+        for (const Arg a : row->args) vvvv = vvvv || names_vvvv(a);
+        CHECK(vvvv != ((row->attributes & attr::vex_no_vvvv) != 0));
     }
 }
 
