@@ -134,6 +134,28 @@ TEST_CASE("the transmit FIFO holds sixteen beside the shift register") {
     CHECK(l.sink.text == "abcdefghijklmnopqA");
 }
 
+TEST_CASE("what waits to be sent when the machine stops is not lost") {
+    for (const bool fifo : {false, true}) {
+        Line l;
+        if (fifo) l.out(2, 1);
+        l.out(0, 'a'); // on its way at once
+        l.out(0, 'b');
+        if (fifo) l.out(0, 'c');
+        CHECK(l.sink.text == "a");
+        l.uart.finish_sending();
+        CHECK(l.sink.text == (fifo ? "abc" : "ab"));
+        pass(l.scheduler, 10 * fast_byte);
+        CHECK(l.sink.text == (fifo ? "abc" : "ab"));
+        CHECK((l.in(5) & 0x60) == 0x60);
+    }
+    Line looped;
+    looped.out(4, 0x1B);
+    looped.out(0, 'a');
+    looped.out(0, 'b');
+    looped.uart.finish_sending();
+    CHECK(looped.sink.text.empty());
+}
+
 TEST_CASE("THRE interrupts as drivers probe for them") {
     Line l;
     CHECK(!l.irq());
