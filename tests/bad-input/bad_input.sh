@@ -247,6 +247,26 @@ refuses 'm.short' --kernel m.short
 head -c 8192 /dev/zero >raw
 bytes 02 b0 ad 1b 00 00 01 00 fe 4f 51 e4 ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff ff | dd of=raw bs=1 conv=notrunc status=none
 refuses "'raw'" --kernel raw
+elf2() { # elf2 OFFSET HEX...: the same kernel with a multiboot2 header at 512
+  elf 512 d6 50 52 e8 00 00 00 00 18 00 00 00 12 af ad 17 00 00 00 00 08 00 00 00
+  local offset=$1
+  shift
+  bytes "$@" | dd of=m bs=1 seek="$offset" conv=notrunc status=none
+}
+elf2 0 7f
+accepts --kernel m
+elf2 520 00 00 ff ff 2a af ae 17 # its length
+refuses "'m'.*200h" --kernel m
+elf2 528 63 00 00 00 08 00 00 00 # a tag that nobody knows
+refuses "'m'.*99 at offset 210h" --kernel m
+elf2 528 04 00 00 00 00 00 00 00 # a tag without a size
+refuses "'m'.*210h" --kernel m
+elf2 528 02 00 00 00 08 00 00 00 # an address tag without addresses
+refuses "'m'.*210h" --kernel m
+elf2 32 00 ff ff ff 00 00 00 00 34 00 20 00 01 00 28 00 05 00 # section headers beyond the end
+refuses "'m'.*section headers" --kernel m
+head -c 522 m >m.short
+refuses 'm.short' --kernel m.short
 
 demo=--demo
 # --- configuration files -------------------------------------------------------------------------------------------------
