@@ -4,6 +4,19 @@
 
 namespace tlb {
 
+namespace {
+/// CPUID.80000008h:EBX (AMD64 APM 3, E.4.7); zero where there is none.
+u32 amd_extensions() {
+    if (!features().cpuid) return 0;
+    u32 a = 0x8000'0000, b = 0, c = 0, d = 0;
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    if (a < 0x8000'0008 || a > 0x8000'FFFF) return 0;
+    a = 0x8000'0008, c = 0;
+    asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+    return b;
+}
+} // namespace
+
 // INVLPG anywhere in a large page drops all that is cached of it (SDM 3A 4.10.4.1).
 void large_pages(Report& report) {
     for (const Format format : {Format::legacy_large, Format::pae_large}) {
@@ -222,6 +235,10 @@ void invlpg_operands(Report& report) {
         report.describe("register %u as operand", reg);
         if (reg == 1 && (features().extended_edx >> 27 & 1)) {
             report.skip("the encoding is RDTSCP");
+            continue;
+        }
+        if ((reg == 4 && (amd_extensions() & 1)) || (reg == 5 && (amd_extensions() >> 4 & 1))) {
+            report.skip("the encoding is CLZERO or RDPRU");
             continue;
         }
         report.expect_exit(run(ring(0, code({0x0F, 0x01, static_cast<u8>(0xF8 + reg), 0xCD, 0x80}))), 6, 0);
