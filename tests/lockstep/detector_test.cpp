@@ -132,10 +132,10 @@ TEST_CASE("A changed register is found at its instruction, with its value before
     CHECK(d.narrowed);
     CHECK(d.instruction == 77'776);
     CHECK(d.trail.back().ip == ip_of(77'776));
-    REQUIRE(value(d, "esi"));
-    CHECK(value(d, "esi")->before == 0);
-    CHECK(value(d, "esi")->first == 0);
-    CHECK(value(d, "esi")->second == 0x5A5A);
+    REQUIRE(value(d, "rsi"));
+    CHECK(value(d, "rsi")->before == 0);
+    CHECK(value(d, "rsi")->first == 0);
+    CHECK(value(d, "rsi")->second == 0x5A5A);
     CHECK(d.values.size() == 1);
 }
 
@@ -152,9 +152,9 @@ TEST_CASE("Different firmware: the instruction that differs, and no other") {
     CHECK(d.trail.back().ip == ip_of_mov_bx);
     REQUIRE(d.trail.back().bytes.size() == 15);
     CHECK(d.trail.back().bytes[0] == 0xBB);
-    REQUIRE(value(d, "ebx"));
-    CHECK(value(d, "ebx")->first == 0x1111);
-    CHECK(value(d, "ebx")->second == 0x1112);
+    REQUIRE(value(d, "rbx"));
+    CHECK(value(d, "rbx")->first == 0x1111);
+    CHECK(value(d, "rbx")->second == 0x1112);
 }
 
 TEST_CASE("A defect of a decoded block is found, and the trail holds the instruction") {

@@ -154,7 +154,7 @@ TEST_CASE("smp: lockstep compares every processor") {
     REQUIRE(finds.difference().has_value());
     CHECK(finds.difference()->narrowed);
     REQUIRE_FALSE(finds.difference()->values.empty());
-    CHECK(finds.difference()->values[0].name == "cpu2.esi");
+    CHECK(finds.difference()->values[0].name == "cpu2.rsi");
 }
 
 TEST_CASE("smp: machines that cannot be") {
