@@ -147,7 +147,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     EntropySource entropy; ///< of RDRAND and RDSEED
 
     bool halted = false;
-    /// MONITOR: the line and what was in it; MWAIT: whether `halted` ends when that has changed (cpu/system/monitor.cpp).
+    /// MONITOR: the line and what was in it; MWAIT: whether `halted` ends when that has changed
+    /// (cpu/system/monitor.cpp).
     struct Monitor {
         static constexpr u64 line_size = 64;
         bool armed = false, waiting = false;
@@ -290,8 +291,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     std::array<TlbTable, 4> tlbs;
     std::array<FetchTable, 2> fetch_tlbs;  ///< supervisor, user
     std::array<LargePages, 2> large_pages; ///< pieces of which are in the TLB: those that CR3 loads forget, global ones
-    std::shared_ptr<BlockCache> blocks; ///< one for all processors of a machine
-    const Op* patched = nullptr; ///< op whose handler is replaced so that execution leaves there
+    std::shared_ptr<BlockCache> blocks;    ///< one for all processors of a machine
+    const Op* patched = nullptr;           ///< op whose handler is replaced so that execution leaves there
     Handler patched_handler = nullptr;
 
     EngineOptions engine;

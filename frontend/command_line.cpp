@@ -110,8 +110,9 @@ Expected<> check_options(const Options& options) {
         return fail("--lockstep and --trace exclude each other: a traced processor goes step by step");
     }
     if (options.lockstep && machine.memory_bytes > lockstep_memory_maximum) {
-        return fail("--lockstep holds two machines and a copy of their memory, so it takes 3584M at most: use a smaller "
-                    "--memory");
+        return fail(
+            "--lockstep holds two machines and a copy of their memory, so it takes 3584M at most: use a smaller "
+            "--memory");
     }
     if (options.lockstep_every && !options.lockstep) return fail("--lockstep-every needs --lockstep LIST");
     if (options.trace_filtered && options.trace.empty()) return fail("--trace-filter needs --trace FILE");

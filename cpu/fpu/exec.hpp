@@ -107,7 +107,8 @@ template <class Body> consteval Row on_registers(const OpInfo& info, At at, std:
                                                  Feature feature = Feature::fpu) {
     return row(info, at, args, &select_register<Body>, attributes, feature);
 }
-template <template <class Ea> class Body> consteval Row on_memory(const OpInfo& info, At at, Arg memory, Feature feature = Feature::fpu) {
+template <template <class Ea> class Body>
+consteval Row on_memory(const OpInfo& info, At at, Arg memory, Feature feature = Feature::fpu) {
     return row(info, at.mem(), {memory}, &select_memory<Body>, 0, feature);
 }
 

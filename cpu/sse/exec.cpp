@@ -35,7 +35,8 @@ u64 wrapped_linear(const Cpu& cpu, u64 linear) { return cpu.code64() ? linear : 
 } // namespace
 
 bool slow_load_vector(Cpu& cpu, const Op& op, u64 linear, u64* value, unsigned count) {
-    if (!probe_read(cpu, linear, 8 * count, Privilege::current, &op)) return false; // before a device sees the first part
+    if (!probe_read(cpu, linear, 8 * count, Privilege::current, &op))
+        return false; // before a device sees the first part
     for (unsigned i = 0; i < count; ++i) {
         if (!slow_read(cpu, &op, wrapped_linear(cpu, linear + 8 * i), 8, value[i], Privilege::current)) return false;
     }

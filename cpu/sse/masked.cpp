@@ -50,8 +50,7 @@ template <Word T, class File> bool masked_load(Cpu& cpu, const Op& op) {
     const u64 offset = effective_offset(cpu, op);
     Elements<T, File> r{};
     for (unsigned i = 0; i < r.size(); ++i) {
-        if (negative(mask[i]) && !load_element<T>(cpu, op, offset + i * sizeof(T), r[i]))
-            return false;
+        if (negative(mask[i]) && !load_element<T>(cpu, op, offset + i * sizeof(T), r[i])) return false;
     }
     File::set(cpu, op.reg, std::bit_cast<typename File::Value>(r));
     return true;
@@ -63,8 +62,7 @@ template <Word T, class File> bool masked_store(Cpu& cpu, const Op& op) {
     const u64 offset = effective_offset(cpu, op);
     std::array<u64, value.size()> linear{};
     for (unsigned i = 0; i < value.size(); ++i) {
-        if (negative(mask[i]) && !probe_element<T>(cpu, op, offset + i * sizeof(T), linear[i]))
-            return false;
+        if (negative(mask[i]) && !probe_element<T>(cpu, op, offset + i * sizeof(T), linear[i])) return false;
     }
     for (unsigned i = 0; i < value.size(); ++i) {
         if (negative(mask[i]) && !store_element<T>(cpu, op, linear[i], value[i])) return false;
