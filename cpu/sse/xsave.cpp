@@ -90,10 +90,13 @@ bool available(Cpu& cpu, bool privileged) {
     if ((cpu.cr0 & cr0::TS) != 0) return cpu.raise(Exception::NM, "XSAVE or XRSTOR with CR0.TS set");
     return true;
 }
+bool in_segment(Cpu& cpu, const Op& op, bool write, u32 at, u32 size, u64& linear) {
+    const u64 offset = offset_after(cpu, op, effective_offset(cpu, op), at);
+    return (write ? locate_write : locate_read)(cpu, op.seg, offset, size, linear);
+}
 /// Part of the area: segment, alignment of the whole, translation.
 bool part_of_area(Cpu& cpu, const Op& op, bool write, u32 at, u32 size, u64& linear) {
-    const u64 offset = offset_after(cpu, op, effective_offset(cpu, op), at);
-    if (!(write ? locate_write : locate_read)(cpu, op.seg, offset, size, linear)) return false;
+    if (!in_segment(cpu, op, write, at, size, linear)) return false;
     if ((linear & 63) != 0) {
         // Components of the standard format lie at multiples of 64; compacted ones need not.
         if (at == 0) return cpu.gp(0, "an XSAVE area is not aligned to 64 bytes");
@@ -115,8 +118,12 @@ template <Format format, bool wide> bool save(Cpu& cpu, const Op& op) {
     for (unsigned i = 0; i < extended.size(); ++i) {
         const Component& c = extended[i];
         const u32 at = compact ? compacted_offset(wanted, c.number) : c.offset;
-        if ((stored & bit(c.number)) != 0 && !part_of_area(cpu, op, true, at, live_size(cpu, c), places[i]))
-            return false;
+        if ((wanted & bit(c.number)) == 0) continue;
+        // What an optimisation leaves out must lie within the segment all the same.
+        const bool inside = (stored & bit(c.number)) != 0
+                                ? part_of_area(cpu, op, true, at, live_size(cpu, c), places[i])
+                                : in_segment(cpu, op, true, at, live_size(cpu, c), places[i]);
+        if (!inside) return false;
     }
     std::array<u8, 16> header{};
     if (!image::read(cpu, area + header_at, header)) return false;

@@ -292,6 +292,17 @@ TEST_CASE_FIXTURE(Fixture, "REP MOVS and STOS stop before the element that cross
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "XSAVEOPT does not go beyond the segment, whatever it leaves out") {
+    Input in = flat_case({0x0F, 0xAE, 0x37}); // xsaveopt [edi], AVX in its initial state
+    in.before.seg[DS] = selector_of(data32);
+    in.before.gpr[RDI] = 0x7D40; // 832 bytes do not fit below 8000h, 576 do
+    in.before.gpr[RAX] = 7;
+    run(in);
+    CHECK(out.vector == gp);
+    in.before.gpr[RAX] = 3;
+    CHECK(completed(in, run(in)));
+}
+
 TEST_CASE_FIXTURE(Fixture, "CLFLUSH may name an execute-only segment") {
     Input in = flat_case({0x2E, 0x0F, 0xAE, 0x3B}); // clflush cs:[ebx]
     in.before.seg[CS] = selector_of(execute_only);
