@@ -119,10 +119,11 @@ template <Format format, bool wide> bool save(Cpu& cpu, const Op& op) {
         const Component& c = extended[i];
         const u32 at = compact ? compacted_offset(wanted, c.number) : c.offset;
         if ((wanted & bit(c.number)) == 0) continue;
-        // What an optimisation leaves out must lie within the segment all the same.
-        const bool inside = (stored & bit(c.number)) != 0
-                                ? part_of_area(cpu, op, true, at, live_size(cpu, c), places[i])
-                                : in_segment(cpu, op, true, at, live_size(cpu, c), places[i]);
+        // All of a component must lie within the segment: registers that the mode does not have, and what an
+        // optimisation leaves out, too.
+        const bool inside =
+            in_segment(cpu, op, true, at, c.size, places[i]) &&
+            ((stored & bit(c.number)) == 0 || part_of_area(cpu, op, true, at, live_size(cpu, c), places[i]));
         if (!inside) return false;
     }
     std::array<u8, 16> header{};
