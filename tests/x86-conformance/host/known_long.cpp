@@ -56,6 +56,7 @@ u64 implied_or_operand_offset(const Situation& s) {
     const u64 mask = s.insn->addrsize == 4 ? 0xFFFF'FFFF : ~u64{0};
     if (s.row.attributes & attr::string) return s.in.before.gpr[RSI] & mask;
     if (named(s, "clzero")) return s.in.before.gpr[RAX] & mask;
+    if (named(s, "xlatb")) return (s.in.before.gpr[RBX] + (s.in.before.gpr[RAX] & 0xFF)) & mask;
     const bool bit_string = named(s, "bt", "bts", "btr", "btc") && s.row.args[1] == Arg::Gv;
     if (!bit_string) return operand_offset(s);
     const u64 number = s.in.before.gpr[s.insn->reg_number()];
