@@ -307,7 +307,7 @@ void immediate(Cursor& in, Insn& insn, bool& first, unsigned width, bool is_sign
 /// Reads `imm` for Arg::Lx: the register in its upper half.
 Operand register_in_immediate(Cursor& in, Insn& insn, bool& first, unsigned width) {
     immediate(in, insn, first, 1, false);
-    const unsigned number = (insn.imm >> 4) & (insn.code64() ? 15u : 7u);
+    const u64 number = (insn.imm >> 4) & (insn.code64() ? 15u : 7u);
     return {vector_kind(width), static_cast<u8>(width), static_cast<u8>(number)};
 }
 

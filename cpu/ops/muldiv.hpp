@@ -12,9 +12,11 @@ inline constexpr u32 mul_defined = eflags::CF | eflags::OF, mul_undefined = efla
 inline constexpr OpInfo mul_info{"mul", mul_defined, mul_undefined}, imul_info{"imul", mul_defined, mul_undefined},
     div_info{"div", 0, eflags::OSZAPC}, idiv_info{"idiv", 0, eflags::OSZAPC};
 
+__extension__ typedef __int128 i128; // as u128 of bus/types.hpp
+
 /// At least twice as wide as T.
-template <Word T> using Double = std::conditional_t<sizeof(T) == 8, unsigned __int128, u64>;
-template <Word T> using SignedDouble = std::conditional_t<sizeof(T) == 8, __int128, i64>;
+template <Word T> using Double = std::conditional_t<sizeof(T) == 8, u128, u64>;
+template <Word T> using SignedDouble = std::conditional_t<sizeof(T) == 8, i128, i64>;
 
 template <Word T> void mul_flags(Flags& f, T low, bool overflow) {
     f.set_result<T>(low);

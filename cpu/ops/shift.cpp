@@ -36,7 +36,7 @@ struct Ror {
     }
 };
 /// Through carry: a rotation of width + 1 bits. `wide` has the carry above the operand.
-template <Word T> using WithCarry = std::conditional_t<sizeof(T) == 8, unsigned __int128, u64>;
+template <Word T> using WithCarry = std::conditional_t<sizeof(T) == 8, u128, u64>;
 struct Rcl {
     static constexpr OpInfo info{"rcl", eflags::CF | eflags::OF, 0, eflags::CF};
     static constexpr bool rotates = true;
