@@ -7,7 +7,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(
   cmake ninja-build ccache g++ binutils clang-19
   nasm acpica-tools            # the guests, the boot ROMs and the ACPI tables
-  zlib1g-dev libsdl2-dev libpng-dev libmpfr-dev libzydis-dev
+  zlib1g-dev libsdl2-dev libpng-dev libmpfr-dev libzydis-dev libdw-dev libelf-dev libedit-dev
   libcli11-dev libtomlplusplus-dev libexpected-dev nlohmann-json3-dev doctest-dev
 )
 # To run it.
@@ -19,6 +19,7 @@ test_packages=(
   "${linux_packages[@]}" e2fsprogs fdisk qemu-utils mtools xvfb xauth python3
   grub-rescue-pc grub-pc-bin grub-common syslinux memtest86+
   gcc-multilib                 # 32-bit programs, whose results are compared with the guest's
+  gdb                          # the debugger's clients
 )
 lint_packages=(clang-format-19 clang-tidy-19)
 sanitizer_packages=(libclang-rt-19-dev llvm-19)

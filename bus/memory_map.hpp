@@ -3,7 +3,9 @@
 #pragma once
 
 #include "bus/archive.hpp"
+#include "bus/dirty_pages.hpp"
 #include "bus/io_device.hpp"
+#include "bus/probe.hpp"
 #include "bus/types.hpp"
 
 #include <cstring>
@@ -88,6 +90,10 @@ class MemoryMap {
     void set_a20(bool enabled);
     bool a20() const { return a20_; }
     u64 a20_mask() const { return a20_ ? ~u64{0} : ~(u64{1} << 20); }
+
+    /// Null: nobody asks which pages are written.
+    DirtyPages* dirty = nullptr;
+    BusProbe* probe = nullptr;
 
     void add_watcher(MemoryWatcher& watcher) { watchers_.push_back(&watcher); }
 

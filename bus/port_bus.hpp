@@ -3,6 +3,7 @@
 #pragma once
 
 #include "bus/io_device.hpp"
+#include "bus/probe.hpp"
 #include "bus/types.hpp"
 
 #include <array>
@@ -39,6 +40,8 @@ class PortBus {
     /// `width` is 1, 2 or 4.
     u32 read(Port port, unsigned width);
     void write(Port port, unsigned width, u32 value);
+
+    BusProbe* probe = nullptr; ///< null: nobody listens
 
     const std::vector<Mapping>& mappings() const { return mappings_; }
 

@@ -26,6 +26,7 @@
 namespace glassbox {
 
 class BlockCache;
+class Probe;
 
 enum Gpr : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, zero_gpr };
 
@@ -190,6 +191,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     std::function<void()> signalled;    ///< a pin has changed, which may end a sleep; null with one processor
     std::function<void(bool)> ferr;     ///< FERR#: the board turns it into IRQ 13
     std::function<void(Cpu&)> observer; ///< called before every instruction when set
+    Probe* probe = nullptr;             ///< a debugger's ear; null: none (cpu/probe.hpp)
+    bool probe_every = false;           ///< it hears of every instruction
 
     // --- registers ----------------------------------------------------------------------------------------------
     template <Word T> T reg(unsigned offset) const {
@@ -303,6 +306,9 @@ struct Cpu final : CpuPins, MemoryWatcher {
     /// Drops every decoded block and every reference to one; with `marks` also the knowledge which memory held them.
     void forget_blocks(bool marks = true);
     void request_leave(const Op* op);
+    /// What the probe answers may be different now: decoded blocks are dropped, pages watched anew. The guest sees
+    /// nothing of it, so translations stay.
+    void probe_questions_changed();
 
     /// The faults that led to a shutdown, oldest first, for the autopsy.
     std::array<Fault, 3> fault_chain{};

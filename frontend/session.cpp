@@ -236,7 +236,8 @@ void Session::check_limits() {
 
 void Session::stopped(StopReason reason, Time until) {
     switch (reason) {
-    case StopReason::limit: break;
+    case StopReason::limit:
+    case StopReason::breakpoint: break;
     case StopReason::power_off: guest_ended("the guest powered off", true, status_ok); break;
     case StopReason::exit_port: guest_ended("the guest wrote to the exit port", false, guest_.exit_status()); break;
     case StopReason::triple_fault:

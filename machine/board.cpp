@@ -8,6 +8,7 @@
 #include "guests/embedded.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace glassbox {
 
@@ -327,6 +328,7 @@ StopReason Board::run(Time until, u64 max_instructions) {
     for (;;) {
         if (powered_off) return StopReason::power_off;
         if (exited) return StopReason::exit_port;
+        if (std::exchange(stop_requested_, false)) return StopReason::breakpoint;
         if (reset_requested_) {
             reset_requested_ = false;
             reset();

@@ -33,6 +33,7 @@
 #include "devices/vga/vga.hpp"
 #include "machine/config.hpp"
 #include "machine/machine.hpp"
+#include "machine/probes.hpp"
 #include "machine/processors.hpp"
 
 #include <memory>
@@ -51,6 +52,11 @@ class Board {
     void reset();
     /// Runs the processors until `until` or `max_instructions`, firing events on the way.
     StopReason run(Time until, u64 max_instructions);
+    /// The present or next `run` returns StopReason::breakpoint between two instructions.
+    void request_stop() {
+        stop_requested_ = true;
+        processors.leave();
+    }
     Expected<> inject(const Input& input);
     /// Every component in a fixed order; RAM is the snapshot writer's.
     void persist(Archive& archive);
@@ -95,6 +101,8 @@ class Board {
     std::optional<ExitPort> exit_port;
     std::optional<TestDevice> test_device;
 
+    Probes probes{*this}; ///< who listens: not part of the guest
+
     bool powered_off = false;
     bool exited = false;
     u8 exit_status = 0;
@@ -116,6 +124,7 @@ class Board {
 
     std::vector<u8> bios_; ///< mapped as ROM, never written
     bool reset_requested_ = false;
+    bool stop_requested_ = false; ///< by a debugger; not the guest's state
 };
 
 } // namespace glassbox

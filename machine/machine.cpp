@@ -17,6 +17,7 @@ Machine::Machine(std::unique_ptr<Board> board) : board_(std::move(board)) {}
 Machine::~Machine() = default;
 
 StopReason Machine::run(Time until, u64 max_instructions) { return board_->run(until, max_instructions); }
+void Machine::request_stop() { board_->request_stop(); }
 Time Machine::now() const { return board_->scheduler.now(); }
 u64 Machine::instructions() const { return board_->scheduler.instructions(); }
 Time Machine::idle_until() const {
@@ -46,6 +47,12 @@ std::string Machine::autopsy() const { return describe_stop(*board_); }
 void Machine::set_observer(const InstructionObserver& observer) {
     for (unsigned i = 0; i < processors(); ++i) cpu(i).observer = observer;
 }
+void Machine::attach(Probe& probe) { board_->probes.attach(probe); }
+void Machine::attach(BusProbe& probe) { board_->probes.attach(probe); }
+void Machine::detach(Probe& probe) { board_->probes.detach(probe); }
+void Machine::detach(BusProbe& probe) { board_->probes.detach(probe); }
+void Machine::probes_changed() { board_->probes.changed(); }
+void Machine::set_every_instruction(Probe& probe, bool on) { board_->probes.set_every_instruction(probe, on); }
 Cpu& Machine::cpu() { return board_->processors.current(); }
 Cpu& Machine::cpu(unsigned number) { return board_->processors[number]; }
 unsigned Machine::processors() const { return board_->processors.count(); }

@@ -16,6 +16,8 @@
 namespace glassbox {
 
 class Board;
+class BusProbe;
+class Probe;
 struct Cpu;
 
 /// Where the machine's bytes go on the host. Null: dropped. The sinks outlive the machine.
@@ -30,6 +32,7 @@ enum class StopReason : u8 {
     power_off,    ///< ACPI soft-off
     exit_port,    ///< a byte was written to the exit port: `exit_status()`
     triple_fault, ///< with `stop_on_triple_fault`
+    breakpoint,   ///< `request_stop` was called
     diverged,     ///< two machines in lockstep differ (machine/lockstep.hpp)
     idle_forever, ///< halted with interrupts off and no NMI source: nothing will ever happen without input
 };
@@ -44,6 +47,9 @@ class Machine {
 
     /// Runs until `now()` reaches `until`, `instructions()` reaches `max_instructions`, or something stops the machine.
     StopReason run(Time until, u64 max_instructions = ~u64{0});
+    /// Ends the present `run`, or the next one, between two instructions. From a probe: before the instruction that it
+    /// is asked about, else after the one that is executing.
+    void request_stop();
     Time now() const;
     u64 instructions() const;
     /// The processor is halted and nothing but an input or this time's event will wake it: for `--clock realtime`.
@@ -68,6 +74,17 @@ class Machine {
     std::string autopsy() const;
 
     void set_observer(const InstructionObserver& observer);
+    /// Debuggers and the like, which outlive their attachment (cpu/probe.hpp, bus/probe.hpp). Several may listen: each
+    /// hears everything, and one that wants to stop is enough.
+    void attach(Probe& probe);
+    void attach(BusProbe& probe);
+    void detach(Probe& probe);
+    void detach(BusProbe& probe);
+    /// What the probes want of code and pages has changed: the questions are asked anew. Nothing of it shows in the
+    /// guest.
+    void probes_changed();
+    /// Every instruction comes to Probe::before_instruction while anybody wants that.
+    void set_every_instruction(Probe& probe, bool on);
     /// The processor that executes now, or did last; `processors()` of them are numbered from 0.
     Cpu& cpu();
     Cpu& cpu(unsigned number);

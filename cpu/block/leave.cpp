@@ -156,6 +156,8 @@ void Cpu::set_engine(const EngineOptions& options) {
     update_mode(); // picks the tables of first tries
 }
 
+void Cpu::probe_questions_changed() { forget_blocks(false); }
+
 void Cpu::forget_blocks(bool marks) { blocks->forget_all(marks); }
 
 void Cpu::request_leave(const Op* op) {

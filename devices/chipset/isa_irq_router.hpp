@@ -5,6 +5,7 @@
 
 #include "bus/archive.hpp"
 #include "bus/irq_line.hpp"
+#include "bus/probe.hpp"
 
 #include <array>
 
@@ -24,6 +25,8 @@ class IsaIrqRouter : public IrqSink {
     /// `input` is source * 16 + IRQ.
     void set_irq(unsigned input, bool level) override;
     bool level(unsigned irq) const { return levels_.at(irq) != 0; }
+
+    BusProbe* probe = nullptr; ///< null: nobody listens
 
     void persist(Archive& archive);
 

@@ -1,0 +1,75 @@
+// A machine that can go back. While it runs, checkpoints are kept (the pages that have changed, and the rest of the
+// state) and the inputs are logged; any moment between the first checkpoint and the frontier is reached by restoring
+// the checkpoint before it and executing again (docs/history.md).
+//
+// Keeping history changes nothing that the guest can see: checkpoints hold the TLBs too, which a guest can tell from a
+// fresh walk when it changes its paging structures without a flush.
+#pragma once
+
+#include "machine/machine.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+namespace glassbox {
+
+/// An instant between two instructions. Time may pass without instructions (a halted machine), so both count.
+struct Moment {
+    u64 instructions = 0;
+    Time time = 0;
+    auto operator<=>(const Moment&) const = default;
+};
+
+struct HistoryOptions {
+    u64 memory_budget = u64{1} << 30; ///< of the host, for checkpoints; older ones are thinned out to stay below it
+    u64 spacing = 20'000'000;         ///< instructions between checkpoints, at least
+};
+
+class Timeline {
+  public:
+    /// The machine outlives the timeline. Until `begin` it only passes calls on: nothing is kept, nothing costs.
+    explicit Timeline(Machine& machine);
+    ~Timeline();
+    Timeline(const Timeline&) = delete;
+    Timeline& operator=(const Timeline&) = delete;
+
+    Machine& machine() { return machine_; }
+    /// Takes the first checkpoint, of this instant.
+    void begin(const HistoryOptions& options);
+    bool active() const;
+
+    /// As Machine::run. Behind the frontier, what was injected then is injected again at its instants, checkpoints fall
+    /// on the same ones, and the machine's output does not reach the host a second time.
+    StopReason run(Time until, u64 max_instructions = ~u64{0});
+    /// As Machine::inject, and logged. Behind the frontier it begins another future: the present one is dropped.
+    Expected<> inject(const Input& input);
+    /// Somebody has changed the machine by hand: what comes after now is dropped, and this instant gets a checkpoint
+    /// that executions of the history continue from.
+    void changed_by_hand();
+
+    Moment now() const;
+    Moment earliest() const;
+    Moment frontier() const; ///< the furthest that was executed
+    bool at_frontier() const { return now() == frontier(); }
+
+    /// The state as it was when the count of executed instructions became `instructions`; forwards up to the frontier.
+    /// The error says why it cannot be reached. No probe or observer hears of the execution. `progress` is told of long
+    /// ways from 0 to 1, and ends it by returning false: the machine is then as it was before the call.
+    Expected<> go_to(u64 instructions, const std::function<bool(double)>& progress = {});
+    /// The latest checkpoint strictly before that count: where an execution that looks for something begins.
+    std::optional<u64> checkpoint_before(u64 instructions) const;
+
+    struct Statistics {
+        std::size_t checkpoints = 0, pages = 0;
+        u64 memory = 0; ///< bytes that the history takes
+    };
+    Statistics statistics() const;
+
+  private:
+    struct Impl;
+    Machine& machine_;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace glassbox
