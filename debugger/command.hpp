@@ -12,6 +12,7 @@
 
 namespace glassbox {
 
+class Console;
 class Debugger;
 
 /// What stands behind a command's name.
@@ -40,13 +41,14 @@ class Arguments {
 
 struct CommandContext {
     Debugger& debugger;
-    std::string& out; ///< what the user reads: complete lines
+    std::string& out;           ///< what the user reads: complete lines
+    Console* console = nullptr; ///< null in gdb's `monitor`
 };
 
 struct Command {
     std::string_view name;    ///< "reverse-step"
     std::string_view shorts;  ///< other names, separated by spaces: "rs"
-    std::string_view group;   ///< "Go", "Stop", "Look", "Change", "Explain", "Symbols", "Session"
+    std::string_view group;   ///< "Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"
     std::string_view usage;   ///< what follows the name: "[N]"
     std::string_view summary; ///< one line
     std::string_view help;    ///< paragraphs and examples; each line at most 100 columns

@@ -1,5 +1,5 @@
 // --help: the table of options, and what the options cannot say in a line each.
-#include "frontend/keys.hpp"
+#include "machine/keys.hpp"
 #include "frontend/script.hpp"
 #include "frontend/settings.hpp"
 

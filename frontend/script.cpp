@@ -1,7 +1,7 @@
 // The script language: words and "strings with C escapes", # comments, one command a line.
 #include "frontend/script.hpp"
 
-#include "frontend/keys.hpp"
+#include "machine/keys.hpp"
 #include "frontend/values.hpp"
 
 #include <algorithm>

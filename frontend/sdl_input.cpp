@@ -1,7 +1,7 @@
 // SDL's events as inputs of the guest. The guest's keyboard repeats keys by itself: SDL's repetitions are dropped.
 #include "frontend/sdl_input.hpp"
 
-#include "frontend/keys.hpp"
+#include "machine/keys.hpp"
 #include "frontend/media_guess.hpp"
 
 namespace glassbox {

@@ -2,7 +2,7 @@
 // the display's own commands, as in telnet: it is typed on few keyboards of guests.
 #include "frontend/terminal_keys.hpp"
 
-#include "frontend/keys.hpp"
+#include "machine/keys.hpp"
 
 #include <algorithm>
 #include <array>

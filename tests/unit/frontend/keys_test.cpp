@@ -1,5 +1,5 @@
 // Key tables against the set-1 column of the PS/2 technical reference and the US layout.
-#include "frontend/keys.hpp"
+#include "machine/keys.hpp"
 
 #include "frontend/key_queue.hpp"
 

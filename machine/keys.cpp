@@ -1,6 +1,6 @@
 // The key tables. Positions: IBM PS/2 technical reference, keyboard, scan code set 1; characters: the US layout;
 // usage codes: USB HID usage tables 1.12, section 10.
-#include "frontend/keys.hpp"
+#include "machine/keys.hpp"
 
 #include <algorithm>
 #include <array>
