@@ -43,11 +43,23 @@ class PciFunction {
 
     void connect_interrupt(IrqLine line) { intx_ = line; }
 
+    enum class BarKind : u8 { io, memory32, memory32_prefetchable };
+    /// A base address register (0-5, 6 = expansion ROM) that exists: what it is, and where it decodes now.
+    struct BaseAddress {
+        BarKind kind;
+        u64 size;
+        std::optional<u64> address;
+    };
+    std::optional<BaseAddress> base_address(unsigned index) const {
+        const Bar& bar = bars_.at(index);
+        if (bar.size == 0) return std::nullopt;
+        return BaseAddress{bar.kind, bar.size, bar_address(index)};
+    }
+
     /// Configuration registers, decoded base addresses and nothing else; a device persists its own state besides.
     void persist_config(Archive& archive);
 
   protected:
-    enum class BarKind : u8 { io, memory32, memory32_prefetchable };
     /// Declares BAR `index` (0-5, 6 = expansion ROM) of `size` bytes, a power of two (io: at least 4, memory: at least
     /// 4096, expansion ROM: 2048). Accesses reach `device` with offsets that count from `base_offset`, or `host`
     /// memory.
@@ -108,6 +120,7 @@ class PciBus : public IoDevice {
 
     u64 read(u64 offset, unsigned width) override;
     void write(u64 offset, unsigned width, u64 value) override;
+    u32 config_address() const { return address_; } ///< CF8h
 
     void persist(Archive& archive);
 

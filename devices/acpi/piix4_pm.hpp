@@ -32,6 +32,30 @@ class Piix4Pm : public PciFunction, public IoDevice {
     void rtc_alarm();
     bool suspended() const { return suspended_; }
 
+    /// The registers as a debugger shows them: looking changes nothing.
+    struct Registers {
+        u16 pm_base, smbus_base; ///< 0: not decoded
+        u16 pm1_status, pm1_enable, pm1_control;
+        u32 timer;
+        u16 gpe_status, gpe_enable;
+        u8 apm_control, apm_status;
+    };
+    Registers registers() const {
+        const auto word = [this](unsigned at) { return static_cast<u16>(pm_[at] | pm_[at + 1] << 8); };
+        const u64 ticks = ticks_in(scheduler_.now(), timer_hertz);
+        const u16 overflow = ticks >> 23 != timer_half_ ? 1 : 0; // TMROF_STS is set when somebody looks
+        return {pm_window_.base,
+                smbus_window_.base,
+                static_cast<u16>(word(0) | overflow),
+                word(2),
+                word(4),
+                static_cast<u32>(ticks & 0xFF'FFFF),
+                gpe_status_,
+                gpe_enable_,
+                apm_control_,
+                apm_status_};
+    }
+
     void reset() override;
     u64 read(u64 offset, unsigned width) override;
     void write(u64 offset, unsigned width, u64 value) override;

@@ -25,6 +25,8 @@ class CoprocessorError : public IoDevice {
         ignored_ = ferr_;
         irq13_.lower();
     }
+    bool ferr() const { return ferr_; }
+    bool ignne() const { return ignored_; }
     void reset() {
         ferr_ = ignored_ = false;
         irq13_.lower();

@@ -15,7 +15,7 @@ class IsaIrqRouter : public IrqSink {
   public:
     static constexpr unsigned sources = 16;
     /// The sources the board's devices use; those from `first_free` on are for whoever shares a wire.
-    enum Source : unsigned { isa = 0, pirq = 1, sci = 2, first_free = 3 };
+    enum Source : unsigned { isa = 0, pirq = 1, sci = 2, first_free = 3, by_hand = sources - 2 };
 
     /// `io_apic` may be null. Both see every change of level.
     IsaIrqRouter(IrqSink& pic, IrqSink* io_apic) : pic_(pic), io_apic_(io_apic) {}
@@ -25,6 +25,8 @@ class IsaIrqRouter : public IrqSink {
     /// `input` is source * 16 + IRQ.
     void set_irq(unsigned input, bool level) override;
     bool level(unsigned irq) const { return levels_.at(irq) != 0; }
+    /// A bit for each source that holds the wire high.
+    u16 drivers(unsigned irq) const { return levels_.at(irq); }
 
     BusProbe* probe = nullptr; ///< null: nobody listens
 

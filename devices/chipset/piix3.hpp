@@ -31,6 +31,8 @@ class Piix3 : public PciFunction, public IrqSink, public IoDevice {
     u64 read(u64 offset, unsigned width) override;
     void write(u64 offset, unsigned width, u64 value) override;
 
+    u8 reset_control() const { return reset_control_; } ///< CF9h
+
     void reset() override;
     void persist(Archive& archive);
 

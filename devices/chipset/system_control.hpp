@@ -30,6 +30,7 @@ class SystemControl : public IoDevice {
     void write(u64 offset, unsigned width, u64 value) override;
 
     u8 post_code() const { return post_code_; }
+    u8 port_b() const { return read_nmi_status(); } ///< 61h as it reads now
     void persist(Archive& archive);
 
   private:

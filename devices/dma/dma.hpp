@@ -30,7 +30,6 @@ class DmaControllers : public IoDevice, public DmaPort {
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
-  private:
     enum class Transfer : u8 { verify = 0, write = 1, read = 2, illegal = 3 };
     struct Channel {
         u16 base_address = 0, base_count = 0;
@@ -48,6 +47,14 @@ class DmaControllers : public IoDevice, public DmaPort {
         bool high_byte = false; // the first/last flip-flop
         void persist(Archive& a) { a(channels, command, mask, request, terminal, high_byte); }
     };
+    // For a debugger: looking changes nothing.
+    const Controller& controller(unsigned which) const { return controllers_[which % 2]; }
+    /// Where the channel's next element lies, by its page and current address.
+    u64 current_address(unsigned channel) const {
+        return physical(channel % 8, controllers_[channel % 8 / 4].channels[channel % 4].current_address);
+    }
+
+  private:
     struct Source { // what a transfer moves; one of the two is set, or none in a verify transfer
         const u8* from = nullptr;
         u8* to = nullptr;

@@ -19,6 +19,7 @@
 #include <array>
 #include <deque>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace glassbox {
@@ -38,6 +39,44 @@ class Fdc : public IoDevice {
     u8 cmos_type(unsigned drive) const;
     /// The motors of drives 0 and 1, for an activity light.
     u8 motors() const { return static_cast<u8>((dor_ >> 4) & 3); }
+
+    /// The chip as a debugger shows it: looking changes nothing.
+    struct Registers {
+        u8 dor, tdr, dsr, msr;
+        const char* phase;
+        std::span<const u8> command; ///< the command byte and the parameters that have come
+        std::span<const u8> specify; ///< SRT/HUT, HLT/ND
+        std::span<const u8> pcn;     ///< present cylinder numbers
+        u8 configure, pretrack, perpendicular, st0, st1, st2, c, h, r, n, eot;
+        std::size_t result_bytes; ///< that wait to be read
+        bool irq, locked;
+    };
+    Registers registers() const {
+        constexpr std::array phases{"command", "execution", "result"};
+        return {dor_,
+                tdr_,
+                dsr_,
+                main_status(),
+                phases[static_cast<std::size_t>(phase_)],
+                command_,
+                specify_,
+                pcn_,
+                configure_,
+                pretrack_,
+                perpendicular_,
+                st0_,
+                st1_,
+                st2_,
+                c_,
+                h_,
+                r_,
+                n_,
+                eot_,
+                result_.size(),
+                irq_level_,
+                locked_};
+    }
+    const FloppyDrive& floppy(unsigned number) const { return drives_.at(number); }
 
     void reset();
     void persist(Archive& archive);

@@ -37,6 +37,23 @@ class Hpet : public IoDevice {
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
+    /// The registers as a debugger shows them: looking changes nothing.
+    struct Registers {
+        struct Comparator {
+            u32 configuration;
+            u64 comparator, period;
+        };
+        u32 configuration, status;
+        u64 counter;
+        std::array<Comparator, timers> comparators;
+    };
+    Registers registers() const {
+        Registers r{configuration_, status_, counter(), {}};
+        for (unsigned i = 0; i < timers; ++i)
+            r.comparators[i] = {timers_[i].configuration, timers_[i].comparator, timers_[i].period};
+        return r;
+    }
+
   private:
     struct Timer {
         u32 configuration = 0; // the writable bits but for the value-set bit

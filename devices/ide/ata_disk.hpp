@@ -19,6 +19,29 @@ class AtaDisk final : public Drive {
     /// Everything written is on the host's disk afterwards.
     Expected<> flush_image();
     u64 sectors() const { return total_; }
+    // For a debugger: looking changes nothing.
+    struct Settings {
+        u16 cylinders, current_cylinders, current_heads, current_sectors;
+        u8 multiple; ///< sectors of a block of READ/WRITE MULTIPLE
+        bool write_cache, look_ahead, smart_enabled;
+        const char* power;
+        u64 next_sector; ///< of the transfer
+        u32 remaining;   ///< its sectors that have not been moved
+    };
+    Settings settings() const {
+        constexpr std::array power_names{"active", "standby", "sleep"};
+        return {cylinders_,
+                current_cylinders_,
+                current_heads_,
+                current_sectors_,
+                multiple_,
+                write_cache_,
+                look_ahead_,
+                smart_enabled_,
+                power_names[static_cast<std::size_t>(power_)],
+                lba_,
+                remaining_};
+    }
     void power_on_reset() override;
     void persist(Archive& archive) override;
 

@@ -40,6 +40,12 @@ class AtapiCdrom final : public Drive {
     Image* medium() { return medium_.get(); }
     bool locked() const { return locked_; }
     bool tray_open() const { return tray_open_; }
+    // For a debugger: looking changes nothing.
+    const Image* disc() const { return medium_.get(); }
+    Sense sense_data() const { return sense_; }
+    const std::array<u8, 12>& packet() const { return packet_; }
+    u32 next_sector() const { return lba_; }
+    u32 sectors_left() const { return remaining_; }
 
     void power_on_reset() override;
     void persist(Archive& archive) override;

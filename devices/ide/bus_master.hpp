@@ -28,6 +28,13 @@ class BusMaster {
     void run(Drive& drive);
     void persist(Archive& archive);
 
+    /// The descriptor at hand, for a debugger.
+    struct Position {
+        u32 next_descriptor, address, left;
+        bool last;
+    };
+    Position position() const { return {next_, address_, left_, last_}; }
+
   private:
     bool to_memory() const { return (command_ & 8) != 0; }
     void fetch();

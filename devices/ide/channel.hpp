@@ -31,6 +31,13 @@ class Channel final : public IoDevice, private DriveLink {
     u64 read(u64 offset, unsigned width) override;
     void write(u64 offset, unsigned width, u64 value) override;
 
+    // For a debugger: looking changes nothing.
+    unsigned selected_unit() const { return selected_; }
+    u8 device_control() const { return control_; } ///< 1 nIEN, 2 SRST, 7 HOB
+    bool interrupt_line() const { return line_; }
+    bool dma_allowed() const { return dma_allowed_; }
+    const BusMaster& bus_master() const { return bus_master_; }
+
     u8 read_bus_master(unsigned offset) const { return bus_master_.read(offset); }
     void write_bus_master(unsigned offset, u8 value);
     /// The PCI command register's bus master bit.

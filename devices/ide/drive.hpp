@@ -68,6 +68,15 @@ class Drive {
     const std::string& name() const { return name_; }
     /// Grows with each block of data, for an activity light.
     u64 activity() const { return activity_; }
+    // For a debugger: looking changes nothing.
+    u8 last_command() const { return command_; }
+    const char* phase_name() const {
+        constexpr std::array names{"idle", "busy", "PIO data in", "PIO data out", "DMA data in", "DMA data out"};
+        return names[static_cast<std::size_t>(phase_)];
+    }
+    u32 buffer_position() const { return position_; }
+    u32 block_end() const { return block_end_; }
+    u8 transfer_mode() const { return transfer_mode_; } ///< as SET FEATURES 03h takes it
     /// The host's message for the last error that the guest saw as a bad sector; empty if there was none.
     const std::string& host_error() const { return host_error_; }
 

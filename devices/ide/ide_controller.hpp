@@ -30,6 +30,8 @@ class IdeController : public PciFunction, private IoDevice {
     ide::AtapiCdrom* cdrom() const { return cdrom_; }
     ide::Drive* drive(unsigned channel, unsigned unit) const { return channels_.at(channel)->drive(unit); }
 
+    const ide::Channel& channel(unsigned number) const { return *channels_.at(number); }
+
     /// Grows with each block that any drive moves: what blinks a light.
     u64 activity() const;
     /// Brings all disks' writes to the host's disk; call it before the program ends, and show the error.

@@ -31,6 +31,11 @@ class IoApic : public IoDevice, public IrqSink, public ApicListener {
     void end_of_interrupt(u8 vector) override;
     void retry() override;
 
+    // For a debugger: looking changes nothing.
+    u8 id() const { return id_; }
+    u8 selected_register() const { return select_; }
+    bool line(unsigned input) const { return input < inputs && (lines_ >> input & 1) != 0; }
+
     u64 redirection(unsigned input) const { return input < inputs ? entries_[input] : 0; }
 
     u64 read(u64 offset, unsigned width) override;

@@ -81,6 +81,45 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
+    /// The registers as a debugger shows them (SDM 3A table 11-1): looking changes nothing.
+    struct Registers {
+        u32 id, version, ldr, dfr, svr, esr, icr_low, icr_high, initial_count, current_count, divide;
+        u8 tpr, ppr, apr;
+        std::array<u32, 6> lvt; ///< timer, thermal, performance, LINT0, LINT1, error
+        std::array<u32, 8> isr, tmr, irr;
+        u64 divisor, tsc_deadline;
+        std::array<bool, 2> lint; ///< the pins' levels
+        bool x2apic, intr, external_message;
+        std::optional<u8> deliverable; ///< the vector that the processor would get
+    };
+    Registers registers() const {
+        return {extended() ? config_.id : u32{id_} << 24,
+                0x00050014,
+                extended() ? logical_id() : ldr_,
+                dfr_,
+                svr_,
+                esr_,
+                icr_low_,
+                icr_high_,
+                initial_count_,
+                timer_count(),
+                divide_,
+                tpr_,
+                processor_priority(),
+                arbitration_priority(),
+                lvt_,
+                isr_,
+                tmr_,
+                irr_,
+                timer_divisor(),
+                tsc_deadline_,
+                lint_,
+                extended(),
+                intr_,
+                external_message_,
+                deliverable()};
+    }
+
   private:
     enum Lvt : unsigned { timer, thermal, performance, lint0, lint1, error, lvt_entries };
     enum ErrorBit : u8 { send_illegal_vector = 0x20, receive_illegal_vector = 0x40, illegal_register = 0x80 };

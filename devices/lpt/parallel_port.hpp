@@ -22,6 +22,12 @@ class ParallelPort : public IoDevice {
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
+    /// The registers as a debugger shows them: looking changes nothing.
+    struct Registers {
+        u8 data, status, control;
+    };
+    Registers registers() const { return {data_, status(), control_}; }
+
     static constexpr Time busy_time = 5 * microsecond, acknowledge_time = 3 * microsecond;
 
   private:

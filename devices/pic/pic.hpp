@@ -40,6 +40,31 @@ class Pic8259 {
     bool cascades(unsigned level) const { return !single_ && (icw3_ >> level & 1) != 0; }
     u8 slave_id() const { return icw3_ & 7; }
 
+    /// The chip as a debugger shows it: looking changes nothing.
+    struct Registers {
+        u8 lines;           ///< the inputs' levels
+        u8 vector_base;     ///< ICW2, bits 7-3
+        u8 icw3;            ///< of the master a mask of slaves, of a slave its number
+        u8 next_icw;        ///< 2, 3 or 4 during initialization, else 0
+        u8 lowest_priority; ///< the level
+        bool single, automatic_eoi, special_fully_nested, rotate_on_automatic_eoi, special_mask, read_isr;
+        std::optional<unsigned> next; ///< the level that an INTA cycle would take
+    };
+    Registers registers() const {
+        return {lines_,
+                vector_base_,
+                icw3_,
+                next_icw_,
+                lowest_,
+                single_,
+                automatic_eoi_,
+                special_fully_nested_,
+                rotate_on_automatic_eoi_,
+                special_mask_,
+                read_isr_,
+                initializing() ? std::optional<unsigned>() : highest()};
+    }
+
     void persist(Archive& archive);
 
   private:

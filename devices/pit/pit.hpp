@@ -36,6 +36,16 @@ class PitCounter {
     u32 divisor() const;
     bool running() const { return started_ && counts(); }
     u32 count() const { return ce_; }
+    // For a debugger: looking changes nothing.
+    u8 control() const { return control_; } ///< RW1 RW0 M2 M1 M0 BCD
+    u16 count_register() const { return cr_; }
+    bool loaded() const { return written_; }        ///< a count has been written since the control word
+    bool null_count() const { return null_count_; } ///< that the counting element has not seen
+    u16 latched_count() const { return ol_; }
+    unsigned latched_bytes() const { return latched_; } ///< of the latched count, still to be read
+    bool status_latched() const { return status_latched_; }
+    bool next_write_is_high() const { return write_high_; }
+    bool next_read_is_high() const { return read_high_; }
 
     /// `edge(level)` is told of every change of OUT, in order.
     void clock(u64 pulses, const std::function<void(bool)>& edge);
@@ -92,6 +102,8 @@ class Pit : public IoDevice {
     bool output(unsigned channel) const;
     /// Port 61h bit 4: changes with every refresh request of counter 1 (about 15 us).
     bool refresh_toggle() const;
+    /// A counter as it is now, for a debugger.
+    PitCounter counter(unsigned channel) const { return current(channel % 3); }
     /// What counter 2 would sound, in Hz; 0 while it makes no tone. Never changes the chip's state.
     u64 speaker_frequency() const;
 

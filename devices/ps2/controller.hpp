@@ -15,6 +15,7 @@
 #include <array>
 #include <deque>
 #include <functional>
+#include <vector>
 
 namespace glassbox {
 
@@ -38,6 +39,21 @@ class Ps2Controller : public IoDevice {
     /// The guest has read all keys: whoever types faster than the guest reads waits for it between two keys.
     bool keys_taken() const { return keyboard_.drained() && !full_; }
     u8 leds() const { return keyboard_.leds(); } ///< bit 0 scroll, 1 num, 2 caps
+
+    /// The controller as a debugger shows it: looking changes nothing.
+    struct Registers {
+        u8 status, configuration, output_buffer, output_port;
+        u8 awaited_by; ///< the command whose data byte comes next, or 0
+        bool full, from_mouse;
+        std::vector<u8> replies; ///< of the controller, that wait for the output buffer
+    };
+    Registers registers() const {
+        Registers r{read_status(), ram_[0], output_, output_port(), awaited_by_, full_, from_aux_, {}};
+        for (const Reply& reply : replies_) r.replies.push_back(reply.byte);
+        return r;
+    }
+    const Ps2Keyboard& keyboard() const { return keyboard_; }
+    const Ps2Mouse& mouse() const { return mouse_; }
 
     u64 read(u64 offset, unsigned width) override;
     void write(u64 offset, unsigned width, u64 value) override;

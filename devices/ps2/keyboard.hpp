@@ -10,6 +10,7 @@
 
 #include <array>
 #include <deque>
+#include <vector>
 
 namespace glassbox {
 
@@ -24,6 +25,28 @@ class Ps2Keyboard : public Ps2Device {
 
     /// Everything typed has been taken: for whoever types faster than the guest reads.
     bool drained() const { return buffer_.empty(); }
+
+    /// The keyboard as a debugger shows it: looking changes nothing.
+    struct Registers {
+        std::vector<u8> replies, buffer;
+        bool scanning, overrun;
+        u8 set, typematic, awaited_by;
+        std::vector<KeyId> down; ///< the keys that are held
+    };
+    Registers registers() const {
+        Registers r{{replies_.begin(), replies_.end()},
+                    {buffer_.begin(), buffer_.end()},
+                    scanning_,
+                    overrun_,
+                    set_,
+                    typematic_,
+                    awaited_by_,
+                    {}};
+        for (unsigned key = 0; key < 256; ++key) {
+            if (down_[key]) r.down.push_back(KeyId::from(static_cast<u8>(key)));
+        }
+        return r;
+    }
 
     bool has_output() const override { return !replies_.empty() || !buffer_.empty(); }
     u8 take() override;

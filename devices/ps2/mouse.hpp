@@ -10,6 +10,7 @@
 
 #include <array>
 #include <deque>
+#include <vector>
 
 namespace glassbox {
 
@@ -20,6 +21,31 @@ class Ps2Mouse : public Ps2Device {
 
     /// Right, down and towards the user are positive; buttons: bit 0 left, 1 right, 2 middle, 3 and 4 the side ones.
     void move(int dx, int dy, int wheel, u8 buttons);
+
+    /// The mouse as a debugger shows it: looking changes nothing.
+    struct Registers {
+        std::vector<u8> replies, packet;
+        const char* mode;
+        bool enabled, scaling;
+        u8 resolution, rate, identity, buttons, awaited_by;
+        int dx, dy, wheel; ///< gathered for the next packet
+    };
+    Registers registers() const {
+        constexpr std::array modes{"stream", "remote", "wrap"};
+        return {{replies_.begin(), replies_.end()},
+                {packet_.begin(), packet_.end()},
+                modes[static_cast<std::size_t>(mode_)],
+                enabled_,
+                scaling_,
+                resolution_,
+                rate_,
+                identity_,
+                buttons_,
+                awaited_by_,
+                dx_,
+                dy_,
+                wheel_};
+    }
 
     bool has_output() const override { return !replies_.empty() || !packet_.empty(); }
     u8 take() override;

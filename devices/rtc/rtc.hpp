@@ -38,6 +38,18 @@ class Rtc : public IoDevice {
     u8 cmos(u8 index) const { return ram_[index & 0x7F]; }
     /// Recomputes the checksum of 10h-2Dh at 2Eh-2Fh, which some firmware verifies.
     void update_checksum();
+    // For a debugger: what the guest would read, without the read's effects.
+    u8 extended_cmos(u8 index) const { return extended_[index & 0x7F]; }
+    u8 index() const { return index_; }
+    u8 status_a() const { return static_cast<u8>(ram_[register_a] | (update_in_progress() ? 0x80 : 0)); }
+    u8 status_c() const {
+        const u64 length = period();
+        const bool elapsed = length != 0 && ticks() / length != periodic_seen_ / length;
+        const auto flags = static_cast<u8>(ram_[register_c] | (elapsed ? 0x40 : 0));
+        return static_cast<u8>(flags | ((flags & ram_[register_b] & 0x70) != 0 ? 0x80 : 0));
+    }
+    /// Of the periodic interrupt, in ticks of 32768 Hz; 0: none.
+    u64 periodic_ticks() const { return period(); }
     /// Bit 7 of port 70h: the board holds NMI# back while it is set.
     bool nmi_masked() const { return nmi_masked_; }
 

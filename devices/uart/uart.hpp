@@ -15,6 +15,7 @@
 #include <deque>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace glassbox {
 
@@ -42,6 +43,41 @@ class Uart16550 : public IoDevice {
     static constexpr std::size_t queue_limit = 1u << 20;
 
     void persist(Archive& archive);
+
+    /// The chip as a debugger shows it: looking changes nothing.
+    struct Registers {
+        u8 ier, iir, lcr, mcr, lsr, msr, scr;
+        u16 divisor;
+        bool fifo_enabled, shifting, interrupt;
+        unsigned trigger;                  ///< of the receiver's FIFO, in bytes
+        u8 shift;                          ///< in the transmitter's shift register
+        std::vector<u8> transmit, receive; ///< the FIFOs
+        std::size_t line;                  ///< bytes on their way in
+        Time character_time;
+    };
+    Registers registers() const {
+        const u8 id = interrupt_id();
+        Registers r{ier_,
+                    static_cast<u8>(id | (fifo_enabled_ ? 0xC0 : 0)),
+                    lcr_,
+                    mcr_,
+                    line_status(),
+                    msr_,
+                    scr_,
+                    static_cast<u16>(dlm_ << 8 | dll_),
+                    fifo_enabled_,
+                    shifting_,
+                    (id & 1) == 0 && (mcr_ & 0x18) == 0x08,
+                    trigger_level(),
+                    shift_,
+                    {transmit_fifo_.begin(), transmit_fifo_.end()},
+                    {},
+                    line_.size(),
+                    character_time()};
+        for (const Character& c : receive_fifo_) r.receive.push_back(c.data);
+        return r;
+    }
+    const std::string& name() const { return name_; }
 
   private:
     struct Character {
