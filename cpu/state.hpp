@@ -27,6 +27,7 @@ namespace glassbox {
 
 class BlockCache;
 class Probe;
+enum class InterruptKind : u8; // cpu/system/system.hpp
 
 enum Gpr : u8 { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, zero_gpr };
 
@@ -313,6 +314,15 @@ struct Cpu final : CpuPins, MemoryWatcher {
     /// The faults that led to a shutdown, oldest first, for the autopsy.
     std::array<Fault, 3> fault_chain{};
     unsigned fault_chain_length = 0;
+    /// What was being delivered when a fault arose; vector -1: nothing, an instruction executed.
+    struct Delivering {
+        i16 vector = -1;
+        InterruptKind kind{};
+        bool has_error = false;
+        u32 error = 0;
+    };
+    std::array<Delivering, 3> fault_chain_during{}; ///< of each in `fault_chain`
+    Delivering failed_delivery;                     ///< the one whose fault `deliver_fault` is about to be given
 };
 
 } // namespace glassbox

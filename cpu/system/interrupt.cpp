@@ -288,11 +288,10 @@ bool doubles(FaultClass first, FaultClass second) {
 }
 
 void remember(Cpu& cpu, const Fault& f) {
-    if (cpu.fault_chain_length < cpu.fault_chain.size()) {
-        cpu.fault_chain[cpu.fault_chain_length++] = f;
-    } else {
-        cpu.fault_chain.back() = f;
-    }
+    const auto last = cpu.fault_chain.size() - 1;
+    const std::size_t at = cpu.fault_chain_length <= last ? cpu.fault_chain_length++ : last;
+    cpu.fault_chain[at] = f;
+    cpu.fault_chain_during[at] = std::exchange(cpu.failed_delivery, {});
 }
 
 } // namespace
@@ -301,7 +300,10 @@ bool deliver_interrupt(Cpu& cpu, u8 vector, InterruptKind kind, bool has_error, 
     const bool after = kind != InterruptKind::hardware && kind != InterruptKind::exception;
     const bool rf = (kind == InterruptKind::exception && is_fault_class(vector)) || (cpu.shadow & Cpu::mid_repetition);
     const u64 return_ip = (after ? cpu.next_ip : cpu.ip) & cpu.ip_mask();
-    if (!deliver_event(cpu, {vector, kind, has_error, error, return_ip, rf ? eflags::RF : 0})) return false;
+    if (!deliver_event(cpu, {vector, kind, has_error, error, return_ip, rf ? eflags::RF : 0})) {
+        cpu.failed_delivery = {.vector = vector, .kind = kind, .has_error = has_error, .error = error};
+        return false;
+    }
     cpu.step_suppressed = true;
     return true;
 }
