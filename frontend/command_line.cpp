@@ -20,7 +20,7 @@ void describe_options(CLI::App& app, std::vector<Given>& given) {
     given.resize(all_settings().size());
     for (std::size_t i = 0; i < given.size(); ++i) {
         const Setting& setting = all_settings()[i];
-        const std::string name = "--" + std::string(setting.name);
+        const std::string name = dashed(setting);
         given[i].setting = &setting;
         // Without extra arguments: "--disk a.img MACHINE.toml" is one disk.
         given[i].option =
@@ -32,7 +32,7 @@ void describe_options(CLI::App& app, std::vector<Given>& given) {
 Expected<> apply_given(Options& options, const Given& given) {
     if (given.option->count() == 0) return {};
     const Setting& setting = *given.setting;
-    const std::string name = "--" + std::string(setting.name);
+    const std::string name = dashed(setting);
     if (setting.value.empty()) return setting.apply(options, {}, {});
     if (given.values.size() > 1 && !setting.repeats) return fail(name + " is given more than once");
     if (setting.clear != nullptr) setting.clear(options);
@@ -94,6 +94,17 @@ Expected<> check_stdio(const Options& options) {
     return {};
 }
 
+Expected<> check_debug(const Options& options) {
+    const DebugOptions& debug = options.debug;
+    if (debug.any() && options.lockstep) return fail("--lockstep and the debugger exclude each other");
+    if (debug.enter && options.display == DisplayKind::terminal) {
+        return fail("--display terminal and the debugger's console both want the terminal: "
+                    "use --display none, and the command 'screen' to see the guest's");
+    }
+    if (!debug.record.empty() && !debug.replay.empty()) return fail("--record and --replay exclude each other");
+    return {};
+}
+
 } // namespace
 
 Expected<> check_options(const Options& options) {
@@ -116,6 +127,7 @@ Expected<> check_options(const Options& options) {
     }
     if (options.lockstep_every && !options.lockstep) return fail("--lockstep-every needs --lockstep LIST");
     if (options.trace_filtered && options.trace.empty()) return fail("--trace-filter needs --trace FILE");
+    if (auto debug = check_debug(options); !debug) return debug;
     if (auto stdio = check_stdio(options); !stdio) return stdio;
     return check_bootable(options);
 }
@@ -130,7 +142,8 @@ Expected<CommandLine> parse_command_line(const std::vector<std::string>& argumen
     describe_options(app, given);
 
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend()); // as CLI11 wants them
-    if (!reversed.empty() && reversed.back() == "run") reversed.pop_back();
+    const bool debug = !reversed.empty() && reversed.back() == "debug";
+    if (debug || (!reversed.empty() && reversed.back() == "run")) reversed.pop_back();
     try {
         app.parse(reversed);
     } catch (const CLI::CallForHelp&) {
@@ -152,6 +165,7 @@ Expected<CommandLine> parse_command_line(const std::vector<std::string>& argumen
     for (const Given& one : given) {
         if (auto applied = apply_given(line.options, one); !applied) return fail(applied.error().message);
     }
+    line.options.debug.enter = debug;
     if (auto checked = check_options(line.options); !checked) return fail(checked.error().message);
     line.options.machine.serial_ports = std::max(1u, static_cast<unsigned>(line.options.serial.size()));
     return line;

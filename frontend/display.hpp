@@ -24,6 +24,7 @@ struct DisplayEvents {
     std::vector<KeyInput> typed; ///< keys that may come faster than a keyboard could send them
     bool close = false;          ///< wants to end: the guest is asked first
     bool quit = false;           ///< ends now
+    bool debug = false;          ///< wants the debugger
     std::string notice;          ///< for the user: what could not be done
 };
 
@@ -32,6 +33,8 @@ class Display {
     virtual ~Display() = default;
     /// What to poll for; a descriptor of -1 polls for nothing.
     virtual pollfd interest() const { return {-1, 0, 0}; }
+    /// It shows and reads the terminal that the program was started from.
+    virtual bool uses_terminal() const { return false; }
     virtual void collect(short ready, DisplayEvents& events) = 0;
     virtual void show(const DisplaySource& source, const DisplayStatus& status) = 0;
 };

@@ -11,6 +11,8 @@
 
 namespace glassbox {
 
+class Debugger;
+
 class Guest {
   public:
     virtual ~Guest() = default;
@@ -29,6 +31,10 @@ class Guest {
     virtual std::string autopsy() const = 0;
     /// Writes what passes the filter from now on. The tracer outlives the guest.
     virtual void trace(Tracer& tracer) = 0;
+
+    /// The debugger of the machine, or null. `run` goes through it from `engage_debugger` on.
+    virtual Debugger* debugger() { return nullptr; }
+    virtual void engage_debugger() {}
 
     /// What a run that checks something has come to; asked once, when it is over.
     struct Verdict {

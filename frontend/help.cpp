@@ -1,7 +1,7 @@
 // --help: the table of options, and what the options cannot say in a line each.
-#include "machine/keys.hpp"
 #include "frontend/script.hpp"
 #include "frontend/settings.hpp"
+#include "machine/keys.hpp"
 
 namespace glassbox {
 
@@ -27,7 +27,7 @@ std::string wrapped(std::string text, std::size_t column, std::string_view words
 }
 
 std::string option_line(const Setting& setting) {
-    std::string text = "  --" + std::string(setting.name);
+    std::string text = "  " + dashed(setting);
     if (!setting.value.empty()) text += " " + std::string(setting.value);
     if (text.size() >= help_column) {
         return text + "\n" + wrapped(std::string(help_column, ' '), help_column, setting.help);
@@ -40,9 +40,10 @@ constexpr std::string_view introduction =
     R"(GlassBox, an x86 PC that you can see through: boots and runs real operating systems.
 
 Usage: glassbox [run] [MACHINE.toml] [options]
+       glassbox debug [MACHINE.toml] [options]   stops before the first instruction, in the debugger
        glassbox conform SUITE... [options]    evidence that the processor is right: glassbox conform --help
 
-Run starts the machine that MACHINE.toml (its keys are the options' names) and the options describe;
+Run and debug start the machine that MACHINE.toml (its keys are the options' names) and the options describe;
 options override the file. --help shows this, --version the version.
 )";
 
@@ -51,7 +52,7 @@ constexpr std::string_view exit_statuses = R"(Exit status:
   1  a usage or file error
   2  the guest triple-faulted (with --on-triple-fault stop)
   3  a limit of instructions or time was reached, or the guest halted with interrupts off
-  4  an expectation of the script failed
+  4  an expectation of the script, or a command of a debugger's script (-x), failed
   6  the two machines of --lockstep differ
   (V<<1)|1 after the guest wrote V to the --exit-port; 128 + the signal's number after SIGINT or SIGTERM
 
@@ -78,11 +79,14 @@ constexpr std::string_view examples = R"(Examples:
 
 constexpr std::string_view display_keys = R"(Keys:
   window    a click gives the guest the mouse and the keyboard, Ctrl+Alt+G takes them back; Ctrl+Alt+F full screen;
-            Ctrl+Alt+Insert sends Ctrl+Alt+Delete; a dropped .iso or floppy image becomes the medium of its drive;
+            Ctrl+Alt+D enters the debugger; Ctrl+Alt+Insert sends Ctrl+Alt+Delete; a dropped .iso or floppy image becomes the medium of its drive;
             closing asks the guest to power off, the second time it ends the run
   terminal  Ctrl+] q (or Ctrl+] twice) ends the run, Ctrl+] d sends Ctrl+Alt+Delete, Ctrl+] p presses the power
-            button, Ctrl+] r resets, Ctrl+] l redraws, Ctrl+] ] sends Ctrl+]
-  serial    (--serial stdio in a terminal) Ctrl+A x ends the run, Ctrl+A a sends Ctrl+A, Ctrl+A h shows this
+            button, Ctrl+] r resets, Ctrl+] b enters the debugger, Ctrl+] l redraws,
+            Ctrl+] ] sends Ctrl+]
+  serial    (--serial stdio in a terminal) Ctrl+A x ends the run, Ctrl+A d enters the debugger, Ctrl+A a sends
+            Ctrl+A, Ctrl+A h shows this
+  debugger  Ctrl-C in the terminal stops the machine for the debugger; there, help lists everything
 
 )";
 

@@ -1,6 +1,8 @@
 // The real machine behind the Guest interface.
 #include "frontend/guest.hpp"
 
+#include "debugger/debugger.hpp"
+
 #include <algorithm>
 
 namespace glassbox {
@@ -9,7 +11,8 @@ namespace {
 
 class MachineGuest final : public Guest {
   public:
-    explicit MachineGuest(std::unique_ptr<Machine> machine) : machine_(std::move(machine)) {}
+    explicit MachineGuest(std::unique_ptr<Machine> machine)
+        : machine_(std::move(machine)), timeline_(*machine_), debugger_(*machine_, timeline_) {}
     ~MachineGuest() override {
         if (tracer_ != nullptr) tracer_->finish(source_.get());
     }
@@ -17,21 +20,28 @@ class MachineGuest final : public Guest {
     MachineGuest& operator=(const MachineGuest&) = delete;
 
     StopReason run(Time until, u64 max_instructions) override {
-        if (tracer_ == nullptr) return machine_->run(until, max_instructions);
+        if (tracer_ == nullptr) return go(until, max_instructions);
         // Nothing is observed, and the guest runs at its full speed, before the first line and after the last one.
         const u64 first = tracer_->filter().from;
         if (machine_->instructions() < first) {
-            const StopReason reason = machine_->run(until, std::min(first, max_instructions));
+            const StopReason reason = go(until, std::min(first, max_instructions));
             if (reason != StopReason::limit || machine_->instructions() < first) return reason;
         }
         observe(!tracer_->done());
-        return machine_->run(until, max_instructions);
+        return go(until, max_instructions);
     }
     Time now() const override { return machine_->now(); }
     u64 instructions() const override { return machine_->instructions(); }
     Time idle_until() const override { return machine_->idle_until(); }
     int exit_status() const override { return machine_->exit_status(); }
-    Expected<> inject(const Input& input) override { return machine_->inject(input); }
+    Expected<> inject(const Input& input) override {
+        // Behind the frontier only what a person does on purpose begins another future.
+        if (timeline_.active() && !timeline_.at_frontier()) {
+            if (std::holds_alternative<MouseInput>(input) || std::holds_alternative<SkipTimeInput>(input)) return {};
+            if (std::holds_alternative<SerialInput>(input)) return fail("the machine repeats what it did before");
+        }
+        return timeline_.inject(input);
+    }
     const DisplaySource& display() const override { return machine_->display(); }
     std::string processor_mode() const override { return machine_->processor_mode(); }
     Expected<> save(const std::string& path) override { return machine_->save(path); }
@@ -44,7 +54,13 @@ class MachineGuest final : public Guest {
         source_ = make_trace_source(*machine_);
     }
 
+    Debugger* debugger() override { return &debugger_; }
+    void engage_debugger() override { engaged_ = true; }
+
   private:
+    StopReason go(Time until, u64 max_instructions) {
+        return engaged_ ? debugger_.run(until, max_instructions) : timeline_.run(until, max_instructions);
+    }
     void observe(bool on) {
         if (on == observing_) return;
         observing_ = on;
@@ -53,6 +69,9 @@ class MachineGuest final : public Guest {
     }
 
     std::unique_ptr<Machine> machine_;
+    Timeline timeline_;
+    Debugger debugger_;
+    bool engaged_ = false;
     std::unique_ptr<TraceSource> source_;
     Tracer* tracer_ = nullptr;
     bool observing_ = false;

@@ -1,6 +1,7 @@
 // What one start of the program was asked to do, from the command line and MACHINE.toml together.
 #pragma once
 
+#include "frontend/debug_options.hpp"
 #include "frontend/trace_filter.hpp"
 #include "frontend/values.hpp"
 #include "machine/config.hpp"
@@ -26,6 +27,7 @@ struct Options {
     TraceFilter trace_filter;
     bool trace_filtered = false;
     bool state_hash = false;
+    DebugOptions debug;
     std::optional<EngineOptions> lockstep; ///< the engine of a second machine to compare with
     std::optional<u64> lockstep_every;
 };

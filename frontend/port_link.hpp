@@ -22,6 +22,11 @@ class PortLink : public ByteSink {
     virtual void flush() = 0;
     /// The user asked to end the run from here.
     virtual bool quit_requested() const { return false; }
+    /// The user asked for the debugger from here; asking takes the wish.
+    virtual bool take_debugger_request() { return false; }
+    /// The terminal is needed for something else until `resume`.
+    virtual void suspend() {}
+    virtual void resume() {}
     /// A line for the user when the run begins: a pty's name, the keys of the terminal.
     virtual std::string announcement() const { return {}; }
 };

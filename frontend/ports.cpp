@@ -83,6 +83,20 @@ void Ports::flush() {
 
 bool Ports::quit_requested() const { return std::ranges::any_of(serial_, &PortLink::quit_requested); }
 
+bool Ports::debugger_requested() {
+    bool any = false;
+    for (const auto& link : serial_) any |= link->take_debugger_request();
+    return any;
+}
+
+void Ports::suspend() {
+    for (const auto& link : serial_) link->suspend();
+}
+
+void Ports::resume() {
+    for (const auto& link : serial_) link->resume();
+}
+
 std::vector<std::string> Ports::announcements() const {
     std::vector<std::string> lines;
     for (std::size_t i = 0; i < serial_.size(); ++i) {

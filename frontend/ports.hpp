@@ -27,6 +27,10 @@ class Ports {
     void service(std::span<const pollfd> polls, Guest& guest);
     void flush();
     bool quit_requested() const;
+    bool debugger_requested();
+    /// The terminal is needed for commands, and free again.
+    void suspend();
+    void resume();
     std::vector<std::string> announcements() const;
 
     std::array<SerialLog, 4>& logs() { return logs_; }

@@ -1,6 +1,7 @@
 // The program from its arguments to its exit status: opens what the options name, builds the machine, runs it.
 #include "frontend/program.hpp"
 
+#include "frontend/debug_desk.hpp"
 #include "frontend/options.hpp"
 #include "frontend/session.hpp"
 #include "tests/x86-conformance/runner/command.hpp"
@@ -131,11 +132,31 @@ class Run {
             if (window) return window;
             complain(window.error().message + "; going on without a window");
         }
-        kind_ = has_free_terminal(options_) ? DisplayKind::terminal : DisplayKind::none;
+        const bool console = options_.debug.enter || !options_.debug.scripts.empty(); // it has the terminal
+        kind_ = has_free_terminal(options_) && !console ? DisplayKind::terminal : DisplayKind::none;
         return open_display(kind_);
     }
 
-    int run(std::optional<Script> script, std::unique_ptr<Display> display) {
+    /// Where the debugger's commands come from: a terminal that nothing else reads all the time, or what is piped in.
+    DebugDesk::Input command_input() const {
+        if (::isatty(STDIN_FILENO) != 0)
+            return ::isatty(STDOUT_FILENO) != 0 ? DebugDesk::Input::terminal : DebugDesk::Input::none;
+        const bool serial =
+            std::ranges::any_of(options_.serial, [](const Endpoint& e) { return e.kind == Endpoint::Kind::stdio; });
+        return serial || !options_.debug.enter ? DebugDesk::Input::none : DebugDesk::Input::pipe;
+    }
+
+    Expected<> open_desk() {
+        if (guest_->debugger() == nullptr) return {};
+        desk_ = std::make_unique<DebugDesk>(
+            options_.debug,
+            DebugDesk::Parts{
+                .guest = *guest_, .out = out_, .signals = &signals_, .input = command_input(), .complain = complain});
+        return desk_->open();
+    }
+
+    Expected<int> run(std::optional<Script> script, std::unique_ptr<Display> display) {
+        if (auto opened = open_desk(); !opened) return fail(opened.error().message);
         const bool typing = std::ranges::any_of(options_.serial, [](const Endpoint& e) {
             return e.kind == Endpoint::Kind::stdio && ::isatty(STDIN_FILENO) != 0;
         });
@@ -145,6 +166,8 @@ class Run {
                          .out = out_,
                          .signals = &signals_,
                          .display = std::move(display),
+                         .desk = desk_.get(),
+                         .open_display = [this] { return open_display(kind_); },
                          .script = std::move(script),
                          .complain = complain,
                          .realtime = options_.clock == ClockKind::automatic ? kind_ == DisplayKind::sdl
@@ -160,6 +183,7 @@ class Run {
     std::unique_ptr<Tracer> tracer_;
     std::unique_ptr<Ports> ports_;
     std::unique_ptr<Guest> guest_;
+    std::unique_ptr<DebugDesk> desk_;
     DisplayKind kind_ = DisplayKind::none;
 };
 

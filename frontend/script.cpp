@@ -1,8 +1,8 @@
 // The script language: words and "strings with C escapes", # comments, one command a line.
 #include "frontend/script.hpp"
 
-#include "machine/keys.hpp"
 #include "frontend/values.hpp"
+#include "machine/keys.hpp"
 
 #include <algorithm>
 #include <array>

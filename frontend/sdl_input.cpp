@@ -1,8 +1,8 @@
 // SDL's events as inputs of the guest. The guest's keyboard repeats keys by itself: SDL's repetitions are dropped.
 #include "frontend/sdl_input.hpp"
 
-#include "machine/keys.hpp"
 #include "frontend/media_guess.hpp"
+#include "machine/keys.hpp"
 
 namespace glassbox {
 
@@ -52,6 +52,11 @@ SdlInput::Command SdlInput::key_down(const SDL_KeyboardEvent& event, DisplayEven
         if (scan == SDL_SCANCODE_G || scan == SDL_SCANCODE_F) {
             release_all(events);
             return scan == SDL_SCANCODE_G ? Command::release_mouse : Command::full_screen;
+        }
+        if (scan == SDL_SCANCODE_D) {
+            release_all(events);
+            events.debug = true;
+            return Command::release_mouse;
         }
         if (scan == SDL_SCANCODE_INSERT) { // the desktop keeps Ctrl+Alt+Delete for itself
             for (const KeyInput& input : press_and_release(*parse_combination("ctrl-alt-delete"))) {

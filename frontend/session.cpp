@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 
@@ -48,6 +49,10 @@ std::chrono::microseconds host_duration(Time time) {
 
 Session::Session(const Options& options, Parts parts)
     : options_(options), parts_(std::move(parts)), guest_(parts_.guest), slice_(slice_time(options, parts_.realtime)) {
+    if (parts_.desk) {
+        parts_.desk->take_terminal = [this] { lend_terminal(); };
+        parts_.desk->return_terminal = [this] { take_back_terminal(); };
+    }
     if (parts_.script) {
         parts_.ports.record();
         player_.emplace(*std::move(parts_.script),
@@ -64,6 +69,7 @@ int Session::run() {
     check_limits();
     while (!status_) {
         exchange();
+        attend_desk();
         step_script();
         feed_keys();
         if (!status_) advance();
@@ -89,6 +95,8 @@ void Session::exchange() {
     std::vector<pollfd> polls;
     polls.push_back({parts_.signals != nullptr ? parts_.signals->fd() : -1, POLLIN, 0});
     polls.push_back(parts_.display ? parts_.display->interest() : pollfd{-1, 0, 0});
+    if (parts_.desk) parts_.desk->add_interests(polls);
+    const std::size_t first_port = polls.size();
     parts_.ports.add_interests(polls);
     const auto wait = std::exchange(wait_, std::chrono::microseconds(0));
     const timespec timeout{0, static_cast<long>(wait.count()) * 1000};
@@ -96,18 +104,56 @@ void Session::exchange() {
         for (pollfd& poll : polls) poll.revents = 0;
     }
     if (polls[0].revents != 0) {
-        if (const auto signal = parts_.signals->take()) end(status_signal + *signal);
+        if (const auto signal = parts_.signals->take(); signal && !debugger_takes(*signal))
+            end(status_signal + *signal);
     }
     if (parts_.display) {
         DisplayEvents events;
         parts_.display->collect(polls[1].revents, events);
         handle(events);
     }
-    parts_.ports.service(std::span(polls).subspan(2), guest_);
+    if (parts_.desk) parts_.desk->service(std::span(polls).subspan(2, first_port - 2));
+    // What the host sends while the machine stands waits with its sender.
+    if (!standing_) parts_.ports.service(std::span(polls).subspan(first_port), guest_);
     if (parts_.ports.quit_requested()) end(status_ok);
+    if (parts_.ports.debugger_requested() && parts_.desk) parts_.desk->interrupt();
+}
+
+bool Session::debugger_takes(int signal) { return signal == SIGINT && parts_.desk && parts_.desk->interrupt(); }
+
+/// What a machine that stands for its debugger waits for; the host's clock goes on without it.
+void Session::attend_desk() {
+    if (!parts_.desk) return;
+    parts_.desk->attend();
+    if (const auto status = parts_.desk->status()) end(*status);
+    if (const auto signal = parts_.desk->signal()) end(status_signal + *signal);
+    const bool stands = parts_.desk->stopped();
+    if (standing_ && !stands) {
+        pacer_.start(guest_.now(), HostClock::now());
+        dead_ = false;
+    }
+    standing_ = stands;
+}
+
+/// The debugger's console has the terminal while the machine stands.
+void Session::lend_terminal() {
+    parts_.ports.suspend();
+    lent_ = parts_.display && parts_.display->uses_terminal();
+    if (lent_) parts_.display.reset();
+}
+
+void Session::take_back_terminal() {
+    parts_.ports.resume();
+    if (!std::exchange(lent_, false) || !parts_.open_display) return;
+    auto display = parts_.open_display();
+    if (display) parts_.display = *std::move(display);
 }
 
 void Session::handle(DisplayEvents& events) {
+    if (standing_) { // nobody is there to press a key for
+        events.typed.clear();
+        events.inputs.clear();
+    }
     keys_.add(events.typed);
     if (!events.notice.empty()) notify(events.notice);
     for (const Input& input : events.inputs) {
@@ -119,12 +165,14 @@ void Session::handle(DisplayEvents& events) {
         }
         if (std::holds_alternative<ResetInput>(input)) dead_ = false;
     }
+    if (events.debug && !(parts_.desk && parts_.desk->interrupt()))
+        notify("the debugger needs the terminal that glassbox was started from, or --gdb");
     if (events.close) close_requested();
     if (events.quit) end(status_ok);
 }
 
 void Session::close_requested() {
-    if (asked_ || dead_) return end(status_ok);
+    if (asked_ || dead_ || standing_) return end(status_ok);
     asked_ = true;
     if (!guest_.inject(PowerButtonInput{})) return end(status_ok);
     notify("asked the guest to power off; close again to end at once");
@@ -172,6 +220,10 @@ Time Session::appointment() const {
 Time Session::next_stop() const { return std::min((guest_.now() / slice_ + 1) * slice_, appointment()); }
 
 void Session::advance() {
+    if (standing_) {
+        if (!parts_.desk->busy()) wait_ = longest_wait;
+        return;
+    }
     if (dead_) {
         wait_ = longest_wait;
         return;
@@ -288,7 +340,7 @@ void Session::present() {
         measured_ = now;
         measured_instructions_ = instructions;
     }
-    display_status_.state = dead_ ? "halted" : "running";
+    display_status_.state = standing_ ? "stopped by the debugger" : dead_ ? "halted" : "running";
     if (now >= notice_end_ && !asked_ && !dead_) display_status_.notice.clear();
     parts_.display->show(guest_.display(), display_status_);
 }

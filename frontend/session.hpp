@@ -1,6 +1,7 @@
 // One run of a machine: slices of guest time, and between them the host: signals, ports, display, script, clock.
 #pragma once
 
+#include "frontend/debug_desk.hpp"
 #include "frontend/display.hpp"
 #include "frontend/guest.hpp"
 #include "frontend/key_queue.hpp"
@@ -34,6 +35,9 @@ class Session {
         Output& out;                      ///< standard output
         const SignalWatch* signals;       ///< null in tests
         std::unique_ptr<Display> display; ///< null: none
+        DebugDesk* desk = nullptr;        ///< null: a guest without a debugger
+        /// Another display like `display`, after the debugger has used its terminal. May be empty.
+        std::function<Expected<std::unique_ptr<Display>>()> open_display;
         std::optional<Script> script;
         std::function<void(std::string_view)> complain; ///< a message for the user, without the program's name
         bool realtime = false;
@@ -50,6 +54,10 @@ class Session {
     void exchange();
     void handle(DisplayEvents& events);
     void close_requested();
+    bool debugger_takes(int signal);
+    void attend_desk();
+    void lend_terminal();
+    void take_back_terminal();
     void step_script();
     void apply(const ScriptStep& step);
     void feed_keys();
@@ -78,8 +86,10 @@ class Session {
     Time slice_, script_wake_ = never;
     std::chrono::microseconds wait_{0}; ///< how long the host may sleep before the next slice
     Time rested_ = 0;
-    bool dead_ = false;  ///< halted for ever, kept on show in a window
-    bool asked_ = false; ///< the guest was asked to power off
+    bool dead_ = false;     ///< halted for ever, kept on show in a window
+    bool asked_ = false;    ///< the guest was asked to power off
+    bool lent_ = false;     ///< the display's terminal is the debugger's
+    bool standing_ = false; ///< stopped for the debugger
     HostClock::time_point shown_{}, measured_{}, notice_end_{};
     u64 measured_instructions_ = 0;
     DisplayStatus display_status_;

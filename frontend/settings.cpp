@@ -140,9 +140,15 @@ Expected<> set_test_device(Options& o, Text, const Path&) {
     return {};
 }
 
+enum class TripleFault : u8 { reset, stop, debug };
 Expected<> set_triple_fault(Options& o, Text value, const Path&) {
-    constexpr std::array<std::pair<std::string_view, bool>, 2> choices = {{{"reset", false}, {"stop", true}}};
-    return choose(o.machine.stop_on_triple_fault, value, choices);
+    constexpr std::array<std::pair<std::string_view, TripleFault>, 3> choices = {
+        {{"reset", TripleFault::reset}, {"stop", TripleFault::stop}, {"debug", TripleFault::debug}}};
+    TripleFault action{};
+    if (auto chosen = choose(action, value, choices); !chosen) return chosen;
+    o.machine.stop_on_triple_fault = action != TripleFault::reset;
+    o.debug.on_triple_fault = action == TripleFault::debug;
+    return {};
 }
 
 // --- Front end ---
@@ -217,13 +223,55 @@ Expected<> set_state_hash(Options& o, Text, const Path&) {
     return {};
 }
 
+// --- Debugger ---
+
+Expected<> add_symbols(Options& o, Text value, const Path& folder) {
+    DebugOptions::SymbolFile file;
+    std::string path = value;
+    if (const std::size_t at = path.rfind('@'); at != std::string::npos) {
+        const auto offset = parse_number(path.substr(at + 1), ~u64{0});
+        if (!offset) return fail("'" + value + "': behind @ stands the number that is added to every address");
+        file.offset = *offset;
+        path.resize(at);
+    }
+    if (auto stored = store_path(file.path, path, folder); !stored) return stored;
+    o.debug.symbols.push_back(std::move(file));
+    return {};
+}
+
+Expected<> set_gdb(Options& o, Text value, const Path&) {
+    DebugOptions::GdbEndpoint endpoint;
+    const std::size_t colon = value.rfind(':');
+    if (colon != std::string::npos) endpoint.host = value.substr(0, colon);
+    if (endpoint.host.size() > 2 && endpoint.host.front() == '[') // an IPv6 address
+        endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
+    const auto port = parse_number(value.substr(colon == std::string::npos ? 0 : colon + 1), 0xFFFF);
+    if (!port) return fail("'" + value + "' is not [HOST:]PORT: " + port.error().message);
+    endpoint.port = static_cast<u16>(*port);
+    o.debug.gdb = endpoint;
+    return {};
+}
+
+Expected<> set_gdb_arch(Options& o, Text value, const Path&) {
+    constexpr std::array<std::pair<std::string_view, GdbArch>, 4> choices = {{{"auto", GdbArch::automatic},
+                                                                              {"i8086", GdbArch::i8086},
+                                                                              {"i386", GdbArch::i386},
+                                                                              {"x86-64", GdbArch::x86_64}}};
+    return choose(o.debug.gdb_arch, value, choices);
+}
+
+template <bool DebugOptions::* flag> Expected<> set_debug_flag(Options& o, Text, const Path&) {
+    o.debug.*flag = true;
+    return {};
+}
+
 Expected<> set_demo(Options& o, Text, const Path&) {
     o.machine.demo = true;
     return {};
 }
 
 constexpr std::string_view machine = "The machine", media = "Drives and what to boot", ports = "Display and ports",
-                           running = "Running", looking = "Looking inside";
+                           running = "Running", looking = "Looking inside", debugging = "The debugger";
 
 const std::string cpu_help =
     machine_models() + " (max is the default); features can be added and taken away; an instruction that the model "
@@ -249,7 +297,8 @@ const std::array settings = {
         "test-device", "", machine,
         "The device that kvm-unit-tests drive (QEMU's pc-testdev), with an exit port at F4h unless another is given",
         false, set_test_device},
-    Setting{"on-triple-fault", "ACTION", machine, "reset (default) or stop, which ends the run with status 2", false,
+    Setting{"on-triple-fault", "ACTION", machine,
+            "reset (default), stop, which ends the run with status 2, or debug, which enters the debugger", false,
             set_triple_fault},
 
     Setting{"disk", "FILE[,discard-writes][,readonly]", media,
@@ -325,6 +374,29 @@ const std::array settings = {
             "LO-HI (linear addresses, hexadecimal), user, kernel, from=COUNT, count=N; several with commas or by "
             "repeating",
             true, set_trace_filter, [](Options& o) { o.trace_filter = {}; }},
+
+    Setting{"break", "PLACE", debugging,
+            "Stops before the instruction at an address (7C00h, 0:7C00h, phys(7C00h)) or a symbol; repeats", true,
+            [](Options& o, Text v, const Path&) { return o.debug.breaks.push_back(v), Expected<>{}; },
+            [](Options& o) { o.debug.breaks.clear(); }},
+    Setting{"break-at-boot", "", debugging, "Stops before the first instruction of the boot sector, 0:7C00h", false,
+            set_debug_flag<&DebugOptions::break_at_boot>},
+    Setting{"magic-break", "", debugging, "XCHG BX,BX stops the machine for the debugger", false,
+            set_debug_flag<&DebugOptions::magic_break>},
+    Setting{
+        "symbols", "FILE[@OFFSET]", debugging,
+        "Names for addresses: ELF with or without DWARF, System.map, lines of address and name, NASM's and Watcom's "
+        "map files; repeats",
+        true, add_symbols, [](Options& o) { o.debug.symbols.clear(); }},
+    Setting{"x", "FILE", debugging,
+            "Executes the debugger's commands in FILE, then those of standard input; one that fails ends the run with "
+            "status 4 unless a terminal is there; repeats",
+            true, [](Options& o, Text v, const Path& f) { return store_path(o.debug.scripts.emplace_back(), v, f); },
+            [](Options& o) { o.debug.scripts.clear(); }},
+    Setting{"no-history", "", debugging, "Keeps nothing that going back needs", false,
+            [](Options& o, Text, const Path&) { return o.debug.history = false, Expected<>{}; }},
+    Setting{"history-memory", "SIZE", debugging, "How much memory of the host going back may take (default 1G)", false,
+            [](Options& o, Text v, const Path&) { return store(o.debug.history_memory, parse_size(v)); }},
 };
 
 } // namespace

@@ -9,7 +9,7 @@
 namespace glassbox {
 
 struct Setting {
-    std::string_view name;  ///< without the dashes
+    std::string_view name;  ///< without the dashes; one letter has one dash
     std::string_view value; ///< how the value is called in --help; empty: a flag
     std::string_view group;
     std::string_view help;
@@ -19,6 +19,11 @@ struct Setting {
     /// Forgets what was set by a file, before the command line's list replaces it. Null for single values.
     void (*clear)(Options& options) = nullptr;
 };
+
+/// As it stands on the command line.
+inline std::string dashed(const Setting& setting) {
+    return (setting.name.size() == 1 ? "-" : "--") + std::string(setting.name);
+}
 
 std::span<const Setting> all_settings();
 const Setting* find_setting(std::string_view name);

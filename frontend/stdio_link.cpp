@@ -4,8 +4,10 @@
 
 #include <array>
 #include <cerrno>
+#include <optional>
 #include <span>
 #include <unistd.h>
+#include <utility>
 
 namespace glassbox {
 
@@ -15,17 +17,22 @@ constexpr u8 ctrl_a = 1;
 
 class StdioLink final : public PortLink {
   public:
-    explicit StdioLink(Output& out) : out_(out), terminal_(STDIN_FILENO) {}
+    explicit StdioLink(Output& out) : out_(out) { resume(); }
 
     void put(u8 byte) override { out_.put(byte); }
     void flush() override { out_.flush(); }
     bool quit_requested() const override { return quit_; }
-
-    std::string announcement() const override {
-        return terminal_.active() ? "this terminal: Ctrl+A x ends the run, Ctrl+A h shows the keys" : "";
+    bool take_debugger_request() override { return std::exchange(debug_, false); }
+    void suspend() override { terminal_.reset(); }
+    void resume() override {
+        if (!terminal_) terminal_.emplace(STDIN_FILENO);
     }
 
-    pollfd interest() const override { return {ended_ ? -1 : STDIN_FILENO, POLLIN, 0}; }
+    std::string announcement() const override {
+        return interactive() ? "this terminal: Ctrl+A x ends the run, Ctrl+A h shows the keys" : "";
+    }
+
+    pollfd interest() const override { return {ended_ || !terminal_ ? -1 : STDIN_FILENO, POLLIN, 0}; }
 
     void service(short ready, std::vector<u8>& input) override {
         if (ended_ || (ready & (POLLIN | POLLHUP | POLLERR | POLLNVAL)) == 0) return;
@@ -40,8 +47,10 @@ class StdioLink final : public PortLink {
     }
 
   private:
+    bool interactive() const { return terminal_ && terminal_->active(); }
+
     void accept(u8 byte, std::vector<u8>& input) {
-        if (!terminal_.active()) {
+        if (!interactive()) {
             input.push_back(byte);
         } else if (escape_) {
             escape_ = false;
@@ -58,17 +67,22 @@ class StdioLink final : public PortLink {
         case 'x':
         case 'X':
         case 'q': quit_ = true; break;
+        case 'd': debug_ = true; break;
         case ctrl_a:
         case 'a': input.push_back(ctrl_a); break;
         case 'h':
-        case '?': out_.write("\nglassbox: Ctrl+A x ends the run, Ctrl+A a sends Ctrl+A, Ctrl+A h shows this\n"); break;
+        case '?':
+            out_.write("\nglassbox: Ctrl+A x ends the run, Ctrl+A d enters the debugger, Ctrl+A a sends Ctrl+A, Ctrl+A "
+                       "h shows "
+                       "this\n");
+            break;
         default: break;
         }
     }
 
     Output& out_;
-    RawTerminal terminal_;
-    bool ended_ = false, escape_ = false, quit_ = false;
+    std::optional<RawTerminal> terminal_; ///< empty while something else has it
+    bool ended_ = false, escape_ = false, quit_ = false, debug_ = false;
 };
 
 } // namespace

@@ -36,6 +36,8 @@ class TerminalDisplay final : public Display {
 
     pollfd interest() const override { return {ended_ ? -1 : STDIN_FILENO, POLLIN, 0}; }
 
+    bool uses_terminal() const override { return true; }
+
     void collect(short ready, DisplayEvents& events) override {
         if (ready != 0) {
             std::array<u8, 256> bytes{};
@@ -56,7 +58,7 @@ class TerminalDisplay final : public Display {
         winsize size{};
         if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
             painter_.resize(size.ws_col, size.ws_row);
-        const std::string help = "Ctrl+] q ends, Ctrl+] d is Ctrl-Alt-Del, Ctrl+] p the power button";
+        const std::string help = "Ctrl+] q ends, Ctrl+] b debugs, Ctrl+] d is Ctrl-Alt-Del, Ctrl+] p the power button";
         std::string line = status.notice.empty() ? "GlassBox - " + status.state + " - " + help : status.notice;
         TextScreen text;
         if (source.text_screen(text)) {
@@ -81,6 +83,7 @@ class TerminalDisplay final : public Display {
             case TerminalKeys::Command::quit: events.quit = true; break;
             case TerminalKeys::Command::power_button: events.inputs.emplace_back(PowerButtonInput{}); break;
             case TerminalKeys::Command::reset: events.inputs.emplace_back(ResetInput{}); break;
+            case TerminalKeys::Command::debug: events.debug = true; break;
             case TerminalKeys::Command::redraw: painter_.invalidate(); break;
             case TerminalKeys::Command::none: break;
             }

@@ -96,6 +96,7 @@ void TerminalKeys::take_command(u8 byte, Result& result) {
     case 'p': result.commands.push_back(Command::power_button); break;
     case 'r': result.commands.push_back(Command::reset); break;
     case 'l': result.commands.push_back(Command::redraw); break;
+    case 'b': result.commands.push_back(Command::debug); break;
     case 'd': add(result, *parse_combination("ctrl-alt-delete")); break;
     case ']': add(result, *parse_combination("ctrl-]")); break;
     default: break;

@@ -11,7 +11,7 @@ namespace glassbox {
 
 class TerminalKeys {
   public:
-    enum class Command : u8 { none, quit, power_button, reset, redraw };
+    enum class Command : u8 { none, quit, power_button, reset, redraw, debug };
     struct Result {
         std::vector<KeyInput> keys;
         std::vector<Command> commands;

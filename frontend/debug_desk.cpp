@@ -1,0 +1,222 @@
+#include "frontend/debug_desk.hpp"
+
+#include "debugger/symbols/expression.hpp"
+#include "frontend/session.hpp"
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <unistd.h>
+
+namespace glassbox {
+
+namespace {
+
+constexpr std::size_t longest_piped_line = 1u << 16;
+
+/// $XDG_STATE_HOME/glassbox/history, made if need be; empty where there is no place for it.
+std::string history_file() {
+    namespace fs = std::filesystem;
+    const char* state = std::getenv("XDG_STATE_HOME");
+    const char* home = std::getenv("HOME");
+    fs::path folder;
+    if (state != nullptr && *state != '\0') {
+        folder = state;
+    } else if (home != nullptr && *home != '\0') {
+        folder = fs::path(home) / ".local" / "state";
+    } else {
+        return {};
+    }
+    std::error_code error;
+    fs::create_directories(folder / "glassbox", error);
+    return error ? std::string() : (folder / "glassbox" / "history").string();
+}
+
+} // namespace
+
+DebugDesk::DebugDesk(const DebugOptions& options, Parts parts)
+    : options_(options), parts_(std::move(parts)), debugger_(*parts_.guest.debugger()), console_(debugger_) {
+    debugger_.add_listener(*this);
+    debugger_.progress = [this](double done) { return keep_going(done); };
+}
+
+DebugDesk::~DebugDesk() {
+    debugger_.progress = {};
+    debugger_.remove_listener(*this);
+}
+
+Expected<> DebugDesk::open() {
+    Debugger& debugger = debugger_;
+    for (const auto& file : options_.symbols) {
+        auto loaded = debugger.symbols().load(file.path, file.offset);
+        if (!loaded) return fail(loaded.error().message);
+    }
+    if (!options_.any()) return {};
+    engage();
+    debugger.set_magic_break(options_.magic_break);
+    const auto break_at = [&](const std::string& place) -> Expected<> {
+        auto where = evaluate_address(debugger, place);
+        if (!where) return fail("--break " + place + ": " + where.error().message);
+        StopPoint point;
+        point.where = *where;
+        point.text = place;
+        if (auto added = debugger.add(point); !added) return fail("--break " + place + ": " + added.error().message);
+        return {};
+    };
+    if (options_.break_at_boot) {
+        if (auto added = break_at("0:7C00h"); !added) return added;
+    }
+    for (const std::string& place : options_.breaks) {
+        if (auto added = break_at(place); !added) return added;
+    }
+    for (const std::string& path : options_.scripts) {
+        console_.add_waiting("source \"" + path + "\"");
+    }
+    if (options_.enter && options_.breaks.empty() && !options_.break_at_boot) {
+        debugger.attach_stopped(StopKind::start);
+        if (parts_.input != Input::none || console_.has_waiting()) print(console_.welcome());
+    } else if (!options_.scripts.empty()) {
+        debugger.attach_stopped(StopKind::start);
+    }
+    return {};
+}
+
+void DebugDesk::engage() {
+    if (engaged_) return;
+    engaged_ = true;
+    parts_.guest.engage_debugger();
+    Timeline& timeline = debugger_.timeline();
+    if (options_.history && !timeline.active()) {
+        HistoryOptions history;
+        history.memory_budget = options_.history_memory;
+        timeline.begin(history);
+    }
+}
+
+bool DebugDesk::interrupt() {
+    if (stopped()) {
+        if (!editor_) return false;
+        editor_->suspend();
+        print("\n");
+        return true;
+    }
+    if (parts_.input != Input::terminal) return false;
+    const bool first = !engaged_;
+    engage();
+    debugger_.interrupt(StopKind::interrupted);
+    if (first) print("\n" + console_.welcome());
+    return true;
+}
+
+void DebugDesk::stopped(const Stop&) { report_ = true; }
+
+void DebugDesk::resumed() {
+    report_ = false;
+    if (editor_) editor_->suspend();
+    if (has_terminal_ && return_terminal) return_terminal();
+    has_terminal_ = false;
+}
+
+void DebugDesk::print(std::string_view text) {
+    if (progress_shown_) parts_.out.write("\r\x1b[K");
+    progress_shown_ = false;
+    parts_.out.fresh_line();
+    parts_.out.write(text);
+}
+
+void DebugDesk::execute(const std::string& line) { print(console_.execute(line)); }
+
+/// The scripts are over and there is nobody to ask: what the machine came to is the result.
+void DebugDesk::out_of_commands() {
+    const Stop& stop = debugger_.stop();
+    status_ = status_ok;
+    if (stop.kind == StopKind::triple_fault) status_ = status_triple_fault;
+    if (stop.kind != StopKind::ended) return;
+    if (stop.machine == StopReason::exit_port) status_ = parts_.guest.exit_status();
+    if (stop.machine == StopReason::idle_forever) status_ = status_limit;
+}
+
+void DebugDesk::attend() {
+    if (!stopped() || status_) return;
+    if (!has_terminal_ && parts_.input == Input::terminal) {
+        if (take_terminal) take_terminal();
+        has_terminal_ = true;
+    }
+    if (std::exchange(report_, false)) print(console_.report_stop());
+    if (console_.has_waiting()) print(console_.execute_waiting());
+    if (console_.take_script_failure() && parts_.input != Input::terminal) status_ = status_script;
+    if (console_.quit_requested()) status_ = status_.value_or(status_ok);
+    if (status_ || report_ || !stopped() || console_.has_waiting()) return;
+    switch (parts_.input) {
+    case Input::none:
+        if (!options_.gdb) out_of_commands();
+        break;
+    case Input::pipe:
+        if (pipe_ended_ && pipe_.empty() && !options_.gdb) out_of_commands();
+        break;
+    case Input::terminal:
+        if (!editor_) {
+            editor_ = std::make_unique<LineEditor>(
+                std::string(Console::prompt), [this](std::string_view line) { return console_.complete(line); },
+                history_file());
+        }
+        if (editor_->ended()) return out_of_commands();
+        parts_.out.fresh_line();
+        parts_.out.flush();
+        editor_->begin();
+        break;
+    }
+}
+
+void DebugDesk::add_interests(std::vector<pollfd>& polls) const {
+    pollfd input{-1, POLLIN, 0};
+    if (stopped() && !status_ && !console_.has_waiting()) {
+        if (editor_) input = editor_->interest();
+        if (parts_.input == Input::pipe && !pipe_ended_) input.fd = STDIN_FILENO;
+    }
+    polls.push_back(input);
+}
+
+void DebugDesk::service(std::span<const pollfd> polls) {
+    if (polls[0].revents == 0) return;
+    if (parts_.input == Input::pipe) return read_pipe();
+    if (!editor_ || !editor_->active()) return;
+    if (const auto line = editor_->service()) execute(*line);
+    if (editor_->ended()) print("\n");
+}
+
+/// One line at a time: the commands behind one that runs the machine wait until it has stopped.
+void DebugDesk::read_pipe() {
+    std::array<char, 4096> bytes{};
+    const ssize_t n = ::read(STDIN_FILENO, bytes.data(), bytes.size());
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (n <= 0) {
+        pipe_ended_ = true;
+        if (!pipe_.empty()) console_.add_waiting(std::exchange(pipe_, {}));
+        return;
+    }
+    pipe_.append(bytes.data(), static_cast<std::size_t>(n));
+    for (std::size_t end; (end = pipe_.find('\n')) != std::string::npos; pipe_.erase(0, end + 1)) {
+        console_.add_waiting(pipe_.substr(0, end));
+    }
+    if (pipe_.size() <= longest_piped_line) return;
+    parts_.complain("a line of commands on standard input is longer than 64 KiB");
+    status_ = status_usage;
+}
+
+/// During a long command: how far it is, and Ctrl-C ends it.
+bool DebugDesk::keep_going(double done) {
+    if (parts_.input == Input::terminal) {
+        parts_.out.write("\r" + std::to_string(static_cast<int>(done * 100)) + " % (Ctrl-C ends it)");
+        parts_.out.flush();
+        progress_shown_ = true;
+    }
+    const auto signal = parts_.signals ? parts_.signals->take() : std::nullopt;
+    if (!signal) return true;
+    if (*signal != SIGINT || parts_.input != Input::terminal) signal_ = *signal;
+    return false;
+}
+
+} // namespace glassbox

@@ -1,0 +1,43 @@
+// What the command line says about the debugger, recordings and checks.
+#pragma once
+
+#include "bus/types.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace glassbox {
+
+/// The registers that gdb is told of (docs/gdb.md).
+enum class GdbArch : u8 { automatic, i8086, i386, x86_64 };
+
+struct DebugOptions {
+    struct SymbolFile {
+        std::string path;
+        u64 offset = 0;
+    };
+    struct GdbEndpoint {
+        std::string host = "127.0.0.1";
+        u16 port = 0;
+    };
+
+    bool enter = false; ///< `glassbox debug`: stopped before the first instruction
+    std::vector<std::string> breaks;
+    bool break_at_boot = false, magic_break = false, on_triple_fault = false;
+    std::vector<SymbolFile> symbols;
+    std::vector<std::string> scripts; ///< -x
+    std::optional<GdbEndpoint> gdb;
+    GdbArch gdb_arch = GdbArch::automatic;
+    bool history = true;
+    u64 history_memory = u64{1} << 30;
+    std::string record, replay; ///< paths; empty: not asked for
+    bool lint = false;
+
+    /// Something of it needs the debugger from the first instruction on.
+    bool any() const {
+        return enter || !breaks.empty() || break_at_boot || magic_break || on_triple_fault || !scripts.empty() || gdb;
+    }
+};
+
+} // namespace glassbox
