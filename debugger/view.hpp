@@ -25,6 +25,9 @@ std::size_t read_physical_quietly(const Cpu& cpu, u64 phys, std::span<u8> bytes)
 Expected<> write_linear_by_hand(Cpu& cpu, u64 linear, std::span<const u8> bytes);
 Expected<> write_physical_by_hand(Cpu& cpu, u64 phys, std::span<const u8> bytes);
 
+/// The region that answers at `phys` in one direction (read or write), or null.
+const MemoryMap::Region* region_at(const MemoryMap& memory, u64 phys, MemoryMap::Access direction);
+
 /// 16, 32 or 64: how the code at CS:IP is decoded.
 unsigned code_bits(const Cpu& cpu);
 
@@ -39,6 +42,10 @@ struct RegisterValue {
 std::optional<RegisterValue> read_register(const Cpu& cpu, std::string_view name);
 /// With what the processor needs recomputed. The error says why the value is impossible ("CR0.PG needs CR0.PE").
 Expected<> write_register(Cpu& cpu, std::string_view name, u64 value);
+/// A segment register (0-5: ES CS SS DS FS GS), LDTR (6) or TR (7), with its hidden part: `write_register` with "cs" …
+Expected<> write_selector(Cpu& cpu, unsigned which, u16 selector);
+/// As RDMSR, without its rights and its fault: nothing where the model has no such register.
+std::optional<u64> read_msr_quietly(const Cpu& cpu, u32 number);
 /// For completion and help.
 std::vector<std::string> register_names(const Cpu& cpu);
 

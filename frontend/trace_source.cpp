@@ -1,10 +1,9 @@
 // The processor's registers and code as the trace shows them, read without any effect on the guest.
 #include "cpu/state.hpp"
+#include "debugger/view.hpp"
 #include "frontend/trace.hpp"
 #include "machine/machine.hpp"
-#include "mmu/access.hpp"
 
-#include <algorithm>
 #include <array>
 
 namespace glassbox {
@@ -27,32 +26,16 @@ class CpuTraceSource final : public TraceSource {
 
     Place place() const override {
         const Cpu& cpu = machine_.cpu(); // whose turn it is
-        const bool big = cpu.seg[CS].big();
         return {.instruction = cpu.scheduler.instructions(),
                 .cs = cpu.seg[CS].selector,
                 .ip = cpu.ip,
                 .linear = cpu.code_linear(cpu.ip),
-                .bits = cpu.code64() ? 64u
-                        : big        ? 32u
-                                     : 16u,
+                .bits = code_bits(cpu),
                 .user = cpu.cpl == 3};
     }
 
     std::size_t read_code(u64 linear, std::span<u8> bytes) const override {
-        const Cpu& cpu = machine_.cpu(); // whose turn it is
-        std::size_t done = 0;
-        while (done < bytes.size()) {
-            const u64 at = (linear + done) & cpu.ip_mask();
-            u64 phys = 0;
-            if (!translate_quietly(cpu, at, phys)) break;
-            const u8* page = cpu.memory.page_for_read(PhysAddress{phys});
-            if (page == nullptr) break; // a device: reading it might change it
-            const u64 offset = phys & page_mask;
-            const std::size_t count = std::min<std::size_t>(bytes.size() - done, page_size - offset);
-            std::copy_n(page + offset, count, bytes.begin() + static_cast<std::ptrdiff_t>(done));
-            done += count;
-        }
-        return done;
+        return read_linear_quietly(machine_.cpu(), linear, bytes);
     }
 
     void registers(std::vector<Register>& out) const override {
