@@ -1,0 +1,57 @@
+// The table of commands as a whole, how lines are cut into words, and how names are found.
+#include "debugger/command.hpp"
+
+#include <doctest/doctest.h>
+#include <set>
+#include <sstream>
+
+using namespace glassbox;
+
+TEST_CASE("words are cut at spaces; brackets, parentheses and quotes keep theirs") {
+    Arguments arguments("  dword [esp + 4]  phys( 1000h ) \"two words\" 'a b'  ");
+    CHECK(arguments.words() == std::vector<std::string>{"dword", "[esp + 4]", "phys( 1000h )", "two words", "'a b'"});
+    CHECK(arguments.take() == "dword");
+    CHECK_FALSE(arguments.take_if("esp"));
+    CHECK(arguments.take_if("[esp + 4]"));
+    CHECK(arguments.left() == 3);
+    CHECK(arguments.rest() == "phys( 1000h ) \"two words\" 'a b'");
+    CHECK(arguments.empty());
+    CHECK(arguments.take().empty());
+    CHECK(arguments.rest().empty());
+}
+
+TEST_CASE("unbalanced brackets and quotes end with the line") {
+    CHECK(Arguments("[a b").words() == std::vector<std::string>{"[a b"});
+    CHECK(Arguments("a] b").words() == std::vector<std::string>{"a]", "b"});
+    CHECK(Arguments("\"a b").words() == std::vector<std::string>{"\"a b"});
+}
+
+TEST_CASE("every command can be found, helps itself, and fits the page") {
+    static const std::set<std::string_view> groups = {"Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"};
+    std::set<std::string> names;
+    for (const Command* command : all_commands()) {
+        CAPTURE(command->name);
+        CHECK(groups.contains(command->group));
+        CHECK_FALSE(command->summary.empty());
+        CHECK(command->run != nullptr);
+        CHECK(names.insert(std::string(command->name)).second);
+        std::istringstream shorts{std::string(command->shorts)};
+        for (std::string word; shorts >> word;) CHECK_MESSAGE(names.insert(word).second, word);
+        std::istringstream help{std::string(command->help)};
+        for (std::string line; std::getline(help, line);) CHECK_MESSAGE(line.size() <= 100, line);
+        const auto found = find_command(command->name);
+        REQUIRE(found);
+        CHECK(*found == command);
+    }
+}
+
+TEST_CASE("a name may be shortened while it is clear") {
+    const auto help = find_command("apr");
+    REQUIRE(help);
+    CHECK((*help)->name == "apropos");
+    const auto nothing = find_command("frobnicate");
+    REQUIRE_FALSE(nothing);
+    CHECK(nothing.error().message == "there is no command 'frobnicate' (help lists them)");
+    const auto both = find_command("un"); // undisplay and others
+    if (!both) CHECK(both.error().message.find("undisplay") != std::string::npos);
+}
