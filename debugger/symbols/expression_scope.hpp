@@ -1,0 +1,50 @@
+// What the names, segments and memory of an expression stand for: those of a processor and its symbols, or a test's.
+#pragma once
+
+#include "debugger/symbols/expression.hpp"
+#include "debugger/view.hpp"
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+namespace glassbox {
+
+class Symbols;
+
+class ExpressionScope {
+  public:
+    virtual ~ExpressionScope() = default;
+    virtual std::optional<RegisterValue> read_register(std::string_view name) = 0;
+    virtual std::optional<u64> symbol(std::string_view name) = 0;
+    virtual std::optional<u64> line(std::string_view file, unsigned line) = 0;
+    /// All or nothing.
+    virtual bool read(Address::Space space, u64 address, std::span<u8> bytes) = 0;
+    /// 16, 32 or 64.
+    virtual unsigned code_bits() = 0;
+    /// Of the segment register with the index of cpu/segment.hpp's SegmentName.
+    virtual u64 segment_base(unsigned segment) = 0;
+    virtual u16 segment_selector(unsigned segment) = 0;
+    /// Of a selector written as a number.
+    virtual Expected<u64> selector_base(u16 selector) = 0;
+};
+
+/// A processor as it is now. Reads have no effect on the guest.
+class CpuScope final : public ExpressionScope {
+  public:
+    CpuScope(const Cpu& cpu, const Symbols* symbols) : cpu_(cpu), symbols_(symbols) {}
+    std::optional<RegisterValue> read_register(std::string_view name) override;
+    std::optional<u64> symbol(std::string_view name) override;
+    std::optional<u64> line(std::string_view file, unsigned line) override;
+    bool read(Address::Space space, u64 address, std::span<u8> bytes) override;
+    unsigned code_bits() override;
+    u64 segment_base(unsigned segment) override;
+    u16 segment_selector(unsigned segment) override;
+    Expected<u64> selector_base(u16 selector) override;
+
+  private:
+    const Cpu& cpu_;
+    const Symbols* symbols_;
+};
+
+} // namespace glassbox
