@@ -69,7 +69,7 @@ std::size_t read_linear_quietly(const Cpu& cpu, u64 linear, std::span<u8> bytes)
     while (done < bytes.size()) {
         const u64 at = (linear + done) & linear_mask(cpu);
         const std::size_t want = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));
-        const std::optional<u64> phys = quiet_physical(cpu, at);
+        const std::optional<u64> phys = look::quiet_physical(cpu, at);
         const std::size_t got = phys ? read_physical_quietly(cpu, *phys, bytes.subspan(done, want)) : 0;
         done += got;
         if (got < want) break;
@@ -94,7 +94,7 @@ Expected<> write_linear_by_hand(Cpu& cpu, u64 linear, std::span<const u8> bytes)
     for (std::size_t done = 0; done < bytes.size();) {
         const u64 at = (linear + done) & linear_mask(cpu);
         const std::size_t count = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));
-        const std::optional<u64> phys = quiet_physical(cpu, at);
+        const std::optional<u64> phys = look::quiet_physical(cpu, at);
         if (!phys) return fail("linear address " + capital_hex(at) + " is not mapped");
         if (auto writable = check_writable(cpu, *phys, count); !writable) return writable;
         pieces.push_back({*phys, bytes.subspan(done, count)});

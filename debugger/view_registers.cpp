@@ -12,7 +12,7 @@ namespace glassbox {
 
 namespace {
 
-using Kind = RegisterKind;
+using Kind = look::RegisterKind;
 
 const Segment& segment_of(const Cpu& cpu, u32 index) {
     return index < 6 ? cpu.seg[index] : index == 6 ? cpu.ldtr : cpu.tr;
@@ -29,7 +29,7 @@ u64 read_cr(const Cpu& cpu, u32 number) {
     }
 }
 
-std::optional<u64> read_place(const Cpu& cpu, const RegisterPlace& p) {
+std::optional<u64> read_place(const Cpu& cpu, const look::RegisterPlace& p) {
     switch (p.kind) {
     case Kind::general: {
         u64 value = 0;
@@ -77,7 +77,7 @@ template <class F> Expected<> as_processor(Cpu& cpu, F&& change) {
     return {};
 }
 
-void write_general(Cpu& cpu, const RegisterPlace& p, u64 value) {
+void write_general(Cpu& cpu, const look::RegisterPlace& p, u64 value) {
     switch (p.bits) {
     case 8: cpu.set_reg<u8>(p.index, static_cast<u8>(value)); break;
     case 16: cpu.set_reg<u16>(p.index, static_cast<u16>(value)); break;
@@ -149,7 +149,7 @@ Expected<> write_xcr0(Cpu& cpu, u64 value) {
     return {};
 }
 
-Expected<> write_place(Cpu& cpu, const RegisterPlace& p, u64 value) {
+Expected<> write_place(Cpu& cpu, const look::RegisterPlace& p, u64 value) {
     switch (p.kind) {
     case Kind::general: write_general(cpu, p, value); return {};
     case Kind::ip: return write_ip(cpu, value);
@@ -205,7 +205,7 @@ std::optional<u64> read_msr_quietly(const Cpu& cpu, u32 number) {
 }
 
 std::optional<RegisterValue> read_register(const Cpu& cpu, std::string_view name) {
-    const auto place = find_register(name);
+    const auto place = look::find_register(name);
     if (!place) return std::nullopt;
     const auto value = read_place(cpu, *place);
     if (!value) return std::nullopt;
@@ -213,7 +213,7 @@ std::optional<RegisterValue> read_register(const Cpu& cpu, std::string_view name
 }
 
 Expected<> write_register(Cpu& cpu, std::string_view name, u64 value) {
-    const auto place = find_register(name);
+    const auto place = look::find_register(name);
     if (!place) return fail("there is no register '" + std::string(name) + "'");
     // A negative number fits when its sign does.
     const u64 rest = place->bits >= 64 ? 0 : value >> place->bits;
@@ -227,6 +227,6 @@ Expected<> write_register(Cpu& cpu, std::string_view name, u64 value) {
     return {};
 }
 
-std::vector<std::string> register_names(const Cpu& cpu) { return list_registers(cpu); }
+std::vector<std::string> register_names(const Cpu& cpu) { return look::list_registers(cpu); }
 
 } // namespace glassbox

@@ -4,7 +4,7 @@
 #include <array>
 #include <cctype>
 
-namespace glassbox {
+namespace glassbox::look {
 
 namespace {
 
@@ -122,4 +122,4 @@ std::optional<u32> find_msr(std::string_view text) {
     return std::nullopt;
 }
 
-} // namespace glassbox
+} // namespace glassbox::look

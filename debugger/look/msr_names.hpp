@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace glassbox {
+namespace glassbox::look {
 
 struct MsrName {
     u32 number;
@@ -22,4 +22,4 @@ std::string_view msr_name(u32 number);
 /// By its name, with or without IA32_, or its short name.
 std::optional<u32> find_msr(std::string_view text);
 
-} // namespace glassbox
+} // namespace glassbox::look

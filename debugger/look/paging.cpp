@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstring>
 
-namespace glassbox {
+namespace glassbox::look {
 
 namespace {
 
@@ -180,4 +180,4 @@ std::optional<u64> quiet_physical(const Cpu& cpu, u64 linear) {
     return walk.mapped() ? std::optional(walk.phys) : std::nullopt;
 }
 
-} // namespace glassbox
+} // namespace glassbox::look

@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace glassbox {
+namespace glassbox::look {
 
 enum class PagingMode : u8 { none, bits32, pae, level4, level5 };
 PagingMode paging_mode(const Cpu& cpu);
@@ -70,4 +70,4 @@ std::optional<u64> read_paging_entry(const Cpu& cpu, const PagingShape& shape, u
 /// XD counts: CR4.PAE and EFER.NXE.
 bool execute_disable_enabled(const Cpu& cpu);
 
-} // namespace glassbox
+} // namespace glassbox::look

@@ -7,7 +7,7 @@
 #include <cctype>
 #include <span>
 
-namespace glassbox {
+namespace glassbox::look {
 
 namespace {
 
@@ -155,4 +155,4 @@ std::vector<std::string> list_registers(const Cpu& cpu) {
     return names;
 }
 
-} // namespace glassbox
+} // namespace glassbox::look

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace glassbox {
+namespace glassbox::look {
 
 enum class RegisterKind : u8 {
     general, ///< `index` is the byte offset in Cpu::gpr
@@ -57,4 +57,4 @@ struct FlagName {
 };
 std::span<const FlagName> flag_names();
 
-} // namespace glassbox
+} // namespace glassbox::look
