@@ -57,6 +57,8 @@ u32 PortBus::read(Port port, unsigned width) {
         const u32 mask = part == 4 ? ~u32{0} : (u32{1} << (8 * part)) - 1;
         value |= (static_cast<u32>(data) & mask) << (8 * done);
         done += part;
+        if (probe) [[unlikely]]
+            probe->port_accessed(owner_name(id), Port{static_cast<u16>(p)}, part, false, static_cast<u32>(data) & mask);
     }
     return value;
 }
@@ -68,12 +70,15 @@ void PortBus::write(Port port, unsigned width, u32 value) {
         unsigned part = std::min(width - done, id ? mappings_[id].max_width : 1u);
         while (part > 1 && (p + part > 65536 || owner_[p + part - 1] != id)) part /= 2;
         if (part == 3) part = 2;
+        const u32 mask = part == 4 ? ~u32{0} : (u32{1} << (8 * part)) - 1;
+        const u32 data = (value >> (8 * done)) & mask;
         if (id) {
             const Mapping& m = mappings_[id];
-            const u32 mask = part == 4 ? ~u32{0} : (u32{1} << (8 * part)) - 1;
-            m.device->write(m.base_offset + p - m.range.first.value, part, (value >> (8 * done)) & mask);
+            m.device->write(m.base_offset + p - m.range.first.value, part, data);
         }
         done += part;
+        if (probe) [[unlikely]]
+            probe->port_accessed(owner_name(id), Port{static_cast<u16>(p)}, part, true, data);
     }
 }
 

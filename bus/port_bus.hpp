@@ -8,6 +8,7 @@
 
 #include <array>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace glassbox {
@@ -47,6 +48,8 @@ class PortBus {
 
   private:
     void rebuild();
+    /// Empty for nobody's ports.
+    std::string_view owner_name(u16 id) const { return id ? std::string_view(mappings_[id].name) : std::string_view(); }
 
     std::vector<Mapping> mappings_;  // slot 0: nobody
     std::array<u16, 65536> owner_{}; // index into mappings_

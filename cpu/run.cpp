@@ -2,6 +2,7 @@
 // the SDM lists by priority (3A, table 6-2): reset, debug traps, NMI, INTR, faults of the fetch.
 #include "cpu/block/cache.hpp"
 #include "cpu/block/link.hpp"
+#include "cpu/probe.hpp"
 #include "cpu/system/system.hpp"
 #include "mmu/access.hpp"
 
@@ -95,6 +96,7 @@ u64 ip_of(const Op* op) {
 /// Runs from `entry`, whose block has been paid for, until something leaves; then ip, flags and budget are exact again.
 void execute(Cpu& cpu, const Op* entry) {
     cpu.thread_flags = cpu.flags;
+    cpu.executing = true;
 #if defined(GLASSBOX_TRAMPOLINE)
     cpu.running = entry;
     while (const Op* op = cpu.running) op->handler(cpu, op, cpu.thread_flags.result, cpu.thread_flags.carries);
@@ -102,6 +104,7 @@ void execute(Cpu& cpu, const Op* entry) {
     entry->handler(cpu, entry, cpu.thread_flags.result, cpu.thread_flags.carries);
 #endif
     cpu.flags = cpu.thread_flags;
+    cpu.executing = false;
     if (cpu.patched) {
         const_cast<Op*>(cpu.patched)->handler = cpu.patched_handler;
         cpu.patched = nullptr;
@@ -130,15 +133,39 @@ void execute(Cpu& cpu, const Op* entry) {
     }
 }
 
-/// A delivered fault costs an instruction, so that no chain of them stops time.
-void take_fault(Cpu& cpu) {
-    cpu.budget -= 1;
-    deliver_fault(cpu);
-}
-
 bool code_breakpoints_on(const Cpu& cpu) { return (cpu.dr[7] & 0xFF) != 0; }
 
 void sync(Cpu& cpu) { cpu.scheduler.set_instructions(cpu.slice_start + static_cast<u64>(cpu.slice - cpu.budget)); }
+
+/// A delivered fault costs an instruction, so that no chain of them stops time. False: the probe holds it back, and
+/// nothing has happened.
+bool take_fault(Cpu& cpu) {
+    if (cpu.probe) [[unlikely]] {
+        sync(cpu);
+        if (cpu.probe->faulting(cpu, cpu.fault)) {
+            cpu.stopped_by_probe = true;
+            return false;
+        }
+    }
+    cpu.budget -= 1;
+    deliver_fault(cpu);
+    return true;
+}
+
+/// Tells the probe of the instruction at ip. False: it is not to be executed.
+bool permitted(Cpu& cpu) {
+    if (!cpu.probe_every && (cpu.shadow & Cpu::mid_repetition)) return true; // the instruction has been reported
+    sync(cpu);
+    cpu.stopped_by_probe = cpu.probe->before_instruction(cpu);
+    return !cpu.stopped_by_probe;
+}
+
+/// Whether the probe wants to hear of the instruction at ip. No, if it cannot be fetched: that fault is met again.
+bool wanted(Cpu& cpu) {
+    if (cpu.probe_every) return true;
+    const BlockHeader* block = cpu.blocks->at_ip(cpu);
+    return block && (block->flags & BlockHeader::probed);
+}
 
 /// What happens between two instructions. False: the processor cannot go on by itself.
 bool attend(Cpu& cpu) {
@@ -176,26 +203,39 @@ bool needs_attention(const Cpu& cpu) {
            cpu.shutdown || cpu.wait_for_sipi || cpu.init_pending || cpu.reset_pending;
 }
 
-/// One instruction with all that debugging asks for: breakpoints on it, RF, the trap flag, the observer.
-void step(Cpu& cpu) {
+/// One instruction with all that debugging asks for: breakpoints on it, RF, the trap flag, the observer, the probe.
+/// False: the probe does not let it go on, and nothing has changed.
+bool step(Cpu& cpu, bool ask = true) {
     if (code_breakpoints_on(cpu) && !(cpu.eflags & eflags::RF) &&
         !(cpu.shadow & (Cpu::shadow_ss | Cpu::mid_repetition))) {
         if (const u64 hits = code_breakpoint(cpu, cpu.code_linear(cpu.ip))) {
-            cpu.budget -= 1;
-            if (!deliver_debug(cpu, hits)) deliver_fault(cpu);
-            return;
+            cpu.fault = Fault{Exception::DB, false, 0, hits, "debug exception"};
+            return take_fault(cpu);
         }
     }
     if (cpu.observer) {
         sync(cpu);
         cpu.observer(cpu);
     }
+    if (ask && cpu.probe && wanted(cpu) && !permitted(cpu)) return false;
+    // To stop after this instruction is not to stop before it: a repetition would take it so.
+    const bool leave = std::exchange(cpu.leave_requested, false);
+    const u8 shadow = cpu.shadow;
+    const u32 resume = cpu.eflags & eflags::RF;
+    const auto held_back = [&] {
+        cpu.shadow = shadow;
+        cpu.eflags |= resume;
+        return false;
+    };
     const bool trap = (cpu.eflags & eflags::TF) != 0;
     const u64 held = cpu.pending_debug;
     cpu.eflags &= ~eflags::RF;
-    cpu.shadow = 0;
     BlockHeader* block = cpu.blocks->limited(cpu, 1);
-    if (!block) return take_fault(cpu);
+    if (!block) {
+        cpu.leave_requested |= leave;
+        return take_fault(cpu) || held_back();
+    }
+    cpu.shadow = 0;
     cpu.step_suppressed = false;
     // The rest of the slice is put aside, so that the next block is not entered.
     const i64 rest = cpu.budget - 1;
@@ -205,12 +245,14 @@ void step(Cpu& cpu) {
     cpu.link_from = nullptr;
     cpu.budget += rest;
     cpu.slice += rest;
+    cpu.leave_requested |= leave;
     if (cpu.leave_reason == Leave::fault) {
         cpu.pending_debug = held; // what a faulting instruction has hit, it hits again when it is restarted
-        return take_fault(cpu);
+        return take_fault(cpu) || held_back();
     }
     // MOV SS and POP SS hold off the trap of their own step for good (SDM 3A 6.8.3).
     if (trap && !cpu.step_suppressed && !(cpu.shadow & Cpu::shadow_ss)) cpu.pending_debug |= dr6::BS;
+    return true;
 }
 
 /// Finds the block at ip and links the branch that led here to it. Null with a fault raised.
@@ -245,39 +287,48 @@ const Op* find_block(Cpu& cpu) {
 void Cpu::run(u64 count) {
     slice_start = scheduler.instructions();
     slice = budget = static_cast<i64>(std::min<u64>(count, u64{1} << 60));
-    leave_requested = false;
+    leave_requested = stopped_by_probe = false;
     while (budget > 0) {
         if (needs_attention(*this)) [[unlikely]] {
             link_from = nullptr;
             if (!attend(*this)) break;
-            if (budget <= 0) break;
+            if (budget <= 0 || leave_requested) break;
         }
         const bool pending = shadow && (nmi_pending || intr || pending_debug);
-        if ((eflags & (eflags::TF | eflags::RF)) || pending || code_breakpoints_on(*this) || observer) [[unlikely]] {
+        if ((eflags & (eflags::TF | eflags::RF)) || pending || code_breakpoints_on(*this) || observer || probe_every)
+            [[unlikely]] {
             link_from = nullptr;
-            step(*this);
-            if (leave_requested) break;
+            if (!step(*this) || leave_requested) break;
             continue;
         }
         const Op* entry = find_block(*this);
+        if (entry && instructions_in(entry) > budget) {
+            BlockHeader* block = blocks->limited(*this, static_cast<unsigned>(budget));
+            entry = block ? block->ops() : nullptr;
+        }
         if (!entry) {
-            take_fault(*this);
+            if (!take_fault(*this) || leave_requested) break;
             continue;
         }
-        shadow = 0;
-        if (instructions_in(entry) > budget) {
-            BlockHeader* block = blocks->limited(*this, static_cast<unsigned>(budget));
-            if (!block) {
-                take_fault(*this);
-                continue;
+        if (header_of(entry).flags & BlockHeader::probed) [[unlikely]] {
+            link_from = nullptr;
+            if (!permitted(*this)) break;
+            if (leave_requested) { // after this one
+                step(*this, false);
+                break;
             }
-            entry = block->ops();
+            if (header_of(entry).ip != ip) continue; // the probe has moved it
         }
+        const u8 shadow_before = std::exchange(shadow, 0);
+        const i64 budget_before = budget;
         budget -= instructions_in(entry);
         execute(*this, entry);
         if (leave_reason == Leave::fault) {
             pending_debug = 0;
-            take_fault(*this);
+            if (!take_fault(*this)) {
+                if (budget == budget_before) shadow = shadow_before; // it was the first one
+                break;
+            }
         }
         if (leave_requested) break;
     }
@@ -286,6 +337,7 @@ void Cpu::run(u64 count) {
 }
 
 void Cpu::persist(Archive& archive) {
+    Probe* const ear = std::exchange(probe, nullptr); // what a snapshot brings is not the guest's doing
     archive.chunk(apic_id == 0 ? "cpu" : "cpu" + std::to_string(apic_id), 2, [&](u32 version) {
         archive.require(version == 2, "the snapshot is of a processor without 64-bit registers");
         persist_architecture(*this, archive);
@@ -296,6 +348,8 @@ void Cpu::persist(Archive& archive) {
         forget_blocks();
         flush_tlb(false);
     });
+    told_cpl = cpl;
+    probe = ear;
 }
 
 } // namespace glassbox

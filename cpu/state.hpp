@@ -289,9 +289,12 @@ struct Cpu final : CpuPins, MemoryWatcher {
     const Op* running = nullptr;   ///< trampoline builds: the next op
     const Op* link_from = nullptr; ///< a branch that left for want of a link: filled in when its target is found
     bool link_taken = false;
-    i64 budget_debt = 0; ///< taken off the budget to make the next block entry leave
-    i64 slice = 0;       ///< budget at the start of the slice
-    u64 slice_start = 0; ///< instruction count at the start of the slice
+    bool executing = false;        ///< handlers are running: callbacks from them may not drop what they stand on
+    bool stopped_by_probe = false; ///< `run` returned because the probe did not let it go on
+    u8 told_cpl = 0;               ///< the CPL that the probe heard of last
+    i64 budget_debt = 0;           ///< taken off the budget to make the next block entry leave
+    i64 slice = 0;                 ///< budget at the start of the slice
+    u64 slice_start = 0;           ///< instruction count at the start of the slice
     std::array<TlbTable, 4> tlbs;
     std::array<FetchTable, 2> fetch_tlbs;  ///< supervisor, user
     std::array<LargePages, 2> large_pages; ///< pieces of which are in the TLB: those that CR3 loads forget, global ones
@@ -307,6 +310,8 @@ struct Cpu final : CpuPins, MemoryWatcher {
     /// Drops every decoded block and every reference to one; with `marks` also the knowledge which memory held them.
     void forget_blocks(bool marks = true);
     void request_leave(const Op* op);
+    /// From within handlers: whatever block is entered next is not paid for.
+    void leave_at_next_block();
     /// What the probe answers may be different now: decoded blocks are dropped, pages watched anew. The guest sees
     /// nothing of it, so translations stay.
     void probe_questions_changed();

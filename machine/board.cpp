@@ -335,6 +335,7 @@ StopReason Board::run(Time until, u64 max_instructions) {
         }
         scheduler.fire_due();
         if (powered_off) return StopReason::power_off;
+        if (std::exchange(stop_requested_, false)) return StopReason::breakpoint; // before anybody executes
         if (scheduler.now() >= until || scheduler.instructions() >= max_instructions) return StopReason::limit;
         if (processors.shut_down()) {
             if (config.stop_on_triple_fault) return StopReason::triple_fault;
@@ -349,6 +350,10 @@ StopReason Board::run(Time until, u64 max_instructions) {
             continue;
         }
         processors.run(until, max_instructions);
+        if (std::exchange(processors.current().stopped_by_probe, false)) {
+            stop_requested_ = false;
+            return StopReason::breakpoint;
+        }
     }
 }
 

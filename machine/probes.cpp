@@ -6,15 +6,18 @@
 
 namespace glassbox {
 
-/// Tells several; whoever wants something gets it for all.
+/// Tells several; whoever wants something gets it for all. Who is told may detach itself: no iterator is held.
 struct Probes::Fan final : Probe {
     explicit Fan(const std::vector<Probe*>& list) : probes(list) {}
     const std::vector<Probe*>& probes;
 
     template <class F> bool any(F&& ask) {
         bool yes = false;
-        for (Probe* probe : probes) yes |= ask(*probe);
+        for (std::size_t i = 0; i < probes.size(); ++i) yes |= ask(*probes[i]);
         return yes;
+    }
+    template <class F> void each(F&& tell) {
+        for (std::size_t i = 0; i < probes.size(); ++i) tell(*probes[i]);
     }
     bool wants(Cpu& cpu, u64 linear, u64 phys, const Insn& insn) override {
         return any([&](Probe& p) { return p.wants(cpu, linear, phys, insn); });
@@ -26,28 +29,28 @@ struct Probes::Fan final : Probe {
         return any([&](Probe& p) { return p.watches(cpu, linear_page, phys_page); });
     }
     void accessed(Cpu& cpu, const MemoryAccess& access) override {
-        for (Probe* probe : probes) probe->accessed(cpu, access);
+        each([&](Probe& p) { p.accessed(cpu, access); });
     }
     bool faulting(Cpu& cpu, const Fault& fault) override {
         return any([&](Probe& p) { return p.faulting(cpu, fault); });
     }
     void delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from_ip) override {
-        for (Probe* probe : probes) probe->delivered(cpu, vector, kind, from_ip);
+        each([&](Probe& p) { p.delivered(cpu, vector, kind, from_ip); });
     }
     void control_written(Cpu& cpu, ControlKind kind, u32 number, u64 before, u64 value) override {
-        for (Probe* probe : probes) probe->control_written(cpu, kind, number, before, value);
+        each([&](Probe& p) { p.control_written(cpu, kind, number, before, value); });
     }
     void task_switched(Cpu& cpu, u16 from, u16 to) override {
-        for (Probe* probe : probes) probe->task_switched(cpu, from, to);
+        each([&](Probe& p) { p.task_switched(cpu, from, to); });
     }
     void mode_changed(Cpu& cpu, u32 mode_before, u8 cpl_before) override {
-        for (Probe* probe : probes) probe->mode_changed(cpu, mode_before, cpl_before);
+        each([&](Probe& p) { p.mode_changed(cpu, mode_before, cpl_before); });
     }
     void flushed(Cpu& cpu, FlushKind kind, u64 linear) override {
-        for (Probe* probe : probes) probe->flushed(cpu, kind, linear);
+        each([&](Probe& p) { p.flushed(cpu, kind, linear); });
     }
     void shut_down(Cpu& cpu) override {
-        for (Probe* probe : probes) probe->shut_down(cpu);
+        each([&](Probe& p) { p.shut_down(cpu); });
     }
 };
 
@@ -55,14 +58,18 @@ struct Probes::BusFan final : BusProbe {
     explicit BusFan(const std::vector<BusProbe*>& list) : probes(list) {}
     const std::vector<BusProbe*>& probes;
 
+    template <class F> void each(F&& tell) {
+        for (std::size_t i = 0; i < probes.size(); ++i) tell(*probes[i]);
+    }
+
     void port_accessed(std::string_view owner, Port port, unsigned width, bool write, u32 value) override {
-        for (BusProbe* probe : probes) probe->port_accessed(owner, port, width, write, value);
+        each([&](BusProbe& p) { p.port_accessed(owner, port, width, write, value); });
     }
     void device_accessed(std::string_view region, PhysAddress address, unsigned width, bool write, u64 value) override {
-        for (BusProbe* probe : probes) probe->device_accessed(region, address, width, write, value);
+        each([&](BusProbe& p) { p.device_accessed(region, address, width, write, value); });
     }
     void irq_changed(unsigned irq, bool level) override {
-        for (BusProbe* probe : probes) probe->irq_changed(irq, level);
+        each([&](BusProbe& p) { p.irq_changed(irq, level); });
     }
 };
 

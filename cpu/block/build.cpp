@@ -7,6 +7,7 @@
 #include "cpu/exec.hpp"
 #include "cpu/ops/fused.hpp"
 #include "cpu/ops/pairs.hpp"
+#include "cpu/probe.hpp"
 #include "mmu/access.hpp"
 
 #include <algorithm>
@@ -169,7 +170,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     }
 
     unsigned count = 0, offset = 0;
-    bool split = false;
+    bool split = false, probed = false;
     u64 phys2 = ~u64{0};
     std::array<u8, longest_instruction + max_instruction_length + 1> joined{};
     while (count < limit && offset < w.size) {
@@ -203,16 +204,21 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         if (status == DecodeStatus::invalid) item.trap = &cold_end<raise_invalid_opcode>;
         if (status == DecodeStatus::too_long) item.trap = &cold_end<raise_too_long>;
         item.insn.ip = ip + offset;
+        if (item.trap) item.insn.row = nullptr;
         resolve_absolute(item.insn);
+        if (cpu.probe && cpu.probe->wants(cpu, cpu.code_linear(item.insn.ip), phys + offset, item.insn)) [[unlikely]] {
+            if (count > 0) break; // a block of its own: this one ends before it
+            probed = true;
+        }
         ++count;
         offset += item.insn.length;
         if (item.trap) break;
         if (item.insn.row->attributes & attr::branch) work_out_branch(item.insn, phys, ip);
-        if (split || (item.insn.row->attributes & attr::ends_block)) break;
+        if (split || probed || (item.insn.row->attributes & attr::ends_block)) break;
     }
     if (cpu.engine.fuse) find_dead_flags(items, count);
 
-    const bool forgotten = scratch || !cpu.engine.cache;
+    const bool forgotten = scratch || probed || !cpu.engine.cache;
     BlockHeader* block = allocate(cpu, count + 1, forgotten);
     *block = BlockHeader{};
     block->phys = phys;
@@ -220,7 +226,8 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
     block->mode = cpu.mode;
     block->bytes = static_cast<u16>(offset);
     block->count = static_cast<u8>(count);
-    block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (forgotten ? BlockHeader::scratch : 0));
+    block->flags = static_cast<u8>((split ? BlockHeader::split : 0) | (forgotten ? BlockHeader::scratch : 0) |
+                                   (probed ? BlockHeader::probed : 0));
     block->phys2 = phys2;
     block->cs_base = static_cast<u32>(cpu.jump_base >> 32);
     block->live = true;
@@ -246,7 +253,7 @@ BlockHeader* BlockCache::build(Cpu& cpu, u64 phys, unsigned limit, bool scratch)
         end.imm = items[count - 1].insn.target;
     if (scratch) return block;
     ++statistics_.built;
-    if (cpu.engine.cache)
+    if (cpu.engine.cache && !probed)
         add(block);
     else
         mark_code(*block);

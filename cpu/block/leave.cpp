@@ -156,7 +156,21 @@ void Cpu::set_engine(const EngineOptions& options) {
     update_mode(); // picks the tables of first tries
 }
 
-void Cpu::probe_questions_changed() { forget_blocks(false); }
+void Cpu::probe_questions_changed() {
+    told_cpl = cpl;
+    forget_blocks(false);
+    bump_epoch(); // links that a branch is about to be given, too
+    link_from = nullptr;
+    if (!executing) return;
+    leave_requested = true; // links within a page are followed without a look at the epoch
+    leave_at_next_block();
+}
+
+void Cpu::leave_at_next_block() {
+    if (budget_debt != 0) return;
+    budget_debt = i64{1} << 62;
+    budget -= budget_debt;
+}
 
 void Cpu::forget_blocks(bool marks) { blocks->forget_all(marks); }
 
@@ -168,9 +182,8 @@ void Cpu::request_leave(const Op* op) {
         patched = next;
         patched_handler = next->handler;
         next->handler = &leave_before;
-    } else if (budget_debt == 0) { // the block is over after this op: whatever comes next is not paid for
-        budget_debt = i64{1} << 62;
-        budget -= budget_debt;
+    } else {
+        leave_at_next_block(); // the block is over after this op: whatever comes next is not paid for
     }
 }
 

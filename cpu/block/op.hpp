@@ -61,6 +61,7 @@ struct BlockHeader {
 
     static constexpr u8 split = 1;
     static constexpr u8 scratch = 2; ///< not in the cache: nothing may refer to it
+    static constexpr u8 probed = 4;  ///< one instruction that the probe wants to hear of first; also scratch
     Op* ops() { return reinterpret_cast<Op*>(this + 1); }
     const Op* ops() const { return reinterpret_cast<const Op*>(this + 1); }
 };

@@ -12,6 +12,7 @@
 #include "cpu/sse/image.hpp"
 #include "cpu/sse/mxcsr.hpp"
 #include "cpu/sse/xsave_layout.hpp"
+#include "cpu/system/system.hpp"
 #include "mmu/access.hpp"
 
 namespace glassbox {
@@ -238,7 +239,8 @@ bool xsetbv(Cpu& cpu, const Op&) {
     if (cpu.cpl != 0) return cpu.gp(0, "XSETBV outside level 0");
     if (cpu.r32(RCX) != 0) return cpu.gp(0, "no extended control register of that number");
     if (!valid_xcr0(cpu.model->features, requested(cpu))) return cpu.gp(0, "XCR0 cannot have that value");
-    cpu.xcr0 = requested(cpu);
+    const u64 before = std::exchange(cpu.xcr0, requested(cpu));
+    tell_control(cpu, ControlKind::xcr, 0, before, cpu.xcr0);
     return true;
 }
 

@@ -11,6 +11,16 @@ namespace {
 
 bool level_0(Cpu& cpu, const char* why) { return cpu.cpl == 0 || cpu.gp(0, why); }
 
+u64 control_register(const Cpu& cpu, unsigned n) {
+    switch (n) {
+    case 0: return cpu.cr0;
+    case 2: return cpu.cr2;
+    case 3: return cpu.cr3;
+    case 4: return cpu.cr4;
+    default: return cpu.interrupts.task_priority() >> 4;
+    }
+}
+
 u64 cr0_bits(const Cpu& cpu) {
     constexpr u64 i386 = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::PG;
     constexpr u64 i486 = cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD;
@@ -47,6 +57,15 @@ bool uses_pdptes(const Cpu& cpu, u64 next_cr0, u64 next_cr4) {
 
 } // namespace
 
+void tell_control(Cpu& cpu, ControlKind kind, u32 number, u64 before, u64 value) {
+    if (cpu.probe) [[unlikely]]
+        cpu.probe->control_written(cpu, kind, number, before, value);
+}
+void tell_flushed(Cpu& cpu, FlushKind kind, u64 linear) {
+    if (cpu.probe) [[unlikely]]
+        cpu.probe->flushed(cpu, kind, linear);
+}
+
 bool read_pdptes(Cpu& cpu, u64 cr3, std::array<u64, 4>& out) {
     const u64 reserved = 0x1E6 | ~((u64{1} << cpu.model->physical_bits) - 1); // bits 1, 2, 5-8 and what is no address
     std::array<u64, 4> entries{};
@@ -76,7 +95,10 @@ bool write_cr0(Cpu& cpu, u64 value) {
     const bool long_mode = paging && (cpu.msrs.efer & efer::LME) != 0;
     cpu.msrs.efer = long_mode ? cpu.msrs.efer | efer::LMA : cpu.msrs.efer & ~efer::LMA;
     if ((changed & cr0::PE) != 0) refresh_segments(cpu);
-    if ((changed & (cr0::PG | cr0::PE | cr0::WP)) != 0) cpu.flush_tlb(false);
+    if ((changed & (cr0::PG | cr0::PE | cr0::WP)) != 0) {
+        cpu.flush_tlb(false);
+        tell_flushed(cpu, FlushKind::all);
+    }
     cpu.update_mode();
     return true;
 }
@@ -89,6 +111,7 @@ bool write_cr3(Cpu& cpu, u64 value) {
     if (uses_pdptes(cpu, cpu.cr0, cpu.cr4) && !read_pdptes(cpu, value, cpu.pdpte)) return false;
     cpu.cr3 = value;
     cpu.flush_tlb(true);
+    tell_flushed(cpu, FlushKind::all_but_global);
     return true;
 }
 
@@ -144,7 +167,10 @@ bool write_cr4(Cpu& cpu, u64 value) {
         return false;
     cpu.cr4 = value;
     constexpr u64 paging_bits = pdpte_bits | cr4::PCIDE | cr4::SMAP | cr4::PKE | cr4::LA57;
-    if ((changed & paging_bits) != 0) cpu.flush_tlb(false);
+    if ((changed & paging_bits) != 0) {
+        cpu.flush_tlb(false);
+        tell_flushed(cpu, FlushKind::all);
+    }
     if ((changed & cr4::DE) != 0) cpu.debug_registers_changed();
     cpu.update_mode();
     return true;
@@ -175,14 +201,7 @@ bool write_cr8(Cpu& cpu, u64 value) {
 bool mov_from_cr(Cpu& cpu, const Op& op) {
     if (!has_cr(cpu, op.reg)) return cpu.ud("no such control register");
     if (!level_0(cpu, "MOV from CR outside level 0")) return false;
-    u64 value = 0;
-    switch (op.reg) {
-    case 0: value = cpu.cr0; break;
-    case 2: value = cpu.cr2; break;
-    case 3: value = cpu.cr3; break;
-    case 4: value = cpu.cr4; break;
-    default: value = cpu.interrupts.task_priority() >> 4; break;
-    }
+    const u64 value = control_register(cpu, op.reg);
     if (cpu.code64())
         cpu.set_reg<u64>(op.base, value);
     else
@@ -190,11 +209,9 @@ bool mov_from_cr(Cpu& cpu, const Op& op) {
     return true;
 }
 
-bool mov_to_cr(Cpu& cpu, const Op& op) {
-    if (!has_cr(cpu, op.reg)) return cpu.ud("no such control register");
-    if (!level_0(cpu, "MOV to CR outside level 0")) return false;
-    const u64 value = cpu.code64() ? cpu.reg<u64>(op.base) : cpu.reg<u32>(op.base);
-    switch (op.reg) {
+namespace {
+bool write_cr(Cpu& cpu, unsigned n, u64 value) {
+    switch (n) {
     case 0: return write_cr0(cpu, value);
     case 3: return write_cr3(cpu, value);
     case 4: return write_cr4(cpu, value);
@@ -202,12 +219,24 @@ bool mov_to_cr(Cpu& cpu, const Op& op) {
     default: cpu.cr2 = value; return true;
     }
 }
+} // namespace
+
+bool mov_to_cr(Cpu& cpu, const Op& op) {
+    if (!has_cr(cpu, op.reg)) return cpu.ud("no such control register");
+    if (!level_0(cpu, "MOV to CR outside level 0")) return false;
+    const u64 before = control_register(cpu, op.reg);
+    if (!write_cr(cpu, op.reg, cpu.code64() ? cpu.reg<u64>(op.base) : cpu.reg<u32>(op.base))) return false;
+    tell_control(cpu, ControlKind::cr, op.reg, before, control_register(cpu, op.reg));
+    return true;
+}
 
 namespace {
 bool lmsw(Cpu& cpu, u16 value) {
     constexpr u64 bits = 0xF;
-    const u64 kept_pe = cpu.cr0 & cr0::PE; // LMSW cannot leave protected mode
-    return write_cr0(cpu, (cpu.cr0 & ~bits) | (value & bits) | kept_pe);
+    const u64 before = cpu.cr0, kept_pe = before & cr0::PE; // LMSW cannot leave protected mode
+    if (!write_cr0(cpu, (before & ~bits) | (value & bits) | kept_pe)) return false;
+    tell_control(cpu, ControlKind::cr, 0, before, cpu.cr0);
+    return true;
 }
 } // namespace
 
@@ -247,8 +276,10 @@ bool smsw_memory(Cpu& cpu, const Op& op) {
 
 bool clts(Cpu& cpu, const Op&) {
     if (!level_0(cpu, "CLTS outside level 0")) return false;
+    const u64 before = cpu.cr0;
     cpu.cr0 &= ~cr0::TS;
     cpu.update_mode();
+    tell_control(cpu, ControlKind::cr, 0, before, cpu.cr0);
     return true;
 }
 
@@ -256,10 +287,10 @@ bool clts(Cpu& cpu, const Op&) {
 bool invlpg(Cpu& cpu, const Op& op) {
     if (!level_0(cpu, "INVLPG outside level 0")) return false;
     const u64 offset = effective_offset(cpu, op);
-    if (!cpu.code64())
-        cpu.flush_page(static_cast<u32>(cpu.seg[op.seg].base + offset));
-    else if (cpu.canonical(cpu.base64[op.seg] + offset))
-        cpu.flush_page(cpu.base64[op.seg] + offset);
+    const u64 linear = cpu.code64() ? cpu.base64[op.seg] + offset : static_cast<u32>(cpu.seg[op.seg].base + offset);
+    if (cpu.code64() && !cpu.canonical(linear)) return true;
+    cpu.flush_page(linear);
+    tell_flushed(cpu, FlushKind::page, linear);
     return true;
 }
 

@@ -2,6 +2,8 @@
 // encoding 10b, undefined before x86-64, is taken as eight bytes.
 #include "cpu/system/control.hpp"
 
+#include <utility>
+
 namespace glassbox {
 
 namespace {
@@ -102,8 +104,9 @@ bool mov_to_dr(Cpu& cpu, const Op& op) {
     if (n >= 6 && (value >> 32) != 0) return cpu.gp(0, "reserved bit of DR6 or DR7");
     if (n == 6) value = (value & 0x0000'E00F) | 0xFFFF'0FF0;
     if (n == 7) value = (value & 0xFFFF'23FF) | 0x400;
-    cpu.dr[n] = value;
+    const u64 before = std::exchange(cpu.dr[n], value);
     cpu.debug_registers_changed();
+    tell_control(cpu, ControlKind::dr, n, before, value);
     return true;
 }
 

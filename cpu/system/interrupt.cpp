@@ -1,5 +1,6 @@
 // Interrupts and exceptions: real mode, protected mode through gates, virtual-8086 mode with and without VME (SDM 3A
 // 6.10-6.15, 20.2, 20.3), long mode through 64-bit gates (6.14), and the double-fault matrix.
+#include "cpu/probe.hpp"
 #include "cpu/system/transfer.hpp"
 
 #include <array>
@@ -305,6 +306,8 @@ bool deliver_interrupt(Cpu& cpu, u8 vector, InterruptKind kind, bool has_error, 
         return false;
     }
     cpu.step_suppressed = true;
+    if (cpu.probe) [[unlikely]]
+        cpu.probe->delivered(cpu, vector, kind, return_ip);
     return true;
 }
 
@@ -340,6 +343,8 @@ bool deliver_fault(Cpu& cpu) {
         }
     }
     cpu.shutdown = true;
+    if (cpu.probe) [[unlikely]]
+        cpu.probe->shut_down(cpu);
     return false;
 }
 

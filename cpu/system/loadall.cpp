@@ -51,6 +51,7 @@ void load_table(Cpu& cpu, TableRegister& table, u32 place) {
 
 bool loadall_286(Cpu& cpu, const Op&) {
     if (cpu.cpl != 0) return cpu.gp(0, "LOADALL outside level 0");
+    const u64 before = cpu.cr0;
     cpu.cr0 = (word(cpu, msw_at) & 0xFu) | (cpu.cr0 & cr0::PE);
     constexpr std::array visible{DS, SS, CS, ES};
     constexpr std::array hidden{ES, CS, SS, DS};
@@ -66,6 +67,8 @@ bool loadall_286(Cpu& cpu, const Op&) {
     cpu.next_ip = word(cpu, ip_at);
     cpu.flush_tlb(false);
     cpu.update_mode();
+    tell_flushed(cpu, FlushKind::all);
+    tell_control(cpu, ControlKind::cr, 0, before, cpu.cr0);
     return true;
 }
 

@@ -49,9 +49,27 @@ bool rdmsr(Cpu& cpu, const Op&) {
     return true;
 }
 
+namespace {
+/// For the probe: zero where there is nothing to read, or reading may be heard by the local APIC.
+u64 quiet_read(Cpu& cpu, u32 index) {
+    constexpr u32 x2apic_first = 0x800, x2apic_last = 0x8FF;
+    if (index >= x2apic_first && index <= x2apic_last) return 0;
+    const Fault kept = cpu.fault;
+    u64 value = 0;
+    if (!read_msr(cpu, index, value)) value = 0;
+    cpu.fault = kept;
+    return value;
+}
+} // namespace
+
 bool wrmsr(Cpu& cpu, const Op&) {
     if (cpu.cpl != 0) return cpu.gp(0, "WRMSR outside level 0");
-    return write_msr(cpu, cpu.r32(RCX), u64{cpu.r32(RDX)} << 32 | cpu.r32(RAX));
+    const u32 index = cpu.r32(RCX);
+    const u64 value = u64{cpu.r32(RDX)} << 32 | cpu.r32(RAX);
+    const u64 before = cpu.probe ? quiet_read(cpu, index) : 0;
+    if (!write_msr(cpu, index, value)) return false;
+    tell_control(cpu, ControlKind::msr, index, before, value);
+    return true;
 }
 
 bool rdtsc(Cpu& cpu, const Op&) {

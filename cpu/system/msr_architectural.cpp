@@ -44,7 +44,10 @@ Answer write_efer(Cpu& cpu, u64 value) {
     if (cpu.paging() && ((value ^ old) & efer::LME) != 0) return Answer::refused;
     if (value == old) return Answer::done;
     cpu.msrs.efer = value;
-    if (((value ^ old) & efer::NXE) != 0) cpu.flush_tlb(false);
+    if (((value ^ old) & efer::NXE) != 0) {
+        cpu.flush_tlb(false);
+        tell_flushed(cpu, FlushKind::all);
+    }
     return Answer::done;
 }
 

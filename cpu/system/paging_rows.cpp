@@ -44,12 +44,20 @@ bool invpcid(Cpu& cpu, const Op& op) {
     switch (type) {
     case one_address:
         if (current && cpu.canonical(linear)) cpu.flush_page(linear);
+        tell_flushed(cpu, FlushKind::page, linear);
         break;
     case one_context:
         if (current) cpu.flush_tlb(true);
+        tell_flushed(cpu, FlushKind::pcid, pcid);
         break;
-    case all_with_globals: cpu.flush_tlb(false); break;
-    default: cpu.flush_tlb(true); break;
+    case all_with_globals:
+        cpu.flush_tlb(false);
+        tell_flushed(cpu, FlushKind::all);
+        break;
+    default:
+        cpu.flush_tlb(true);
+        tell_flushed(cpu, FlushKind::all_but_global);
+        break;
     }
     return true;
 }

@@ -1,5 +1,6 @@
 // The architectural state as a whole: EFLAGS, faults, the mode that handlers are chosen by, RESET and INIT (SDM 3A 9.1,
 // table 9-1), and snapshots.
+#include "cpu/probe.hpp"
 #include "cpu/sse/xsave_layout.hpp"
 #include "cpu/system/system.hpp"
 
@@ -58,11 +59,16 @@ static u32 mode_of_segments(const Cpu& cpu) {
 
 void Cpu::update_mode() {
     const bool long64 = long_mode() && (seg[CS].access & Segment::L) != 0;
+    const u32 mode_before = mode;
     mode = (long64 ? mode64 : mode_of_segments(*this)) | (cpl == 3 ? mode::user : 0);
     jump_base = long64 ? 0 : u64{static_cast<u32>(seg[CS].base)} << 32;
     base64[FS] = seg[FS].base;
     base64[GS] = seg[GS].base;
     update_tlb_class();
+    if (!probe) [[likely]]
+        return;
+    const u8 cpl_before = std::exchange(told_cpl, cpl);
+    if (mode != mode_before || cpl != cpl_before) probe->mode_changed(*this, mode_before, cpl_before);
 }
 
 void Cpu::update_tlb_class() {

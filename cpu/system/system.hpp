@@ -2,6 +2,7 @@
 // rule of cold functions: false means that a fault is in cpu.fault and the guest sees no other change.
 #pragma once
 
+#include "cpu/probe.hpp"
 #include "cpu/state.hpp"
 
 #include <array>
@@ -70,6 +71,10 @@ bool write_cr4(Cpu& cpu, u64 value);
 u64 cr4_of(const FeatureSet& features);
 /// The four page-directory pointers of a PAE CR3; #GP(0) when a reserved bit is set (SDM 3A 4.4.1).
 bool read_pdptes(Cpu& cpu, u64 cr3, std::array<u64, 4>& out);
+
+/// To the probe, if there is one (cpu/probe.hpp).
+void tell_control(Cpu& cpu, ControlKind kind, u32 number, u64 before, u64 value);
+void tell_flushed(Cpu& cpu, FlushKind kind, u64 linear = 0);
 
 namespace dr6 {
 inline constexpr u64 traps = 0xF, BD = 1 << 13, BS = 1 << 14, BT = 1 << 15;

@@ -141,6 +141,7 @@ bool begin_task(Cpu& cpu, const TssLayout& l, const TaskImage& t, const TaskRequ
 }
 
 void install_registers(Cpu& cpu, const TssLayout& l, const TaskImage& t, u32 flags) {
+    const u64 before_cr0 = cpu.cr0, before_cr3 = cpu.cr3;
     cpu.cr0 |= cr0::TS;
     for (unsigned i = 0; i < 8; ++i) cpu.gpr[i] = t.gpr[i];
     cpu.set_full_eflags(flags);
@@ -160,6 +161,12 @@ void install_registers(Cpu& cpu, const TssLayout& l, const TaskImage& t, u32 fla
     }
     cpu.bump_epoch();
     cpu.update_mode();
+    if (!cpu.probe) [[likely]]
+        return;
+    tell_control(cpu, ControlKind::cr, 0, before_cr0, cpu.cr0);
+    if (cpu.cr3 == before_cr3) return;
+    tell_control(cpu, ControlKind::cr, 3, before_cr3, cpu.cr3);
+    tell_flushed(cpu, FlushKind::all_but_global);
 }
 
 bool check_sizes(Cpu& cpu, u16 selector, const Descriptor& tss, const TssLayout& l, const TssLayout& old, u32 ext) {
@@ -205,7 +212,10 @@ bool switch_task(Cpu& cpu, u16 selector, const Descriptor& tss, const TaskReques
     cpu.tr.access |= 2;
     const u32 flags = l.wide ? t.eflags : (t.eflags & 0xFFFF);
     install_registers(cpu, l, t, nests ? flags | eflags::NT : flags);
-    if (!begin_task(cpu, l, t, request)) {
+    const bool begun = begin_task(cpu, l, t, request);
+    if (cpu.probe) [[unlikely]]
+        cpu.probe->task_switched(cpu, old_selector, selector);
+    if (!begun) {
         cpu.update_mode();
         deliver_fault(cpu);
         return true;

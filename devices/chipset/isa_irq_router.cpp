@@ -12,6 +12,8 @@ void IsaIrqRouter::set_irq(unsigned input, bool level) {
     if (high == (before != 0)) return;
     pic_.set_irq(irq, high);
     if (io_apic_) io_apic_->set_irq(irq == 0 ? 2 : irq, high);
+    if (probe) [[unlikely]]
+        probe->irq_changed(irq, high);
 }
 
 // The controllers restore their own inputs: the wires are not driven again here.
