@@ -48,7 +48,9 @@ const char* device_words(u16 vendor, u16 device) {
     return "unknown";
 }
 
-std::string place(unsigned slot, unsigned function) { return "0:" + digits(slot, 1) + "." + std::to_string(function); }
+std::string place(unsigned slot, unsigned function) {
+    return "0:" + hex_digits(slot, 1) + "." + std::to_string(function);
+}
 
 std::string bar_words(const PciFunction::BaseAddress& bar) {
     const bool io = bar.kind == PciFunction::BarKind::io;
@@ -94,15 +96,15 @@ void show_attributes(Sheet& sheet, const PciFunction& f) {
         const u8 v = f.config()[0x59 + i];
         const u64 start = 0xC0000 + (i - 1) * 0x8000;
         sheet.row("PAM" + std::to_string(i), v, 2,
-                  digits(start, 5) + "-" + digits(start + 0x3FFF, 5) + " " + modes[v & 3] + ", " +
-                      digits(start + 0x4000, 5) + "-" + digits(start + 0x7FFF, 5) + " " + modes[v >> 4 & 3]);
+                  hex_digits(start, 5) + "-" + hex_digits(start + 0x3FFF, 5) + " " + modes[v & 3] + ", " +
+                      hex_digits(start + 0x4000, 5) + "-" + hex_digits(start + 0x7FFF, 5) + " " + modes[v >> 4 & 3]);
     }
     sheet.row("SMRAM", f.config()[0x72], 2);
 }
 
 std::string port_range(const PortBus::Range& range) {
     const unsigned first = range.first.value, last = first + range.count - 1u;
-    return digits(first, 4) + (last == first ? "" : "-" + digits(last, 4));
+    return hex_digits(first, 4) + (last == first ? "" : "-" + hex_digits(last, 4));
 }
 
 std::vector<const PortBus::Mapping*> sorted_mappings(const PortBus& ports) {
@@ -135,7 +137,7 @@ void show_pci(const Board& board, std::string& out) {
         const PciFunction* f = board.pci.at(i / 8, i % 8);
         if (!f) continue;
         const u16 vendor = static_cast<u16>(config_value(*f, 0, 2)), device = static_cast<u16>(config_value(*f, 2, 2));
-        sheet.title(place(i / 8, i % 8) + "  " + digits(vendor, 4) + ":" + digits(device, 4) + "  " +
+        sheet.title(place(i / 8, i % 8) + "  " + hex_digits(vendor, 4) + ":" + hex_digits(device, 4) + "  " +
                     device_words(vendor, device));
         const u32 code = config_value(*f, 8, 4) >> 8;
         sheet.row("class", code, 6, class_name(code));
@@ -181,7 +183,7 @@ bool show_pci_function(const Board& board, unsigned slot, unsigned function, std
     sheet.row("latency timer", f->config()[0x0D], 2);
     sheet.row("header type", f->config()[0x0E], 2, (f->config()[0x0E] & 0x80) ? "several functions" : "one function");
     show_bars(sheet, *f);
-    sheet.row("subsystem", digits(config_value(*f, 0x2C, 2), 4) + ":" + digits(config_value(*f, 0x2E, 2), 4));
+    sheet.row("subsystem", hex_digits(config_value(*f, 0x2C, 2), 4) + ":" + hex_digits(config_value(*f, 0x2E, 2), 4));
     sheet.row("interrupt line", f->config()[0x3C], 2);
     sheet.row("interrupt pin", f->config()[0x3D], 2, interrupt_words(*f));
     if (f == &board.isa_bridge) show_routing(sheet, *f);
@@ -229,7 +231,7 @@ void show_devices(const Board& board, std::string& out) {
               [](const auto* a, const auto* b) { return std::pair(a->start, a) < std::pair(b->start, b); });
     std::vector<std::vector<std::string>> rows{{"addresses", "kind", "access", "priority", "what"}};
     for (const auto* r : regions)
-        rows.push_back({digits(r->start, 10) + "-" + digits(r->start + r->size - 1, 10), region_kind(*r),
+        rows.push_back({hex_digits(r->start, 10) + "-" + hex_digits(r->start + r->size - 1, 10), region_kind(*r),
                         access_words(r->access), std::to_string(r->priority), r->name});
     sheet.table(rows);
     sheet.title("PCI functions");

@@ -25,7 +25,7 @@ void show_controller(Sheet& sheet, const DmaControllers& dma, unsigned which) {
         bit_names(c.command,
                   {{4, "disabled", "enabled"}, {0x10, "rotating priority", "fixed priority"}, {0x20, "extended write"}},
                   ", "));
-    sheet.row("status", digits(u64{c.terminal} | u64{c.request} << 4, 2),
+    sheet.row("status", hex_digits(u64{c.terminal} | u64{c.request} << 4, 2),
               "terminal count: " + number_list(u64{c.terminal} << 4 * which, "channel ") +
                   "; requests: " + number_list(u64{c.request} << 4 * which, "channel "));
     sheet.row("mask", c.mask, 2, number_list(u64{c.mask} << 4 * which, "channel ") + (c.mask ? " masked" : ""));
@@ -34,9 +34,9 @@ void show_controller(Sheet& sheet, const DmaControllers& dma, unsigned which) {
         {"channel", "current", "count", "base", "count", "next address", "mode", ""}};
     for (unsigned i = 0; i < 4; ++i) {
         const auto& channel = c.channels[i];
-        rows.push_back({std::to_string(4 * which + i), digits(channel.current_address, 4),
-                        digits(channel.current_count, 4), digits(channel.base_address, 4),
-                        digits(channel.base_count, 4), digits(dma.current_address(4 * which + i), 6),
+        rows.push_back({std::to_string(4 * which + i), hex_digits(channel.current_address, 4),
+                        hex_digits(channel.current_count, 4), hex_digits(channel.base_address, 4),
+                        hex_digits(channel.base_count, 4), hex_digits(dma.current_address(4 * which + i), 6),
                         services[channel.service()],
                         channel.service() == 3 ? ""
                                                : std::string(transfer_name(channel.transfer())) +
@@ -138,7 +138,8 @@ void show_cdrom(Sheet& sheet, const ide::AtapiCdrom& cd) {
               cd.disc() ? "blocks, " + cd.disc()->path() : "");
     sheet.row("tray", cd.tray_open() ? "open" : "closed", cd.locked() ? "locked by the guest" : "not locked");
     const ide::Sense sense = cd.sense_data();
-    sheet.row("sense", digits(sense.key, 1) + " " + digits(sense.code, 2) + " " + digits(sense.qualifier, 2),
+    sheet.row("sense",
+              hex_digits(sense.key, 1) + " " + hex_digits(sense.code, 2) + " " + hex_digits(sense.qualifier, 2),
               "key, ASC, ASCQ");
     sheet.row("packet", byte_list(cd.packet()));
     if (cd.sectors_left())
@@ -163,15 +164,15 @@ void show_drive(Sheet& sheet, const ide::Drive& drive, bool selected) {
                                                    {0x04, "ABRT"},
                                                    {0x02, "NM"}})
                              : "");
-    sheet.row("device", r.device, 2,
+    sheet.row("device/head", r.device, 2,
               std::string((r.device & 0x40) ? "LBA" : "CHS") + ", drive " + ((r.device & 0x10) ? "1" : "0"));
     sheet.row("features", r.features.both(), 4);
     sheet.row("sector count", r.sector_count.both(), 4);
     sheet.row("LBA high mid low",
-              digits(r.lba_high.now, 2) + " " + digits(r.lba_mid.now, 2) + " " + digits(r.lba_low.now, 2),
+              hex_digits(r.lba_high.now, 2) + " " + hex_digits(r.lba_mid.now, 2) + " " + hex_digits(r.lba_low.now, 2),
               address_words(r));
-    sheet.row("previous (HOB)",
-              digits(r.lba_high.before, 2) + " " + digits(r.lba_mid.before, 2) + " " + digits(r.lba_low.before, 2));
+    sheet.row("previous (HOB)", hex_digits(r.lba_high.before, 2) + " " + hex_digits(r.lba_mid.before, 2) + " " +
+                                    hex_digits(r.lba_low.before, 2));
     sheet.row("last command", drive.last_command(), 2, ata_command_name(drive.last_command()));
     sheet.row("phase", drive.phase_name());
     if (drive.block_end())
@@ -299,9 +300,9 @@ void show_fdc(const Board& board, std::string& out) {
     sheet.row("phase", r.phase);
     sheet.row("command", byte_list(r.command), r.command.empty() ? "" : fdc_command_name(r.command.front()));
     sheet.row("result", std::to_string(r.result_bytes), "bytes wait to be read");
-    sheet.row("ST0 ST1 ST2", digits(r.st0, 2) + " " + digits(r.st1, 2) + " " + digits(r.st2, 2));
-    sheet.row("C H R N EOT", digits(r.c, 2) + " " + digits(r.h, 2) + " " + digits(r.r, 2) + " " + digits(r.n, 2) + " " +
-                                 digits(r.eot, 2));
+    sheet.row("ST0 ST1 ST2", hex_digits(r.st0, 2) + " " + hex_digits(r.st1, 2) + " " + hex_digits(r.st2, 2));
+    sheet.row("C H R N EOT", hex_digits(r.c, 2) + " " + hex_digits(r.h, 2) + " " + hex_digits(r.r, 2) + " " +
+                                 hex_digits(r.n, 2) + " " + hex_digits(r.eot, 2));
     sheet.row("PCN", byte_list(r.pcn));
     sheet.row("SPECIFY", byte_list(r.specify), (r.specify[1] & 1) ? "ND: no DMA" : "DMA");
     sheet.row(

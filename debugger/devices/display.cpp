@@ -51,9 +51,9 @@ template <class Names> void show_indexed(Sheet& sheet, const Names& names, const
     constexpr std::size_t column = 46;
     for (std::size_t i = 0; i < names.size(); i += 2) {
         const auto cell = [&](std::size_t n) {
-            std::string name = digits(first + n, 2) + " " + names[n];
+            std::string name = hex_digits(first + n, 2) + " " + names[n];
             name.resize(30, ' ');
-            return "  " + name + digits(values[n], 2);
+            return "  " + name + hex_digits(values[n], 2);
         };
         std::string text = cell(i);
         text.resize(column, ' ');
@@ -126,9 +126,9 @@ void show_vga_dac(const Board& board, std::string& out) {
                 " bits each");
     const auto& dac = board.vga.registers().dac;
     for (unsigned row = 0; row < 256; row += 8) {
-        std::string text = "  " + digits(row, 2) + " ";
+        std::string text = "  " + hex_digits(row, 2) + " ";
         for (unsigned i = row; i < row + 8; ++i)
-            text += "  " + digits(u64{dac[i][0]} << 16 | u64{dac[i][1]} << 8 | dac[i][2], 6);
+            text += "  " + hex_digits(u64{dac[i][0]} << 16 | u64{dac[i][1]} << 8 | dac[i][2], 6);
         sheet.line(text);
     }
 }

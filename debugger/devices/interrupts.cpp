@@ -121,7 +121,7 @@ void show_apic_timer(Sheet& sheet, const LocalApic::Registers& r) {
                   ? duration(time_of(u64{r.current_count} * r.divisor, LocalApic::timer_frequency)) + " left"
                   : "stopped");
     sheet.row("divide config", r.divide, 8, "bus clock (100 MHz) / " + std::to_string(r.divisor));
-    if (r.tsc_deadline) sheet.row("TSC_DEADLINE", digits(r.tsc_deadline, 16));
+    if (r.tsc_deadline) sheet.row("TSC_DEADLINE", hex_digits(r.tsc_deadline, 16));
 }
 
 std::string isa_source(unsigned input) {
@@ -165,13 +165,13 @@ void show_apic(const Board& board, unsigned processor, std::string& out) {
     const std::string name = "Local APIC of processor " + std::to_string(processor);
     if (!apic.apic_enabled()) {
         sheet.title(name + ": disabled (IA32_APIC_BASE bit 11): LINT0 is INTR, LINT1 is NMI");
-        sheet.row("IA32_APIC_BASE", digits(apic.apic_base(), 16));
+        sheet.row("IA32_APIC_BASE", hex_digits(apic.apic_base(), 16));
         return;
     }
     const LocalApic::Registers r = apic.registers();
     sheet.title(name + (r.x2apic ? " (x2APIC mode, MSRs 800h-83Fh)"
                                  : " (xAPIC mode, at " + hexh(apic.apic_base() & ~page_mask, 8) + ")"));
-    sheet.row("IA32_APIC_BASE", digits(apic.apic_base(), 16),
+    sheet.row("IA32_APIC_BASE", hex_digits(apic.apic_base(), 16),
               (apic.apic_base() & 0x100) ? "bootstrap processor" : "application processor");
     sheet.row("ID", r.id, 8, "APIC ID " + hexh(r.x2apic ? r.id : r.id >> 24, 2));
     sheet.row("version", r.version, 8, "LVT entries 0-" + std::to_string(r.version >> 16 & 0xFF));
@@ -196,7 +196,7 @@ void show_apic(const Board& board, unsigned processor, std::string& out) {
             r.esr,
             {{0x20, "send illegal vector"}, {0x40, "received illegal vector"}, {0x80, "illegal register address"}},
             ", "));
-    sheet.row("ICR", digits(u64{r.icr_high} << 32 | r.icr_low, 16), {});
+    sheet.row("ICR", hex_digits(u64{r.icr_high} << 32 | r.icr_low, 16), {});
     sheet.row("", "", icr_words(r));
     constexpr std::array entries{"LVT timer", "LVT thermal", "LVT performance", "LVT LINT0", "LVT LINT1", "LVT error"};
     for (unsigned i = 0; i < entries.size(); ++i) sheet.row(entries[i], r.lvt[i], 8, lvt_words(i, r.lvt[i]));
@@ -219,7 +219,7 @@ void show_io_apic(const Board& board, std::string& out) {
     for (unsigned i = 0; i < IoApic::inputs; ++i) {
         const u64 e = apic.redirection(i);
         const std::string destination = ((e & 0x800) ? "logical " : "APIC ") + hexh(e >> 56, 2);
-        rows.push_back({std::to_string(i), digits(e, 16), (e & 0x10000) ? "masked" : "-", hexh(e & 0xFF, 2),
+        rows.push_back({std::to_string(i), hex_digits(e, 16), (e & 0x10000) ? "masked" : "-", hexh(e & 0xFF, 2),
                         delivery_name(e >> 8 & 7), destination, (e & 0x8000) ? "level" : "edge",
                         (e & 0x2000) ? "low" : "high", (e & 0x4000) ? "1" : "0", apic.line(i) ? "high" : "low",
                         isa_source(i)});

@@ -28,7 +28,7 @@ std::string frame_words(u8 lcr) {
            ((lcr & 0x40) ? ", break" : "") + ((lcr & 0x80) ? ", DLAB" : "");
 }
 
-std::string key_name(KeyId key) { return std::string(key.extended ? "E0 " : "") + digits(key.code, 2); }
+std::string key_name(KeyId key) { return std::string(key.extended ? "E0 " : "") + hex_digits(key.code, 2); }
 
 } // namespace
 
@@ -79,7 +79,7 @@ void show_uart(const Board& board, unsigned index, std::string& out) {
     sheet.row("receiver FIFO", std::to_string(r.receive.size()) + "/16",
               byte_list(r.receive) + (r.fifo_enabled ? ", trigger level " + std::to_string(r.trigger) : ""));
     sheet.row("sender FIFO", std::to_string(r.transmit.size()) + "/16", byte_list(r.transmit));
-    sheet.row("shift register", r.shifting ? digits(r.shift, 2) : "empty");
+    sheet.row("shift register", r.shifting ? hex_digits(r.shift, 2) : "empty");
     sheet.row("on the line", std::to_string(r.line), "bytes on their way in");
     sheet.row("INTR", r.interrupt ? "asserted" : "-");
 }

@@ -23,14 +23,14 @@ void trim(std::string& line) {
 
 } // namespace
 
-std::string digits(u64 value, unsigned count) {
+std::string hex_digits(u64 value, unsigned count) {
     std::string text = hex(value, count);
     std::transform(text.begin(), text.end(), text.begin(),
                    [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
     return text;
 }
 
-std::string hexh(u64 value, unsigned count) { return digits(value, count) + "h"; }
+std::string hexh(u64 value, unsigned count) { return hex_digits(value, count) + "h"; }
 
 std::string byte_list(std::span<const u8> bytes) { return bytes.empty() ? "none" : hex_bytes(bytes, true); }
 
@@ -121,7 +121,7 @@ void Sheet::table(const std::vector<std::vector<std::string>>& rows) {
 void Sheet::dump(std::span<const u8> bytes, unsigned offset_digits) {
     for (std::size_t at = 0; at < bytes.size(); at += 16) {
         const std::size_t count = std::min<std::size_t>(16, bytes.size() - at);
-        line("  " + digits(at, offset_digits) + "  " + hex_bytes(bytes.subspan(at, count), true));
+        line("  " + hex_digits(at, offset_digits) + "  " + hex_bytes(bytes.subspan(at, count), true));
     }
 }
 

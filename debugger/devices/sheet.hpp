@@ -12,7 +12,7 @@
 namespace glassbox {
 
 /// Capital digits, at least so many.
-std::string digits(u64 value, unsigned count);
+std::string hex_digits(u64 value, unsigned count);
 /// "3F8h", as data sheets write ports and addresses.
 std::string hexh(u64 value, unsigned count = 1);
 /// "01 E3 F4", or "none".
@@ -41,7 +41,7 @@ class Sheet {
     /// "  IMR          B8        IR3 IR4 IR5 IR7"
     void row(std::string_view name, std::string_view value, std::string_view meaning = {});
     void row(std::string_view name, u64 value, unsigned count, std::string_view meaning = {}) {
-        row(name, digits(value, count), meaning);
+        row(name, hex_digits(value, count), meaning);
     }
     void line(std::string_view text);
     /// Columns are as wide as they need to be. The first row is the heading.

@@ -159,14 +159,14 @@ void show_hpet(const Board& board, std::string& out) {
     const Hpet::Registers r = board.hpet.registers();
     Sheet sheet(out);
     sheet.title("High precision event timer (at FED00000h, clock 100 MHz)");
-    sheet.row("capabilities", digits(Hpet::capabilities(), 16));
+    sheet.row("capabilities", hex_digits(Hpet::capabilities(), 16));
     sheet.row("configuration", r.configuration, 8,
               bit_names(r.configuration,
                         {{1, "ENABLE_CNF: counting", "stopped"},
                          {2, "LEG_RT_CNF: IRQ 0 and IRQ 8 are the HPET's", "no legacy replacement"}},
                         ", "));
     sheet.row("int. status", r.status, 8, r.status ? "timers " + number_list(r.status, "") : "none");
-    sheet.row("main counter", digits(r.counter, 16), duration(time_of(r.counter, Hpet::frequency)));
+    sheet.row("main counter", hex_digits(r.counter, 16), duration(time_of(r.counter, Hpet::frequency)));
     for (unsigned i = 0; i < Hpet::timers; ++i) {
         const auto& timer = r.comparators[i];
         const u32 c = timer.configuration;
@@ -179,8 +179,8 @@ void show_hpet(const Board& board, std::string& out) {
                              {0x100, "32 bits", "64 bits"}},
                             ", ") +
                       ", I/O APIC input " + std::to_string(c >> 9 & 31));
-        sheet.row("comparator", digits(timer.comparator, 16));
-        if (c & 8) sheet.row("period", digits(timer.period, 16), duration(time_of(timer.period, Hpet::frequency)));
+        sheet.row("comparator", hex_digits(timer.comparator, 16));
+        if (c & 8) sheet.row("period", hex_digits(timer.period, 16), duration(time_of(timer.period, Hpet::frequency)));
     }
 }
 
@@ -204,7 +204,7 @@ void show_acpi(const Board& board, std::string& out) {
                   duration(time_of(0x800000 - (r.timer & 0x7FFFFF), Piix4Pm::timer_hertz)));
     sheet.row("GPE0 status", r.gpe_status, 4, number_list(r.gpe_status, "GPE"));
     sheet.row("GPE0 enable", r.gpe_enable, 4, number_list(r.gpe_enable, "GPE"));
-    sheet.row("APM (B2h B3h)", digits(r.apm_control, 2) + " " + digits(r.apm_status, 2));
+    sheet.row("APM (B2h B3h)", hex_digits(r.apm_control, 2) + " " + hex_digits(r.apm_status, 2));
     sheet.row("SMBus host", r.smbus_base ? "at " + hexh(r.smbus_base) : "not decoded");
     sheet.row("SCI", board.isa_irqs.drivers(9) & 1u << IsaIrqRouter::sci ? "asserted" : "not asserted",
               board.power.suspended() ? "suspended (S3)" : "IRQ 9");
