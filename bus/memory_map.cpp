@@ -91,6 +91,25 @@ const MemoryMap::Flat* MemoryMap::find(const std::vector<Flat>& list, std::size_
     return &*it;
 }
 
+void MemoryMap::mark_dirty(const u8* host, u64 bytes) {
+    if (!dirty || bytes == 0) return;
+    for (u64 at = 0; at < bytes; at += page_size) mark_dirty(host + at);
+    mark_dirty(host + bytes - 1);
+}
+
+u64 MemoryMap::read_device(const Region& region, u64 address, unsigned width) {
+    const auto id = static_cast<std::size_t>(&region - regions_.data()); // the device may add regions
+    const u64 value = region.device->read(address - region.start, width);
+    if (probe) probe->device_accessed(regions_[id].name, PhysAddress{address}, width, false, value);
+    return value;
+}
+
+void MemoryMap::write_device(const Region& region, u64 address, unsigned width, u64 value) {
+    const auto id = static_cast<std::size_t>(&region - regions_.data());
+    region.device->write(address - region.start, width, value);
+    if (probe) probe->device_accessed(regions_[id].name, PhysAddress{address}, width, true, value);
+}
+
 u64 MemoryMap::read(PhysAddress address, unsigned width) {
     u64 value = 0;
     for (unsigned done = 0; done < width;) {
@@ -105,7 +124,7 @@ u64 MemoryMap::read(PhysAddress address, unsigned width) {
             while (part > 1 && (part & (part - 1))) --part;
             while (part > 1 && at + part > flat->end) part /= 2;
             if (r.device) {
-                data = r.device->read(at - r.start, part);
+                data = read_device(r, at, part);
             } else {
                 data = 0;
                 std::memcpy(&data, r.host + (at - r.start), part);
@@ -132,8 +151,9 @@ void MemoryMap::write(PhysAddress address, unsigned width, u64 value) {
             const u64 mask = part == 8 ? ~u64{0} : (u64{1} << (8 * part)) - 1;
             const u64 data = (value >> (8 * done)) & mask;
             if (r.device) {
-                r.device->write(at - r.start, part, data);
+                write_device(r, at, part, data);
             } else if (!r.writes_dropped) {
+                mark_dirty(r.host + (at - r.start), part);
                 std::memcpy(r.host + (at - r.start), &data, part);
             }
         }
@@ -157,7 +177,7 @@ u64 MemoryMap::read_beneath(RegionId above, PhysAddress address, unsigned width)
     for (unsigned i = 0; i < width; ++i) {
         const u64 at = address.value + i;
         const Region* r = find_beneath(above, at, Access::read);
-        const u64 byte = !r ? 0xFF : r->device ? r->device->read(at - r->start, 1) : r->host[at - r->start];
+        const u64 byte = !r ? 0xFF : r->device ? read_device(*r, at, 1) : r->host[at - r->start];
         value |= (byte & 0xFF) << (8 * i);
     }
     return value;
@@ -169,10 +189,12 @@ void MemoryMap::write_beneath(RegionId above, PhysAddress address, unsigned widt
         const Region* r = find_beneath(above, at, Access::write);
         const u8 byte = static_cast<u8>(value >> (8 * i));
         if (!r) continue;
-        if (r->device)
-            r->device->write(at - r->start, 1, byte);
-        else if (!r->writes_dropped)
+        if (r->device) {
+            write_device(*r, at, 1, byte);
+        } else if (!r->writes_dropped) {
+            mark_dirty(r->host + (at - r->start));
             r->host[at - r->start] = byte;
+        }
     }
 }
 
@@ -198,7 +220,10 @@ void MemoryMap::write_block(PhysAddress address, std::span<const u8> data) {
         if (flat && !regions_[flat->region].device) {
             const Region& r = regions_[flat->region];
             const std::size_t n = static_cast<std::size_t>(std::min<u64>(data.size() - done, flat->end - at));
-            if (!r.writes_dropped) std::memcpy(r.host + (at - r.start), data.data() + done, n);
+            if (!r.writes_dropped) {
+                mark_dirty(r.host + (at - r.start), n);
+                std::memcpy(r.host + (at - r.start), data.data() + done, n);
+            }
             done += n;
         } else {
             write(PhysAddress{at}, 1, data[done++]);

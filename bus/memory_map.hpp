@@ -91,8 +91,14 @@ class MemoryMap {
     bool a20() const { return a20_; }
     u64 a20_mask() const { return a20_ ? ~u64{0} : ~(u64{1} << 20); }
 
-    /// Null: nobody asks which pages are written.
+    /// Null: nobody asks which pages are written. Has one entry for each page of `ram()`.
     DirtyPages* dirty = nullptr;
+    /// Before a write through a host pointer. What is not RAM (the image of a ROM, a device's memory) is not counted.
+    void mark_dirty(const u8* host) {
+        if (dirty && in_ram(host)) dirty->mark(ram_page(host));
+    }
+    /// Whether the next write to this host memory has to be marked first.
+    bool is_clean(const u8* host) const { return dirty && in_ram(host) && !dirty->marked(ram_page(host)); }
     BusProbe* probe = nullptr;
 
     void add_watcher(MemoryWatcher& watcher) { watchers_.push_back(&watcher); }
@@ -106,6 +112,11 @@ class MemoryMap {
         u64 end; // exclusive
         std::size_t region;
     };
+    bool in_ram(const u8* host) const { return reinterpret_cast<u64>(host) - reinterpret_cast<u64>(ram_) < ram_size_; }
+    u64 ram_page(const u8* host) const { return static_cast<u64>(host - ram_) / page_size; }
+    void mark_dirty(const u8* host, u64 bytes);
+    u64 read_device(const Region& region, u64 address, unsigned width);
+    void write_device(const Region& region, u64 address, unsigned width, u64 value);
     void rebuild();
     void flatten(Access direction, std::vector<Flat>& out) const;
     const Flat* find(const std::vector<Flat>& list, std::size_t& last, u64 address) const;

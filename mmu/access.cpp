@@ -3,7 +3,9 @@
 #include "mmu/access.hpp"
 
 #include "cpu/block/cache.hpp"
+#include "cpu/probe.hpp"
 #include "cpu/system/system.hpp"
+#include "mmu/park.hpp"
 
 #include <algorithm>
 
@@ -67,33 +69,95 @@ u64 read_part(Cpu& cpu, const Op* op, u64 phys, unsigned size) {
         return value;
     }
     if (op) cpu.sync_time(op);
-    const u64 value = cpu.memory.read(PhysAddress{phys}, size);
-    if (cpu.leave_requested && op) cpu.request_leave(op);
-    return value;
+    return cpu.memory.read(PhysAddress{phys}, size);
 }
 
 void write_part(Cpu& cpu, const Op* op, u64 phys, unsigned size, u64 value) {
     if (u8* page = cpu.memory.page_for_write(PhysAddress{phys})) {
+        cpu.memory.mark_dirty(page);
         std::memcpy(page + (phys & page_mask), &value, size);
-        if (cpu.blocks->written(cpu, phys, size)) {
-            cpu.leave_requested = true;
-            if (op) cpu.request_leave(op);
-        }
+        if (cpu.blocks->written(cpu, phys, size)) cpu.leave_requested = true;
         return;
     }
     if (op) cpu.sync_time(op);
     cpu.memory.write(PhysAddress{phys}, size, value);
-    if (cpu.leave_requested && op) cpu.request_leave(op);
 }
 
-void note_data_breakpoints(Cpu& cpu, const Op* op, u64 linear, unsigned size, bool write) {
+void note_data_breakpoints(Cpu& cpu, u64 linear, unsigned size, bool write) {
     if ((cpu.dr[7] & 0xFF) == 0) return;
     const u64 hits = data_breakpoint_hits(cpu, linear, size, write);
     if (hits == 0) return;
     cpu.pending_debug |= hits;
     cpu.leave_requested = true;
-    if (op) cpu.request_leave(op);
 }
+
+u64 address_of(const Op* op) {
+    const BlockHeader& h = header_of(op);
+    u64 ip = h.ip;
+    for (const Op* o = h.ops(); o != op; ++o) ip += o->length;
+    return ip & mode::ip_mask(h.mode);
+}
+
+/// What the probe hears of an access.
+class Report {
+  public:
+    Report(Cpu& cpu, const Op* op, const Parts& parts, bool write, Privilege privilege)
+        : cpu_(cpu), op_(op), parts_(parts), write_(write), privilege_(privilege) {
+        if (cpu.probe) [[unlikely]]
+            ask();
+    }
+    void tell(u64 value) {
+        if (heard_[0] | heard_[1]) [[unlikely]]
+            tell_parts(value);
+    }
+
+  private:
+    /// The entries know; where nothing is ever filled in (#AC), the probe is asked.
+    bool watched(u64 linear, u64 phys) const {
+        const u64 page = linear & ~page_mask;
+        const TlbEntry& e = table_of(cpu_, privilege_).at(linear);
+        if (TlbEntry::allows(e.read_tag, page)) return (e.read_tag & parked::watched) != 0;
+        return cpu_.probe->watches(cpu_, page, phys & ~page_mask);
+    }
+    [[gnu::cold, gnu::noinline]] void ask() {
+        for (unsigned i = 0; i < parts_.count; ++i) {
+            const PhysAddress phys{parts_.phys[i]};
+            if (!(heard_[i] = watched(parts_.linear[i], phys.value))) continue;
+            plain_[i] = (write_ ? cpu_.memory.page_for_write(phys) : cpu_.memory.page_for_read(phys)) != nullptr;
+            const u8* page = write_ && plain_[i] ? cpu_.memory.page_for_read(phys) : nullptr;
+            if (page) std::memcpy(&before_[i], page + (phys.value & page_mask), parts_.size[i]);
+        }
+    }
+    [[gnu::cold, gnu::noinline]] void tell_parts(u64 value) {
+        const u64 ip = cpu_.ip; // a branch may have set it already
+        if (op_) {
+            cpu_.sync_time(op_);
+            cpu_.ip = address_of(op_);
+        }
+        for (unsigned i = 0; i < parts_.count; ++i) {
+            const u64 all = ~u64{0} >> (64 - 8 * parts_.size[i]);
+            const u64 part = (i == 0 ? value : value >> (8 * parts_.size[0])) & all;
+            if (!heard_[i] || !cpu_.probe) continue;
+            cpu_.probe->accessed(cpu_, {.linear = parts_.linear[i],
+                                        .phys = parts_.phys[i],
+                                        .size = parts_.size[i],
+                                        .write = write_,
+                                        .system = privilege_ == Privilege::supervisor,
+                                        .value = part,
+                                        .before = write_ && plain_[i] ? before_[i] : part,
+                                        .device = !plain_[i]});
+        }
+        cpu_.ip = ip;
+    }
+
+    Cpu& cpu_;
+    const Op* op_;
+    const Parts& parts_;
+    bool write_;
+    Privilege privilege_;
+    bool heard_[2]{}, plain_[2]{};
+    u64 before_[2]{};
+};
 
 /// Only an 8086 has such addresses; where they are 64 bits wide, the bit is one of the address.
 bool is_wrapped(const Cpu& cpu, u64 linear) { return (linear & wrapped::flag) && cpu.has(Feature::only_8086); }
@@ -121,9 +185,12 @@ bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Pr
     }
     Parts parts;
     if (!translate_parts(cpu, op, linear, size, AccessKind::read, privilege, parts)) return false;
+    Report report(cpu, op, parts, false, privilege);
     value = read_part(cpu, op, parts.phys[0], parts.size[0]);
     if (parts.count == 2) value |= read_part(cpu, op, parts.phys[1], parts.size[1]) << (8 * parts.size[0]);
-    note_data_breakpoints(cpu, op, parts.linear[0], size, false);
+    note_data_breakpoints(cpu, parts.linear[0], size, false);
+    report.tell(value);
+    if (cpu.leave_requested && op) cpu.request_leave(op);
     return true;
 }
 
@@ -136,9 +203,14 @@ bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Pr
     }
     Parts parts;
     if (!translate_parts(cpu, op, linear, size, AccessKind::write, privilege, parts)) return false;
+    Report report(cpu, op, parts, true, privilege);
     write_part(cpu, op, parts.phys[0], parts.size[0], value);
     if (parts.count == 2) write_part(cpu, op, parts.phys[1], parts.size[1], value >> (8 * parts.size[0]));
-    note_data_breakpoints(cpu, op, parts.linear[0], size, true);
+    note_data_breakpoints(cpu, parts.linear[0], size, true);
+    for (unsigned i = 0; i < parts.count; ++i)
+        write_done(cpu, table_of(cpu, privilege).at(parts.linear[i]), parts.linear[i]);
+    report.tell(value);
+    if (cpu.leave_requested && op) cpu.request_leave(op);
     return true;
 }
 

@@ -19,7 +19,7 @@ enum class Privilege : u8 { current, supervisor };
 // --- translation (mmu/translate.cpp) ---------------------------------------------------------------------------------
 /// Linear addresses are 64 bits wide; those of code that is not 64-bit lie below 4 GiB, and what crosses that wraps.
 /// One that is not canonical is #GP(0), or #SS(0) where `op` accesses the stack segment, before anything else.
-/// Translates one byte's address, sets accessed and dirty bits and fills the TLB.
+/// Translates one byte's address: by the TLB, else by a walk that sets accessed and dirty bits and fills it.
 bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& phys);
 /// The same for code: by the fetch table, else by a walk that fills it.
 inline bool translate_fetch(Cpu& cpu, u64 linear, u64& phys) {
@@ -33,7 +33,8 @@ inline bool translate_fetch(Cpu& cpu, u64 linear, u64& phys) {
 bool translate_quietly(const Cpu& cpu, u64 linear, u64& phys);
 
 // --- slow paths (mmu/access.cpp) ------------------------------------------------------------------------------------
-/// Any size 1-8, any crossing, MMIO, watchpoints, alignment checks. `op`: the running instruction, null in cold code.
+/// Any size 1-8, any crossing, MMIO, watchpoints, alignment checks, and the probe's ear. `op`: the running instruction,
+/// null in cold code.
 [[gnu::noinline]] bool slow_read(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64& value, Privilege privilege);
 [[gnu::noinline]] bool slow_write(Cpu& cpu, const Op* op, u64 linear, unsigned size, u64 value, Privilege privilege);
 /// Checks that a write will succeed: translates every page of it for writing.

@@ -1,7 +1,11 @@
 // The translation look-aside buffer (SDM 3A 4.10.2) as one compare: an entry's tag for reads or writes is the
 // linear page address when that access is allowed without further ado, and the host pointer is the linear address plus
-// `addend`. Everything else (a miss, MMIO, a page crossing, a denied access, a page that holds decoded code or a
-// watchpoint, an address that is not canonical) has no tag and goes the slow way.
+// `addend`. Everything else goes the slow way: a miss, a page crossing, a denied access, an address that is not
+// canonical have no tag; a page that the translation reaches with the right, but that needs care for a reason of ours
+// (a device, decoded code, a watchpoint, a checkpoint that must know of the next write) has a *parked* one, the page
+// address with the reasons in its low bits. It never equals a page, so the hot compare stays one; the slow road goes by
+// the entry's physical page and walks nothing. What the guest can see of the TLB (its entries, and when they are filled
+// and dropped) is thereby the same whoever watches (docs/memory.md).
 //
 // The entry is found by the page of the access's last byte and compared with the first byte's page: an access that
 // crosses a page can never match.
@@ -15,6 +19,7 @@
 // manual allows (SDM 3A 4.10.4.1).
 #pragma once
 
+#include "bus/archive.hpp"
 #include "bus/types.hpp"
 
 #include <array>
@@ -23,12 +28,27 @@
 
 namespace glassbox {
 
+/// Why a tag is parked: any of these in its low bits.
+namespace parked {
+inline constexpr u64 device = 1, ///< no host memory that both reads and writes reach
+    watched = 2,                 ///< by the probe
+    breakpoint = 4,              ///< DR0-DR3
+    code = 8,                    ///< write tags: decoded blocks
+    clean = 16,                  ///< write tags: not among MemoryMap::dirty yet
+    reasons = device | watched | breakpoint | code | clean;
+} // namespace parked
+
 struct TlbEntry {
     static constexpr u64 no_tag = ~u64{0};
-    u64 read_tag = no_tag;
+    u64 read_tag = no_tag; ///< while the entry translates anything, it can be read
     u64 write_tag = no_tag;
     u64 addend = 0;    ///< host address minus linear address
     u64 phys = no_tag; ///< physical page
+
+    /// Whether the access is allowed, parked or not. No tag never passes: it has bits between the reasons and the page.
+    static bool allows(u64 tag, u64 page) { return (tag & ~parked::reasons) == page; }
+    bool filled() const { return phys != no_tag; }
+    u64 page() const { return read_tag & ~page_mask; }
 };
 
 /// One table per privilege class, so that permission is part of the tag.
@@ -60,12 +80,22 @@ struct TlbTable {
     }
     void forget_page(u64 linear) {
         TlbEntry& e = at(linear);
-        if (e.read_tag == (linear & ~page_mask) || e.write_tag == (linear & ~page_mask)) e = TlbEntry{};
+        if (e.page() == (linear & ~page_mask)) e = TlbEntry{};
     }
     /// All of the naturally aligned 2^shift bytes around `linear`.
     void forget_region(u64 linear, unsigned shift) {
         for (TlbEntry& e : entries) {
-            if (e.read_tag >> shift == linear >> shift || e.write_tag >> shift == linear >> shift) e = TlbEntry{};
+            if (e.read_tag >> shift == linear >> shift) e = TlbEntry{};
+        }
+    }
+
+    /// Calls `each(entry)` for what is filled.
+    template <class F> void for_each(F&& each) {
+        for (unsigned word = 0; word < used.size(); ++word) {
+            for (u64 left = used[word]; left != 0; left &= left - 1) {
+                TlbEntry& e = entries[word * 64 + static_cast<unsigned>(std::countr_zero(left))];
+                if (e.filled()) each(e);
+            }
         }
     }
 
@@ -137,6 +167,10 @@ class LargePages {
     void clear() {
         if (!empty_) words_.fill(0);
         empty_ = true;
+    }
+    void persist(Archive& archive) {
+        archive(words_);
+        if (archive.loading()) empty_ = words_ == decltype(words_){};
     }
 
   private:

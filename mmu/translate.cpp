@@ -1,7 +1,7 @@
 // Rights of an access to a page (SDM 3A 4.6), the error codes of page faults (4.7), and filling the TLB.
-#include "cpu/block/cache.hpp"
 #include "mmu/access.hpp"
 #include "mmu/page_walk.hpp"
+#include "mmu/park.hpp"
 
 namespace glassbox {
 
@@ -70,18 +70,6 @@ bool allow(Cpu& cpu, u64 linear, PageWalk& w, PageWalk::Result result, const Req
     return true;
 }
 
-/// Whether an enabled data or I/O breakpoint lies in or next to the page: such pages always go the slow way.
-bool data_breakpoint_in_page(const Cpu& cpu, u64 page) {
-    if ((cpu.dr[7] & 0xFF) == 0) return false;
-    for (unsigned i = 0; i < 4; ++i) {
-        const bool enabled = ((cpu.dr[7] >> (2 * i)) & 3) != 0;
-        const bool data = ((cpu.dr[7] >> (16 + 4 * i)) & 1) != 0; // R/W 01 or 11
-        if (enabled && data && ((cpu.dr[i] & ~page_mask) == page || ((cpu.dr[i] + 7) & ~page_mask) == page))
-            return true;
-    }
-    return false;
-}
-
 bool is_global(const Cpu& cpu, const PageWalk& w) { return (w.leaf & pte::global) != 0 && (cpu.cr4 & cr4::PGE) != 0; }
 
 void note_large(Cpu& cpu, u64 linear, const PageWalk& w) {
@@ -108,22 +96,19 @@ TlbClass class_of(const Cpu& cpu, const Request& r) {
 void fill(Cpu& cpu, u64 linear, const PageWalk& w, u64 phys, const Request& r) {
     const TlbClass table_class = class_of(cpu, r);
     if (table_class == TlbClass::checked) return;
-    const u64 page = linear & ~page_mask;
-    const u64 phys_page = phys & ~page_mask;
     const bool keyed = (cpu.cr4 & cr4::PKE) != 0 && w.user_page();
     TlbEntry& e = cpu.tlbs[static_cast<u8>(table_class)].replace(linear, is_global(cpu, w), keyed);
-    e.phys = phys_page;
+    e.phys = phys & ~page_mask;
     note_large(cpu, linear, w);
-
-    if (data_breakpoint_in_page(cpu, page)) return;
-    u8* host = cpu.memory.page_for_read(PhysAddress{phys});
-    if (!host) return;
-    e.addend = reinterpret_cast<u64>(host) - page;
-    e.read_tag = page;
     const bool protects = r.user || (cpu.cr0 & cr0::WP) != 0;
-    const bool may_write = w.dirty() && !(protects && (!w.writable() || (key_rights(cpu, w) & 2) != 0));
-    if (may_write && cpu.memory.page_for_write(PhysAddress{phys}) == host && !cpu.blocks->has_code(phys_page))
-        e.write_tag = page;
+    set_tags(cpu, e, linear & ~page_mask, w.dirty() && !(protects && (!w.writable() || (key_rights(cpu, w) & 2) != 0)));
+}
+
+/// The translation that is there already, with the right: there is nothing to walk, whatever has become of the paging
+/// structures since.
+const TlbEntry* held(Cpu& cpu, u64 linear, const Request& r) {
+    const TlbEntry& e = cpu.tlbs[static_cast<u8>(class_of(cpu, r))].at(linear);
+    return TlbEntry::allows(r.writing() ? e.write_tag : e.read_tag, linear & ~page_mask) ? &e : nullptr;
 }
 
 } // namespace
@@ -135,6 +120,12 @@ bool translate(Cpu& cpu, u64 linear, AccessKind kind, Privilege privilege, u64& 
         return cpu.gp(0, "the address is not canonical");
     const bool current = privilege == Privilege::current;
     const Request request{kind, cpu.cpl == 3 && current, current};
+    if (!request.fetching()) {
+        if (const TlbEntry* e = held(cpu, linear, request)) {
+            phys = e->phys | (linear & page_mask);
+            return true;
+        }
+    }
     PageWalk w;
     const PageWalk::Result result = w.find(cpu, linear);
     if (cpu.paging() && !allow(cpu, linear, w, result, request)) return false;

@@ -121,7 +121,7 @@ void BlockCache::mark_granules(u64 number, u64 first, u64 last) {
     for (Cpu* cpu : processors_) {
         for (TlbTable& table : cpu->tlbs) {
             for (TlbEntry& e : table.entries) {
-                if (e.phys == number << 12) e.write_tag = TlbEntry::no_tag;
+                if (e.phys == number << 12) e.write_tag |= parked::code; // no tag stays none
             }
         }
     }
