@@ -24,6 +24,12 @@ void Archive::raw(std::span<u8> data) {
     position_ += data.size();
 }
 
+void Archive::page(SharedPage& page) {
+    if (!loading()) return pages_out_->push_back(page);
+    require(next_page_ < pages_in_->size(), "there are too few pages");
+    page = ok() ? (*pages_in_)[next_page_++] : nullptr;
+}
+
 void Archive::container(std::string& text) {
     std::vector<u8> data(text.begin(), text.end());
     bounded(data, default_limit);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bus/error.hpp"
+#include "bus/page_pool.hpp"
 #include "bus/types.hpp"
 
 #include <array>
@@ -25,6 +26,23 @@ class Archive {
     static Archive saver() { return Archive(Way::save, {}); }
     /// An archive that reads `data`, which must outlive it.
     static Archive loader(std::span<const u8> data) { return Archive(Way::load, data); }
+
+    /// The same, with large memories as references to pages, for a history that shares what has not changed: only for
+    /// use within one program.
+    static Archive saver(const PagePool& pool, std::vector<SharedPage>& pages) {
+        Archive archive(Way::save, {});
+        archive.pool_ = &pool, archive.pages_out_ = &pages;
+        return archive;
+    }
+    static Archive loader(std::span<const u8> data, const std::vector<SharedPage>& pages) {
+        Archive archive(Way::load, data);
+        archive.pages_in_ = &pages;
+        return archive;
+    }
+    /// Whether `page` is to be used where there are pages.
+    bool by_reference() const { return pages_in_ != nullptr || pages_out_ != nullptr; }
+    const PagePool& pool() const { return *pool_; } ///< saving by reference
+    void page(SharedPage& page);
 
     bool loading() const { return way_ == Way::load; }
     bool ok() const { return reason_.empty(); }
@@ -141,6 +159,10 @@ class Archive {
     std::size_t position_ = 0;
     std::vector<u8> out_;
     std::string reason_;
+    const PagePool* pool_ = nullptr;
+    std::vector<SharedPage>* pages_out_ = nullptr;
+    const std::vector<SharedPage>* pages_in_ = nullptr;
+    std::size_t next_page_ = 0;
 };
 
 } // namespace glassbox

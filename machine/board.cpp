@@ -22,6 +22,14 @@ u64 speed_of(const MachineConfig& config) {
     return config.instructions_per_second ? config.instructions_per_second : Scheduler::default_speed;
 }
 
+OutputGates gates_before(const HostPorts& host) {
+    OutputGates gates;
+    for (std::size_t i = 0; i < host.serial.size(); ++i) gates.serial[i].connect(host.serial[i]);
+    gates.parallel.connect(host.parallel);
+    gates.debug_console.connect(host.debug_console);
+    return gates;
+}
+
 std::vector<BootDevice> boot_devices(const MachineConfig& config) {
     std::vector<BootDevice> order;
     for (const std::string& name : config.boot) {
@@ -35,9 +43,10 @@ std::vector<BootDevice> boot_devices(const MachineConfig& config) {
 } // namespace
 
 Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel& model, Firmware firmware)
-    : config(config_), cpu_model(model), scheduler(speed_of(config)), layout(memory_layout(config.memory_bytes)),
-      memory(config.memory_bytes), pci(ports), processors(config.processors, cpu_model, memory, ports, scheduler,
-                                                          apic_bus, [this] { return pic.acknowledge(); }),
+    : config(config_), cpu_model(model), output(gates_before(host)), scheduler(speed_of(config)),
+      layout(memory_layout(config.memory_bytes)), memory(config.memory_bytes), pci(ports),
+      processors(config.processors, cpu_model, memory, ports, scheduler, apic_bus,
+                 [this] { return pic.acknowledge(); }),
       io_apic(apic_bus), pic(IrqLine(processors, 0)),
       isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
@@ -64,7 +73,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
              },
              [this] { processors.leave(); }, [this] { wake_from_suspend(); }}),
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
-      fw_cfg(memory), debug_console(host.debug_console), bios_(std::move(firmware.bios)) {
+      fw_cfg(memory), debug_console(output.debug_console.face()), bios_(std::move(firmware.bios)) {
     scheduler.on_earlier = [this] { processors.leave(); };
     legacy_timers.rtc_raised = [this] { power.rtc_alarm(); };
     for (unsigned i = 0; i < processors.count(); ++i) processors[i].entropy.reseed(config.entropy_seed + i);
@@ -74,11 +83,12 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
     for (unsigned i = 0; i < std::min(config.serial_ports, 4u); ++i) {
         const unsigned irq = Uart16550::standard_irq(i);
         uarts.push_back(std::make_unique<Uart16550>(scheduler, isa_irqs.line(irq, IsaIrqRouter::first_free + i),
-                                                    host.serial[i], "com" + std::to_string(i + 1), fast_serial_byte));
+                                                    output.serial[i].face(), "com" + std::to_string(i + 1),
+                                                    fast_serial_byte));
         uarts.back()->map(ports, i);
     }
     if (config.parallel_port) {
-        parallel.emplace(scheduler, isa_irqs.line(7), host.parallel);
+        parallel.emplace(scheduler, isa_irqs.line(7), output.parallel.face());
         parallel->map(ports);
     }
     if (config.exit_port) {

@@ -33,6 +33,7 @@
 #include "devices/vga/vga.hpp"
 #include "machine/config.hpp"
 #include "machine/machine.hpp"
+#include "machine/output_gate.hpp"
 #include "machine/probes.hpp"
 #include "machine/processors.hpp"
 
@@ -67,6 +68,7 @@ class Board {
 
     const MachineConfig config;
     const CpuModel cpu_model; ///< the processors refer to it
+    OutputGates output;       ///< before the host's sinks
     Scheduler scheduler;
     MemoryLayout layout;
     MemoryMap memory;

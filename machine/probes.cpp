@@ -103,13 +103,20 @@ void Probes::set_every_instruction(Probe& probe, bool on) {
     connect();
 }
 
+void Probes::mute(bool on) {
+    if (muted_ == on) return;
+    muted_ = on;
+    connect();
+    if (!probes_.empty()) changed(); // blocks were decoded and pages tagged under other rules
+}
+
 void Probes::connect() {
-    Probe* probe = probes_.empty() ? nullptr : probes_.size() == 1 ? probes_[0] : fan_.get();
+    Probe* probe = muted_ || probes_.empty() ? nullptr : probes_.size() == 1 ? probes_[0] : fan_.get();
     for (unsigned i = 0; i < board_.processors.count(); ++i) {
         board_.processors[i].probe = probe;
-        board_.processors[i].probe_every = !every_.empty();
+        board_.processors[i].probe_every = !muted_ && !every_.empty();
     }
-    BusProbe* bus = bus_probes_.empty() ? nullptr : bus_probes_.size() == 1 ? bus_probes_[0] : bus_fan_.get();
+    BusProbe* bus = muted_ || bus_probes_.empty() ? nullptr : bus_probes_.size() == 1 ? bus_probes_[0] : bus_fan_.get();
     board_.ports.probe = bus;
     board_.memory.probe = bus;
     board_.isa_irqs.probe = bus;

@@ -23,6 +23,8 @@ class Probes {
     /// What a probe answers to `wants` or `watches` has changed.
     void changed();
     void set_every_instruction(Probe& probe, bool on);
+    /// While on, nobody is told of anything: for executions that the user does not see.
+    void mute(bool on);
 
   private:
     struct Fan;
@@ -34,6 +36,7 @@ class Probes {
     std::vector<BusProbe*> bus_probes_;
     std::unique_ptr<Fan> fan_;
     std::unique_ptr<BusFan> bus_fan_;
+    bool muted_ = false;
 };
 
 } // namespace glassbox

@@ -22,10 +22,6 @@ constexpr u32 format_version = 1;
 constexpr std::size_t header_size = 16; ///< magic, version, checksum of the rest
 constexpr u64 largest_file = u64{16} << 30;
 
-bool all_zero(std::span<const u8> page) {
-    return page[0] == 0 && std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
-}
-
 /// What must be the same for a snapshot to fit a machine.
 void persist_shape(Board& board, Archive& archive) {
     const u32 count = board.processors.count();
@@ -118,20 +114,31 @@ u32 checksum(std::span<const u8> body) { return static_cast<u32>(crc32_z(0, body
 
 } // namespace
 
-std::vector<u8> machine_state(Board& board) {
-    Archive archive = Archive::saver();
+namespace {
+
+std::vector<u8> save_state(Board& board, Archive archive) {
     persist_shape(board, archive);
     board.persist(archive);
     return std::move(archive.bytes());
 }
 
-Expected<> restore_state(Board& board, std::span<const u8> state) {
-    Archive archive = Archive::loader(state);
+Expected<> load_state(Board& board, Archive archive) {
     persist_shape(board, archive);
     if (archive.ok()) board.persist(archive);
     board.forget_derived(); // nothing decoded or translated before holds any more
     if (!archive.ok()) return fail(archive.reason());
     return {};
+}
+
+} // namespace
+
+std::vector<u8> machine_state(Board& board) { return save_state(board, Archive::saver()); }
+std::vector<u8> machine_state(Board& board, const PagePool& pool, std::vector<SharedPage>& pages) {
+    return save_state(board, Archive::saver(pool, pages));
+}
+Expected<> restore_state(Board& board, std::span<const u8> state) { return load_state(board, Archive::loader(state)); }
+Expected<> restore_state(Board& board, std::span<const u8> state, const std::vector<SharedPage>& pages) {
+    return load_state(board, Archive::loader(state, pages));
 }
 
 std::vector<u8> take_snapshot(Board& board) {
@@ -179,6 +186,7 @@ Expected<> restore_snapshot(Board& board, std::span<const u8> data) {
             std::fill(target.begin(), target.end(), u8{0});
         }
     }
+    if (board.memory.dirty) board.memory.dirty->mark_all();
     board.forget_derived(); // nothing decoded or translated before holds any more
     return {};
 }

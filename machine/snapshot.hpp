@@ -4,6 +4,7 @@
 #pragma once
 
 #include "bus/error.hpp"
+#include "bus/page_pool.hpp"
 #include "bus/types.hpp"
 
 #include <span>
@@ -20,9 +21,12 @@ std::vector<u8> take_snapshot(Board& board);
 Expected<> restore_snapshot(Board& board, std::span<const u8> data);
 /// Everything but RAM, as a sequence of chunks.
 std::vector<u8> machine_state(Board& board);
+/// The same with large memories (of the video adapter, of disks that keep their writes in memory) by reference.
+std::vector<u8> machine_state(Board& board, const PagePool& pool, std::vector<SharedPage>& pages);
 /// Puts back what `machine_state` returned; RAM is as it should be already. After a refusal the machine is undefined:
 /// for states that this very program has taken from a machine of the same kind.
 Expected<> restore_state(Board& board, std::span<const u8> state);
+Expected<> restore_state(Board& board, std::span<const u8> state, const std::vector<SharedPage>& pages);
 
 Expected<> save_snapshot(Board& board, const std::string& path);
 Expected<> load_snapshot(Board& board, const std::string& path);

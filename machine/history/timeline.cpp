@@ -1,25 +1,278 @@
 #include "machine/history/timeline.hpp"
 
+#include "machine/board.hpp"
+#include "machine/history/keeper.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <variant>
+
 namespace glassbox {
 
-struct Timeline::Impl {};
+namespace {
+
+/// What happened to the machine from outside, and when. `settled` as in Position: of the instant before it.
+struct Entry {
+    Moment at;
+    bool settled = false;
+    std::variant<Input, CheckpointRef> what; ///< an input, or what a person has made of the machine
+};
+
+constexpr u64 progress_step = 8'000'000;
+
+/// Nobody hears of what executes while it exists.
+class Silence {
+  public:
+    explicit Silence(Machine& machine) : machine_(machine) {
+        for (unsigned i = 0; i < machine.processors(); ++i)
+            observers_.push_back(std::exchange(machine.cpu(i).observer, nullptr));
+        machine.board().probes.mute(true);
+    }
+    ~Silence() {
+        machine_.board().probes.mute(false);
+        for (unsigned i = 0; i < machine_.processors(); ++i) machine_.cpu(i).observer = std::move(observers_[i]);
+    }
+    Silence(const Silence&) = delete;
+    Silence& operator=(const Silence&) = delete;
+
+  private:
+    Machine& machine_;
+    std::vector<std::function<void(Cpu&)>> observers_;
+};
+
+} // namespace
+
+struct Timeline::Impl {
+    Impl(Machine& machine_, const HistoryOptions& options_)
+        : machine(machine_), options(options_), keeper(machine_.board()) {
+        frontier = now();
+        keeper.take(position(), true);
+    }
+
+    Machine& machine;
+    HistoryOptions options;
+    Keeper keeper;
+    std::vector<Entry> log;
+    u64 next = 0;        ///< entries of the log that have been applied
+    bool settled = true; ///< the machine ran since
+    bool arrived = true; ///< this is the first instant with this count of instructions
+    Moment frontier;
+
+    Moment now() const { return {machine.instructions(), machine.now()}; }
+    Position position() const { return {now(), next, settled}; }
+
+    StopReason execute(Time until, u64 count);
+    StopReason advance(Time until, u64 count);
+    void apply(const Entry& entry);
+    void apply_pending();
+    void drop_future();
+    u64 next_checkpoint() const;
+    void checkpoint_if_due();
+    Expected<> restore(const CheckpointRef& checkpoint);
+    CheckpointRef start_for(u64 instructions) const;
+    Expected<> go_to(u64 instructions, const std::function<bool(double)>& progress);
+};
+
+StopReason Timeline::Impl::execute(Time until, u64 count) {
+    const u64 before = machine.instructions();
+    const StopReason reason = machine.run(until, count);
+    settled = true;
+    if (machine.instructions() != before) arrived = reason == StopReason::limit && machine.instructions() == count;
+    frontier = std::max(frontier, now());
+    return reason;
+}
+
+void Timeline::Impl::apply(const Entry& entry) {
+    if (entry.settled && !settled) execute(machine.now(), machine.instructions());
+    ++next;
+    if (const auto* by_hand = std::get_if<CheckpointRef>(&entry.what)) {
+        (void)restore(*by_hand);
+        return;
+    }
+    (void)machine.inject(std::get<Input>(entry.what));
+    settled = arrived = false;
+    frontier = std::max(frontier, now());
+}
+
+/// Entries of this very moment: they precede whatever comes from now on.
+void Timeline::Impl::apply_pending() {
+    while (next < log.size() && log[next].at <= now()) apply(log[next]);
+}
+
+/// Where the next checkpoint is due, which is after the present instruction count.
+u64 Timeline::Impl::next_checkpoint() const {
+    const CheckpointRef before = keeper.at_or_before(position()), after = keeper.after(position());
+    u64 due = (before ? before->instructions() : machine.instructions()) + options.spacing;
+    if (after && after->instructions() < due + options.spacing / 2) due = after->instructions() + options.spacing;
+    return std::max(due, machine.instructions() + 1);
+}
+
+void Timeline::Impl::checkpoint_if_due() {
+    const CheckpointRef before = keeper.at_or_before(position());
+    if (before && machine.instructions() < before->instructions() + options.spacing) return;
+    keeper.take(position(), arrived);
+    keeper.thin(options.memory_budget, machine.instructions());
+}
+
+/// Runs through what the log says, up to `until` or `count`, and what nobody has executed yet after its end. What
+/// happened at the last moment itself is left for those who go further.
+StopReason Timeline::Impl::advance(Time until, u64 count) {
+    for (;;) {
+        Time stop_time = until;
+        u64 stop_count = count;
+        if (next < log.size()) {
+            const Entry& entry = log[next];
+            const bool going_on = machine.now() < until && machine.instructions() < count;
+            if (entry.at <= now() && going_on) {
+                apply(entry);
+                continue;
+            }
+            stop_time = std::min(stop_time, entry.at.time);
+            // At the entry's count of instructions already, the machine is idle until its time comes.
+            if (machine.instructions() < entry.at.instructions) stop_count = std::min(count, entry.at.instructions);
+        }
+        const u64 due = next_checkpoint();
+        const StopReason reason = execute(stop_time, std::min(stop_count, due));
+        if (machine.instructions() >= due) checkpoint_if_due();
+        if (reason != StopReason::limit) {
+            const bool revived = reason != StopReason::breakpoint && next < log.size() && log[next].at <= now() &&
+                                 machine.now() < until && machine.instructions() < count;
+            if (revived) continue;
+            return reason;
+        }
+        if (machine.now() >= until || machine.instructions() >= count) return reason;
+    }
+}
+
+void Timeline::Impl::drop_future() {
+    log.resize(next);
+    keeper.drop_after(position());
+    frontier = now();
+    machine.board().output.forget_future();
+}
+
+Expected<> Timeline::Impl::restore(const CheckpointRef& checkpoint) {
+    if (auto done = keeper.restore(checkpoint); !done) return done;
+    next = checkpoint->position.entries;
+    settled = checkpoint->position.settled;
+    arrived = checkpoint->arrival;
+    return {};
+}
+
+/// The latest checkpoint from which the first instant with that count is reached.
+CheckpointRef Timeline::Impl::start_for(u64 instructions) const {
+    const auto& list = keeper.list();
+    for (auto it = list.rbegin(); it != list.rend(); ++it) {
+        const Checkpoint& c = **it;
+        if (c.instructions() < instructions) return *it;
+        if (c.instructions() == instructions && (c.arrival || c.by_hand)) return *it;
+    }
+    return nullptr;
+}
+
+Expected<> Timeline::Impl::go_to(u64 target, const std::function<bool(double)>& progress) {
+    const u64 first = keeper.list().front()->instructions();
+    if (target < first)
+        return fail("the history begins with instruction " + std::to_string(first) + ", after " +
+                    std::to_string(target));
+    if (target > frontier.instructions)
+        return fail("instruction " + std::to_string(target) + " has not been executed yet: the machine has come to " +
+                    std::to_string(frontier.instructions));
+    const Silence silence(machine);
+    const CheckpointRef here = keeper.take(position(), arrived);
+    const CheckpointRef start = start_for(target);
+    if (!start) return fail("there is no checkpoint before instruction " + std::to_string(target));
+    if (machine.instructions() >= target || position() < start->position) {
+        if (auto done = restore(start); !done) return done;
+    }
+    const u64 from = machine.instructions();
+    while (machine.instructions() < target) {
+        if (progress && target - from > progress_step) {
+            const double done = static_cast<double>(machine.instructions() - from) / static_cast<double>(target - from);
+            if (!progress(done)) {
+                if (auto back = restore(here); !back) return back;
+                return fail("the way back was cancelled");
+            }
+        }
+        const u64 before = machine.instructions();
+        const StopReason reason = advance(never, std::min(target, before + progress_step));
+        if (machine.instructions() == before && reason != StopReason::limit && reason != StopReason::breakpoint) {
+            if (auto back = restore(here); !back) return back;
+            return fail("the machine did not execute again what it had executed: instruction " +
+                        std::to_string(before) + " was the last");
+        }
+    }
+    keeper.thin(options.memory_budget, machine.instructions());
+    return {};
+}
 
 Timeline::Timeline(Machine& machine) : machine_(machine) {}
 Timeline::~Timeline() = default;
 
-void Timeline::begin(const HistoryOptions& options) { (void)options; }
+void Timeline::begin(const HistoryOptions& options) { impl_ = std::make_unique<Impl>(machine_, options); }
 bool Timeline::active() const { return impl_ != nullptr; }
-StopReason Timeline::run(Time until, u64 max_instructions) { return machine_.run(until, max_instructions); }
-Expected<> Timeline::inject(const Input& input) { return machine_.inject(input); }
-void Timeline::changed_by_hand() {}
-Moment Timeline::now() const { return {machine_.instructions(), machine_.now()}; }
-Moment Timeline::earliest() const { return now(); }
-Moment Timeline::frontier() const { return now(); }
-Expected<> Timeline::go_to(u64 instructions, const std::function<bool(double)>& progress) {
-    (void)instructions, (void)progress;
-    return fail("no history is being kept");
+
+StopReason Timeline::run(Time until, u64 max_instructions) {
+    return impl_ ? impl_->advance(until, max_instructions) : machine_.run(until, max_instructions);
 }
-std::optional<u64> Timeline::checkpoint_before(u64 instructions) const { return (void)instructions, std::nullopt; }
-Timeline::Statistics Timeline::statistics() const { return {}; }
+
+Expected<> Timeline::inject(const Input& input) {
+    if (!impl_) return machine_.inject(input);
+    if (impl_->now() < impl_->frontier)
+        impl_->drop_future();
+    else
+        impl_->apply_pending();
+    Entry entry{impl_->now(), impl_->settled, input};
+    if (auto done = machine_.inject(input); !done) return done;
+    impl_->log.push_back(std::move(entry));
+    impl_->next = impl_->log.size();
+    impl_->settled = impl_->arrived = false;
+    impl_->frontier = impl_->now();
+    return {};
+}
+
+void Timeline::changed_by_hand() {
+    if (!impl_) return;
+    Impl& i = *impl_;
+    i.drop_future();
+    // Several changes at one instant are one.
+    if (i.next > 0 && !i.settled) {
+        if (const auto* last = std::get_if<CheckpointRef>(&i.log[i.next - 1].what)) {
+            i.keeper.drop(*last);
+            i.log.pop_back();
+            --i.next;
+            i.settled = true;
+        }
+    }
+    Entry entry{i.now(), i.settled, {}};
+    i.next++;
+    i.settled = false;
+    entry.what = i.keeper.take(i.position(), i.arrived, true);
+    i.log.push_back(std::move(entry));
+}
+
+Moment Timeline::now() const { return {machine_.instructions(), machine_.now()}; }
+Moment Timeline::earliest() const { return impl_ ? impl_->keeper.list().front()->position.moment : now(); }
+Moment Timeline::frontier() const { return impl_ ? impl_->frontier : now(); }
+
+Expected<> Timeline::go_to(u64 instructions, const std::function<bool(double)>& progress) {
+    if (!impl_) return fail("no history is being kept");
+    return impl_->go_to(instructions, progress);
+}
+
+std::optional<u64> Timeline::checkpoint_before(u64 instructions) const {
+    if (!impl_) return std::nullopt;
+    const auto& list = impl_->keeper.list();
+    for (auto it = list.rbegin(); it != list.rend(); ++it) {
+        if ((*it)->instructions() < instructions) return (*it)->instructions();
+    }
+    return std::nullopt;
+}
+
+Timeline::Statistics Timeline::statistics() const {
+    if (!impl_) return {};
+    return {impl_->keeper.list().size(), impl_->keeper.pages(), impl_->keeper.memory()};
+}
 
 } // namespace glassbox
