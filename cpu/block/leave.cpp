@@ -2,6 +2,7 @@
 #include "cpu/block/link.hpp"
 
 #include "cpu/block/cache.hpp"
+#include "mmu/park.hpp"
 
 namespace glassbox {
 
@@ -157,6 +158,7 @@ void Cpu::set_engine(const EngineOptions& options) {
 }
 
 void Cpu::probe_questions_changed() {
+    ask_watches_again(*this);
     told_cpl = cpl;
     forget_blocks(false);
     bump_epoch(); // links that a branch is about to be given, too
