@@ -32,6 +32,7 @@ struct SourceLine {
 /// R8 … for 64-bit code, EAX ECX EDX EBX ESP EBP ESI EDI for 32-bit code; `pc` beside them.
 struct FrameRegisters {
     u64 pc = 0;
+    bool exact = true; ///< false: `pc` is a return address, which may lie behind the caller's last instruction
     std::array<std::optional<u64>, 17> values{};
 };
 
@@ -62,8 +63,19 @@ class Symbols {
     std::optional<u64> address_of_line(std::string_view file, unsigned line) const;
     /// Names that begin so, in order, at most `most`: for completion.
     std::vector<std::string> beginning_with(std::string_view prefix, std::size_t most) const;
-    /// A variable's address and size by DWARF, or by the symbol table.
+    /// Symbols whose names contain `text`, by address, at most `most`.
+    std::vector<Symbol> containing(std::string_view text, std::size_t most) const;
+    /// A variable's address and size by DWARF, or by the symbol table. By DWARF also parts: "table[3].limit".
     std::optional<Symbol> variable(std::string_view name) const;
+    /// Lines of `file` (trailing part of a path) that have code, within first and last.
+    std::vector<unsigned> lines_with_code(std::string_view file, unsigned first, unsigned last) const;
+
+    /// Source files that were compiled at `from` are read at `to`. The latest that fits counts.
+    void substitute_path(std::string from, std::string to);
+    /// "from -> to", a line each.
+    std::string substitutions() const;
+    /// The text of source file `file`, found as it is named, with substitutions, or beside its symbol file.
+    Expected<std::vector<std::string>> source_text(std::string_view file) const;
 
     /// The caller's registers by DWARF call-frame information, or nothing where there is none for `frame.pc`.
     /// `read` reads the guest's memory: false when it cannot.

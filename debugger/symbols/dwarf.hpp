@@ -1,0 +1,64 @@
+// An ELF file's symbol tables and DWARF, read through libelf and libdw (ELF: System V ABI, chapter 4; DWARF 5). The
+// bytes are in memory and may be hostile: what libdw does not bound is bounded here.
+#pragma once
+
+#include "debugger/symbols/symbol_file.hpp"
+
+#include <elfutils/libdw.h>
+#include <libelf.h>
+
+#include <functional>
+#include <unordered_map>
+
+namespace glassbox {
+
+class DebugInformation {
+  public:
+    /// The error says what is wrong with the file.
+    static Expected<std::shared_ptr<DebugInformation>> open(std::vector<char> bytes);
+    ~DebugInformation();
+    DebugInformation(const DebugInformation&) = delete;
+    DebugInformation& operator=(const DebugInformation&) = delete;
+
+    bool has_dwarf() const { return dwarf_ != nullptr; }
+    bool has_frames() const { return debug_frames_ || eh_frames_; }
+    unsigned bits() const { return bits_; }
+
+    Expected<> read_symbols(std::vector<FileSymbol>& symbols);
+    /// Of the functions that DWARF describes, where the symbol table was stripped.
+    void read_functions(std::vector<FileSymbol>& symbols);
+    Expected<> read_lines(SymbolFile& file);
+    /// "name", "name.member[3].member", "function::name".
+    std::optional<Symbol> variable(std::string_view path);
+    std::optional<FrameRegisters> unwind(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
+
+  private:
+    explicit DebugInformation(std::vector<char> bytes) : bytes_(std::move(bytes)) {}
+    struct Range {
+        u64 start = 0, end = 0;
+    };
+    Expected<> check();
+    Expected<> check_sections();
+    Expected<> check_compressed(Elf_Scn* section, u64 size);
+    bool in_code(u64 address) const;
+    Expected<> read_table(Elf_Scn* section, std::vector<FileSymbol>& symbols);
+    void collect_variables();
+    void collect_variables(Dwarf_Die* parent, const std::string& prefix, unsigned depth);
+    using Units = std::function<bool(Dwarf_Die*)>;
+    void each_unit(const Units& visit);
+    std::optional<FrameRegisters> unwind(Dwarf_Frame* frame, const FrameRegisters& from,
+                                         const Symbols::ReadMemory& read) const;
+
+    std::vector<char> bytes_;
+    Elf* elf_ = nullptr;
+    Dwarf* dwarf_ = nullptr;
+    Dwarf_CFI* debug_frames_ = nullptr;
+    Dwarf_CFI* eh_frames_ = nullptr;
+    unsigned bits_ = 32;
+    std::vector<Range> code_; ///< sections that are executed, by address
+    bool collected_ = false;
+    std::size_t visited_ = 0;                              ///< DIEs, which a hostile file may chain in circles
+    std::unordered_map<std::string, Dwarf_Off> variables_; ///< DIEs of variables with an address
+};
+
+} // namespace glassbox

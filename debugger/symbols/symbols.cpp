@@ -1,0 +1,344 @@
+// Loaded symbol files, and the index of their names and addresses.
+#include "debugger/symbols/symbols.hpp"
+
+#include "debugger/hex.hpp"
+#include "debugger/symbols/dwarf.hpp"
+#include "debugger/symbols/symbol_file.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+namespace glassbox {
+
+namespace {
+
+constexpr u64 reach_of_unsized = u64{1} << 20;
+
+struct Loaded {
+    std::string path;
+    u64 offset = 0;
+    SymbolFile file;
+};
+
+Expected<std::vector<char>> read_bytes(const std::string& path) {
+    std::error_code error;
+    const auto status = std::filesystem::status(path, error);
+    if (error || !std::filesystem::exists(status)) return fail("it cannot be found");
+    if (!std::filesystem::is_regular_file(status)) return fail("it is no file");
+    const u64 size = std::filesystem::file_size(path, error);
+    if (error) return fail("it cannot be read");
+    if (size > largest_symbol_file) return fail("it is larger than 2 GiB");
+    std::vector<char> bytes(size);
+    std::ifstream stream(path, std::ios::binary);
+    if (!stream.read(bytes.data(), static_cast<std::streamsize>(size)) && size != 0) return fail("it cannot be read");
+    return bytes;
+}
+
+/// "kernel.elf" of "/home/me/kernel.elf".
+bool is_trailing_path(std::string_view path, std::string_view part) {
+    if (!path.ends_with(part) || part.empty()) return false;
+    return path.size() == part.size() || part.front() == '/' || path[path.size() - part.size() - 1] == '/';
+}
+
+std::string counted(std::size_t count, const std::string& what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+std::string summary(const SymbolFile& file) {
+    const auto shown =
+        std::count_if(file.symbols.begin(), file.symbols.end(), [](const FileSymbol& s) { return !s.alias; });
+    std::string text = counted(static_cast<std::size_t>(shown), "symbol");
+    if (!file.rows.empty()) text += ", lines of " + counted(file.sources.size(), "source file");
+    if (file.frames) text += ", call frames";
+    return text;
+}
+
+std::string marked(u64 value) {
+    const std::string text = hex(value, 1);
+    return (text[0] > '9' ? "0" : "") + text + "h";
+}
+
+} // namespace
+
+struct Symbols::Impl {
+    struct Entry {
+        u64 address = 0;
+        const FileSymbol* symbol = nullptr;
+    };
+    struct Substitution {
+        std::string from, to;
+    };
+    std::vector<std::unique_ptr<Loaded>> files;
+    std::vector<Entry> by_address; ///< what something can lie in; of several at one address the best is last
+    std::vector<Entry> by_name;    ///< of several with one name the best is first
+    std::vector<Substitution> substitutions;
+
+    static unsigned rank(const FileSymbol& symbol) {
+        return (symbol.function ? 4u : 0) + (symbol.global ? 2u : 0) + (symbol.size ? 1u : 0);
+    }
+
+    void index() {
+        by_address.clear();
+        by_name.clear();
+        for (const auto& loaded : files) {
+            for (const FileSymbol& symbol : loaded->file.symbols) {
+                const Entry entry{symbol.absolute ? symbol.address : symbol.address + loaded->offset, &symbol};
+                by_name.push_back(entry);
+                if (!symbol.absolute && !symbol.alias) by_address.push_back(entry);
+            }
+        }
+        std::sort(by_address.begin(), by_address.end(), [](const Entry& a, const Entry& b) {
+            if (a.address != b.address) return a.address < b.address;
+            const unsigned of_a = rank(*a.symbol), of_b = rank(*b.symbol);
+            return of_a != of_b ? of_a < of_b : a.symbol->name > b.symbol->name;
+        });
+        std::sort(by_name.begin(), by_name.end(), [](const Entry& a, const Entry& b) {
+            const int order = a.symbol->name.compare(b.symbol->name);
+            if (order != 0) return order < 0;
+            const unsigned of_a = rank(*a.symbol), of_b = rank(*b.symbol);
+            return of_a != of_b ? of_a > of_b : a.address < b.address;
+        });
+    }
+
+    static Symbol placed(const Entry& entry) {
+        Symbol symbol = *entry.symbol;
+        symbol.address = entry.address;
+        return symbol;
+    }
+
+    std::vector<Entry>::const_iterator first_named(std::string_view name) const {
+        return std::lower_bound(by_name.begin(), by_name.end(), name,
+                                [](const Entry& entry, std::string_view text) { return entry.symbol->name < text; });
+    }
+
+    const Entry* named(std::string_view name) const {
+        const auto found = first_named(name);
+        return found != by_name.end() && found->symbol->name == name ? &*found : nullptr;
+    }
+
+    auto find_file(std::string_view path) {
+        auto found = std::find_if(files.begin(), files.end(), [&](const auto& file) { return file->path == path; });
+        if (found != files.end()) return found;
+        return std::find_if(files.begin(), files.end(),
+                            [&](const auto& file) { return is_trailing_path(file->path, path); });
+    }
+};
+
+Symbols::Symbols() : impl_(std::make_unique<Impl>()) {}
+Symbols::~Symbols() = default;
+
+Expected<std::string> Symbols::load(const std::string& path, u64 offset) {
+    auto file = read_bytes(path).and_then(
+        [](std::vector<char> bytes) -> Expected<SymbolFile> { return read_symbol_file(std::move(bytes)); });
+    if (!file) return fail("no symbols from " + path + ": " + file.error().message);
+    auto loaded = std::make_unique<Loaded>();
+    loaded->path = path;
+    loaded->offset = offset;
+    loaded->file = std::move(*file);
+    std::string text = path + ": " + loaded->file.format + ", " + summary(loaded->file);
+    if (offset) text += ", at offset " + marked(offset);
+    const auto before =
+        std::find_if(impl_->files.begin(), impl_->files.end(), [&](const auto& old) { return old->path == path; });
+    if (before != impl_->files.end()) {
+        text += " (in place of what was loaded before)";
+        *before = std::move(loaded);
+    } else {
+        impl_->files.push_back(std::move(loaded));
+    }
+    impl_->index();
+    return text;
+}
+
+Expected<> Symbols::unload(const std::string& path) {
+    const auto found = impl_->find_file(path);
+    if (found == impl_->files.end()) return fail("no symbol file '" + path + "' is loaded");
+    impl_->files.erase(found);
+    impl_->index();
+    return {};
+}
+
+bool Symbols::empty() const { return impl_->files.empty(); }
+
+std::string Symbols::list() const {
+    std::string text;
+    for (const auto& loaded : impl_->files) {
+        text += loaded->path + ": " + loaded->file.format + " (" + summary(loaded->file) + ")";
+        if (loaded->offset) text += " at offset " + marked(loaded->offset);
+        text += '\n';
+    }
+    return text;
+}
+
+std::optional<u64> Symbols::address_of(std::string_view name) const {
+    if (const auto* const entry = impl_->named(name)) return entry->address;
+    if (impl_->files.empty() || name.find_first_of(".[:") == std::string_view::npos) return {};
+    const auto part = variable(name);
+    return part ? std::optional(part->address) : std::nullopt;
+}
+
+std::optional<Symbol> Symbols::at(u64 address) const {
+    const auto& all = impl_->by_address;
+    auto after = std::upper_bound(all.begin(), all.end(), address,
+                                  [](u64 value, const Impl::Entry& entry) { return value < entry.address; });
+    constexpr unsigned most_steps = 32; // how far a larger symbol may begin before those within it
+    const u64 nearest = after == all.begin() ? 0 : std::prev(after)->address;
+    for (unsigned step = 0; after != all.begin() && step < most_steps; ++step) {
+        --after;
+        const u64 distance = address - after->address, size = after->symbol->size;
+        if (size ? distance < size : after->address == nearest && distance <= reach_of_unsized)
+            return Impl::placed(*after);
+    }
+    return {};
+}
+
+std::string Symbols::describe(u64 address) const {
+    const auto symbol = at(address);
+    if (!symbol) return {};
+    return address == symbol->address ? symbol->name : symbol->name + "+" + marked(address - symbol->address);
+}
+
+std::vector<std::string> Symbols::beginning_with(std::string_view prefix, std::size_t most) const {
+    std::vector<std::string> names;
+    for (auto at = impl_->first_named(prefix); at != impl_->by_name.end() && names.size() < most; ++at) {
+        if (!at->symbol->name.starts_with(prefix)) break;
+        if (names.empty() || names.back() != at->symbol->name) names.push_back(at->symbol->name);
+    }
+    return names;
+}
+
+std::vector<Symbol> Symbols::containing(std::string_view text, std::size_t most) const {
+    std::vector<Symbol> found;
+    for (const auto& entry : impl_->by_name) {
+        if (entry.symbol->alias || entry.symbol->name.find(text) == std::string::npos) continue;
+        found.push_back(Impl::placed(entry));
+    }
+    std::sort(found.begin(), found.end(), [](const Symbol& a, const Symbol& b) {
+        return a.address != b.address ? a.address < b.address : a.name < b.name;
+    });
+    if (found.size() > most) found.resize(most);
+    return found;
+}
+
+std::optional<Symbol> Symbols::variable(std::string_view name) const {
+    for (const auto& loaded : impl_->files) {
+        if (!loaded->file.debug) continue;
+        if (auto found = loaded->file.debug->variable(name)) {
+            found->address += loaded->offset;
+            return found;
+        }
+    }
+    const auto* const entry = impl_->named(name);
+    return entry && !entry->symbol->function ? std::optional(Impl::placed(*entry)) : std::nullopt;
+}
+
+std::optional<SourceLine> Symbols::line_at(u64 address) const {
+    for (const auto& loaded : impl_->files) {
+        const auto& rows = loaded->file.rows;
+        const u64 wanted = address - loaded->offset;
+        auto row = std::upper_bound(rows.begin(), rows.end(), wanted,
+                                    [](u64 value, const LineRow& r) { return value < r.address; });
+        if (row == rows.begin()) continue;
+        --row;
+        if (row->end || row->line == 0) continue;
+        auto first = row;
+        while (first != rows.begin() && !std::prev(first)->end && std::prev(first)->line == row->line &&
+               std::prev(first)->file == row->file)
+            --first;
+        return SourceLine{loaded->file.sources[row->file], row->line, first->address + loaded->offset};
+    }
+    return {};
+}
+
+namespace {
+
+/// Which of a file's sources `name` may mean.
+std::vector<bool> sources_called(const SymbolFile& file, std::string_view name) {
+    if (name.starts_with("./")) name.remove_prefix(2);
+    std::vector<bool> called(file.sources.size());
+    for (std::size_t i = 0; i < called.size(); ++i) called[i] = is_trailing_path(file.sources[i], name);
+    return called;
+}
+
+} // namespace
+
+std::optional<u64> Symbols::address_of_line(std::string_view file, unsigned line) const {
+    std::optional<u64> lowest;
+    for (const auto& loaded : impl_->files) {
+        const auto called = sources_called(loaded->file, file);
+        for (const LineRow& row : loaded->file.rows) {
+            if (row.end || row.line != line || line == 0 || !called[row.file]) continue;
+            const u64 address = row.address + loaded->offset;
+            lowest = lowest ? std::min(*lowest, address) : address;
+        }
+    }
+    return lowest;
+}
+
+std::vector<unsigned> Symbols::lines_with_code(std::string_view file, unsigned first, unsigned last) const {
+    std::vector<unsigned> lines;
+    for (const auto& loaded : impl_->files) {
+        const auto called = sources_called(loaded->file, file);
+        for (const LineRow& row : loaded->file.rows) {
+            if (!row.end && row.line >= first && row.line <= last && called[row.file]) lines.push_back(row.line);
+        }
+    }
+    std::sort(lines.begin(), lines.end());
+    lines.erase(std::unique(lines.begin(), lines.end()), lines.end());
+    return lines;
+}
+
+std::optional<FrameRegisters> Symbols::unwind(const FrameRegisters& frame, unsigned bits,
+                                              const ReadMemory& read) const {
+    for (const auto& loaded : impl_->files) {
+        DebugInformation* const debug = loaded->file.debug.get();
+        if (!debug || !debug->has_frames() || (debug->bits() == 64) != (bits == 64)) continue;
+        if (auto caller = debug->unwind(frame, loaded->offset, read)) return caller;
+    }
+    return {};
+}
+
+void Symbols::substitute_path(std::string from, std::string to) {
+    impl_->substitutions.insert(impl_->substitutions.begin(), {std::move(from), std::move(to)});
+}
+
+std::string Symbols::substitutions() const {
+    std::string text;
+    for (const auto& one : impl_->substitutions) text += one.from + " -> " + one.to + "\n";
+    return text;
+}
+
+Expected<std::vector<std::string>> Symbols::source_text(std::string_view file) const {
+    namespace fs = std::filesystem;
+    std::vector<std::string> places;
+    std::vector<std::string> names{std::string(file)};
+    for (const auto& loaded : impl_->files) {
+        for (const std::string& source : loaded->file.sources) {
+            if (source != file && is_trailing_path(source, file)) names.push_back(source);
+        }
+    }
+    for (const std::string& name : names) {
+        for (const auto& one : impl_->substitutions) {
+            if (name.starts_with(one.from)) places.push_back(one.to + name.substr(one.from.size()));
+        }
+        places.push_back(name);
+        for (const auto& loaded : impl_->files)
+            places.push_back((fs::path(loaded->path).parent_path() / name).string());
+    }
+    for (const std::string& place : places) {
+        std::error_code error;
+        if (!fs::is_regular_file(place, error) || fs::file_size(place, error) > (u64{64} << 20)) continue;
+        std::ifstream stream(place);
+        std::vector<std::string> lines;
+        for (std::string line; std::getline(stream, line);) {
+            if (line.ends_with('\r')) line.pop_back();
+            lines.push_back(std::move(line));
+        }
+        return lines;
+    }
+    return fail("the source file " + std::string(file) +
+                " is not here (symbols path FROM TO says where files that were compiled elsewhere are)");
+}
+
+} // namespace glassbox
