@@ -37,6 +37,7 @@ struct Plan {
     u64 address = 0;
     Time time = 0;
     bool backwards = false;
+    bool any_processor = false; ///< step: of whichever processor's turn it is, not of the selected one
 };
 
 /// Is told when the machine stops for its debugger and when it goes on.
@@ -66,6 +67,8 @@ class Debugger {
     // --- running ----------------------------------------------------------------------------------------------------
     bool running() const;
     const Stop& stop() const; ///< the last one
+    /// Whether anything of the debugger was ever in use: only then does the machine's end count as a stop.
+    bool entered() const;
     /// Stops here, before anything else happens.
     void attach_stopped(StopKind kind);
     /// Asks for a stop soon: Ctrl-C, the window's key, gdb's break. From the same thread.
@@ -78,6 +81,8 @@ class Debugger {
     /// Carries the plan out to its end, for scripts.
     void run_to_stop();
     Expected<> go_to(u64 instructions);
+    /// The same to an instant between instructions: a stop's, of `past_stops`.
+    Expected<> go_to(const Moment& moment);
     /// Where the machine has stopped before, oldest first.
     const std::vector<Stop>& past_stops() const;
 
@@ -103,8 +108,9 @@ class Debugger {
     /// Told of long work, from 0 to 1; false ends it. May be empty.
     std::function<bool(double)> progress;
 
+    struct Impl; ///< for debugger/control alone
+
   private:
-    struct Impl;
     std::unique_ptr<Impl> impl_;
 };
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include "bus/types.hpp"
+#include "machine/history/timeline.hpp"
 #include "machine/machine.hpp"
 
 #include <string>
+#include <vector>
 
 namespace glassbox {
 
@@ -28,8 +30,11 @@ struct Stop {
     StopReason machine = StopReason::breakpoint;
     u64 address = 0; ///< watchpoints: the linear (or physical) address that was touched
     bool write = false;
-    u64 before = 0, after = 0; ///< watchpoints on writes: the values
-    std::string text;          ///< in words: "breakpoint 1", "watchpoint 2: 4 bytes at 1000h were 5, are 6"
+    u64 before = 0, after = 0;         ///< watchpoints on writes: the values
+    std::string text;                  ///< in words: "breakpoint 1", "watchpoint 2: 4 bytes at 1000h were 5, are 6"
+    Moment moment;                     ///< when: Debugger::go_to goes there again
+    bool backwards = false;            ///< reached going back: watchpoints and events are then just before the access
+    std::vector<std::string> commands; ///< the stop points' own, to be executed now (a temporary one is gone already)
 };
 
 } // namespace glassbox

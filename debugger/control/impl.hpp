@@ -1,0 +1,203 @@
+// What is behind Debugger: the probe that listens while something is armed, the plan that is being carried out, and
+// the hits that were seen and are not settled yet. Files of debugger/control share it; nobody else includes it.
+//
+// Rule: a callback of a probe never changes what the probes want. It notes what it has seen and ends the run; `run`
+// settles it between two instructions, where everything is exact.
+#pragma once
+
+#include "bus/probe.hpp"
+#include "cpu/probe.hpp"
+#include "debugger/control/call_tracker.hpp"
+#include "debugger/control/flow.hpp"
+#include "debugger/control/stop_points.hpp"
+#include "debugger/debugger.hpp"
+
+#include <functional>
+#include <map>
+#include <optional>
+
+namespace glassbox {
+
+/// A stop point was met.
+struct Hit {
+    unsigned number = 0; ///< 0: a magic break
+    unsigned processor = 0;
+    bool before = false;  ///< the instruction has not been executed
+    bool checked = false; ///< its condition and ignore count were, too
+    u64 address = 0;
+    unsigned size = 0;
+    bool write = false;
+    u64 old_value = 0, new_value = 0;
+    std::string what; ///< in words, for all but breakpoints
+};
+
+/// Where `next` and the like wait for the machine to come by.
+struct Arrival {
+    bool armed = false;
+    u64 linear = 0;
+    bool any_stack = false; ///< only the address counts
+    bool any_cpl = false;
+    u64 stack = 0; ///< linear; returns may take arguments off it, too
+    u8 cpl = 0;
+    u64 space = 0; ///< CR3's page, for user code
+};
+
+/// A moment at which a processor was about to execute an instruction.
+struct Point {
+    u64 count = 0;
+    u64 linear = 0;
+    u64 stack = 0;
+};
+
+/// What an execution in the past looks for.
+class PastObserver {
+  public:
+    virtual ~PastObserver() = default;
+    virtual bool every() const { return false; }              ///< every instruction
+    virtual bool flow() const { return false; }               ///< calls and returns
+    virtual bool points() const { return false; }             ///< the stop points are armed, and `hit` is told
+    virtual std::optional<u64> address() const { return {}; } ///< instructions at this linear address
+    virtual bool before(Cpu& cpu, unsigned number, u64 count) { return (void)cpu, (void)number, (void)count, false; }
+    virtual void delivered(Cpu& cpu, unsigned number, InterruptKind kind, u64 from_ip, u64 count) {
+        (void)cpu, (void)number, (void)kind, (void)from_ip, (void)count;
+    }
+    virtual void hit(const Hit& hit, const Moment& moment) { (void)hit, (void)moment; }
+    virtual bool finished() const { return false; } ///< asked when `before` has ended the run
+};
+
+struct Debugger::Impl final : Probe, BusProbe {
+    Impl(Debugger& debugger, Machine& machine_, Timeline& timeline_);
+    ~Impl() override;
+
+    Debugger& self;
+    Machine& machine;
+    Timeline& timeline;
+    Symbols symbols;
+    StopPoints points;
+    std::vector<StopListener*> listeners;
+    unsigned selected = 0;
+    bool magic = false;
+    bool running = true, entered = false;
+    Stop stop;
+    std::vector<Stop> past;
+
+    // --- running forwards (run_control.cpp)
+    // ---------------------------------------------------------------------------
+    StopReason run(Time until, u64 max_instructions);
+    Expected<> resume(const Plan& plan);
+    void interrupt(StopKind kind);
+    /// What follows from what was seen: true when the machine is stopped now.
+    bool settle(bool requested);
+    void pass_over_delivery();
+    Stop stop_for(const StopPoint* point, const Hit& hit) const;
+    bool settle_hits();
+    bool limit_reached();
+    StopReason ended(StopReason reason);
+    void halt(Stop stop_);
+    Stop stop_here(StopKind kind, std::string text);
+    void connect();
+    void disconnect();
+    void tell_stopped();
+    void begin_unplanned();
+    unsigned number_of(const Cpu& cpu) const;
+
+    // --- the plan (plans.cpp)
+    // -----------------------------------------------------------------------------------------
+    void start_plan(const Plan& plan);
+    void prepare_next();
+    void wait_for(u64 linear, u64 stack, const Cpu& cpu);
+    bool plan_before(Cpu& cpu, unsigned number, u64 count);
+    bool stepped(Cpu& cpu, unsigned number, u64 count);
+    bool line_reached(Cpu& cpu, unsigned number, u64 count);
+    bool finish_before(Cpu& cpu, unsigned number, u64 count);
+    void plan_delivered(Cpu& cpu, unsigned number, InterruptKind kind, u64 from_ip, u64 count);
+    void replan();
+    void reached(unsigned number);
+    bool arrives(const Cpu& cpu) const;
+    std::string plan_text() const;
+    bool plan_every() const { return every; }
+    bool plan_flow() const { return running && tracking; }
+
+    struct Active {
+        Plan plan;
+        bool over = false;     ///< reached: settle makes the stop
+        unsigned who = 0;      ///< the processor that it is about
+        u64 left = 0;          ///< steps
+        u64 start = 0;         ///< count at which the present step began
+        u64 target = ~u64{0};  ///< instructions
+        Time deadline = never; ///< time, and how long a halted processor is waited for
+        u64 frame = 0;         ///< finish: the stack when it began
+        u8 cpl = 0;
+        std::optional<SourceLine> line;
+        u64 line_stack = 0;
+        bool silent_arrival = false; ///< arriving does not count as a step
+        std::string text;            ///< when it is over
+    } active;
+    bool every = false;    ///< the plan hears of every instruction
+    bool tracking = false; ///< … of calls and returns
+    Arrival arrival;
+    CallTracker calls;
+
+    // --- what was seen
+    // ------------------------------------------------------------------------------------------------
+    std::vector<Hit> hits;
+    bool asked = false;        ///< the run was ended by us
+    bool request_left = false; ///< the machine still has such a request
+    bool in_run = false;
+    bool replan_wanted = false;
+    std::optional<StopKind> interrupt_wanted;
+    struct Delivered {
+        u64 from_ip = 0;
+        bool early = false; ///< before the step's instruction was executed
+    };
+    std::optional<Delivered> delivery; ///< an interrupt that `next` passes over
+    u64 code_base = 0;                 ///< CS.base before the present instruction of `next`
+    u64 skip_count = ~u64{0};          ///< breakpoints at this count were met before
+    u64 skip_fault_count = ~u64{0};    ///< exceptions, too
+    struct Asked {
+        u64 linear = ~u64{0}, phys = 0;
+    } last_wanted;
+    void ask();
+
+    bool attached = false, bus_attached = false, every_attached = false, questions_changed = false;
+
+    // --- stop points (hits.cpp)
+    // ---------------------------------------------------------------------------------------
+    bool accepts(StopPoint& point, unsigned processor, std::string& trouble);
+    bool code_hit(Cpu& cpu, unsigned number, u64 count);
+    bool matches_code(StopPoint& point, Cpu& cpu, u64 linear, u64 phys, u64 count);
+    void note(const StopPoint& point, unsigned processor, Hit hit);
+    template <class Match> void note_all(StopPointKind kind, unsigned processor, const Match& match);
+    std::string mnemonic_at(const Cpu& cpu, u64 linear) const;
+    static bool is_magic(const Insn& insn);
+    std::map<unsigned, std::string> modes; ///< the last that was seen of each processor
+    std::string mode_name(const Cpu& cpu) const;
+
+    // --- going back (backwards.cpp)
+    // -----------------------------------------------------------------------------------
+    PastObserver* observer = nullptr;
+    Expected<> backwards(const Plan& plan);
+    Expected<> go_to(const Moment& moment);
+
+    // --- Probe, BusProbe
+    // ----------------------------------------------------------------------------------------------
+    bool wants(Cpu& cpu, u64 linear, u64 phys, const Insn& insn) override;
+    bool before_instruction(Cpu& cpu) override;
+    bool watches(Cpu& cpu, u64 linear_page, u64 phys_page) override;
+    void accessed(Cpu& cpu, const MemoryAccess& access) override;
+    bool faulting(Cpu& cpu, const Fault& fault) override;
+    void delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from_ip) override;
+    void control_written(Cpu& cpu, ControlKind kind, u32 number, u64 before, u64 value) override;
+    void task_switched(Cpu& cpu, u16 from, u16 to) override;
+    void mode_changed(Cpu& cpu, u32 mode_before, u8 cpl_before) override;
+    void shut_down(Cpu& cpu) override;
+    void port_accessed(std::string_view owner, Port port, unsigned width, bool write, u32 value) override;
+    void device_accessed(std::string_view region, PhysAddress address, unsigned width, bool write, u64 value) override;
+    void irq_changed(unsigned irq, bool level) override;
+};
+
+/// "7C00", "FFFF800000100000": capitals without leading zeros.
+std::string hex_number(u64 value);
+std::string stop_kind_name(StopPointKind kind);
+
+} // namespace glassbox

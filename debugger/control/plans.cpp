@@ -1,0 +1,216 @@
+// The commands of "Go", forwards: what each waits for.
+#include "cpu/system/system.hpp"
+#include "debugger/control/impl.hpp"
+#include "debugger/hex.hpp"
+#include "debugger/view.hpp"
+
+namespace glassbox {
+
+namespace {
+
+/// A step whose processor sleeps is over after this time of the guest's, so that nobody waits for ever.
+constexpr Time longest_wait = 10 * second;
+/// How much a RET takes off the stack besides the return address, at most.
+constexpr u64 most_arguments = 1024;
+
+bool by_steps(Plan::Kind kind) {
+    return kind == Plan::Kind::step || kind == Plan::Kind::next || kind == Plan::Kind::step_line ||
+           kind == Plan::Kind::next_line;
+}
+bool goes_over(Plan::Kind kind) { return kind == Plan::Kind::next || kind == Plan::Kind::next_line; }
+bool by_lines(Plan::Kind kind) { return kind == Plan::Kind::step_line || kind == Plan::Kind::next_line; }
+
+} // namespace
+
+void Debugger::Impl::start_plan(const Plan& plan) {
+    active = {};
+    active.plan = plan;
+    active.who = selected;
+    active.left = std::max<u64>(plan.count, 1);
+    active.start = machine.instructions();
+    every = tracking = false;
+    arrival = {};
+    delivery.reset();
+    replan_wanted = false;
+    calls.clear();
+    Cpu& cpu = machine.cpu(active.who);
+    if (by_lines(plan.kind)) {
+        active.line = symbols.line_at(code_address(cpu));
+        active.line_stack = stack_address(cpu);
+    }
+    if (by_steps(plan.kind)) {
+        active.deadline = machine.now() + longest_wait;
+        active.text = "step";
+        if (goes_over(plan.kind)) {
+            prepare_next();
+        } else {
+            every = true;
+        }
+        return;
+    }
+    switch (plan.kind) {
+    case Plan::Kind::finish:
+        active.frame = stack_address(cpu);
+        active.cpl = cpu.cpl;
+        tracking = true;
+        break;
+    case Plan::Kind::until:
+        arrival = {.armed = true, .linear = plan.address, .any_stack = true};
+        active.text = "until " + hex_number(plan.address) + "h";
+        break;
+    case Plan::Kind::instructions:
+        active.target = plan.count > ~active.start ? ~u64{0} : active.start + plan.count;
+        active.text = std::to_string(plan.count) + (plan.count == 1 ? " instruction" : " instructions");
+        break;
+    case Plan::Kind::time:
+        active.deadline = plan.time;
+        active.text = "the time is reached";
+        break;
+    default: break;
+    }
+}
+
+void Debugger::Impl::wait_for(u64 linear, u64 stack, const Cpu& cpu) {
+    arrival = {.armed = true, .linear = linear, .stack = stack, .cpl = cpu.cpl, .space = cpu.cr3 & ~page_mask};
+    every = false;
+    questions_changed = true;
+}
+
+/// `next`: what returns here is waited for, the rest is stepped.
+void Debugger::Impl::prepare_next() {
+    Cpu& cpu = machine.cpu(active.who);
+    const FlowInsn insn = flow_at(cpu);
+    const bool over = insn.length != 0 && (insn.flow == Flow::call || insn.flow == Flow::call_far ||
+                                           insn.flow == Flow::interrupt || insn.flow == Flow::syscall ||
+                                           insn.flow == Flow::repetition || (insn.flow == Flow::loop && insn.backward));
+    if (over) return wait_for(cpu.code_linear(cpu.ip + insn.length), stack_address(cpu), cpu);
+    if (arrival.armed) questions_changed = true;
+    arrival = {};
+    every = true;
+    code_base = cpu.seg[CS].base;
+}
+
+bool Debugger::Impl::arrives(const Cpu& cpu) const {
+    if (!arrival.armed || code_address(cpu) != arrival.linear) return false;
+    if (arrival.any_stack) return true;
+    if (cpu.cpl != arrival.cpl && !arrival.any_cpl) return false;
+    // User code of another process has the same addresses; in the kernel the stack tells tasks apart.
+    if (cpu.cpl == 3 && (cpu.cr3 & ~page_mask) != arrival.space) return false;
+    return stack_address(cpu) - arrival.stack <= most_arguments;
+}
+
+void Debugger::Impl::reached(unsigned number) {
+    active.over = true;
+    active.who = number;
+}
+
+/// A step of the plan is complete before this instruction. True: the run ends.
+bool Debugger::Impl::stepped(Cpu& cpu, unsigned number, u64 count) {
+    active.start = count;
+    active.who = number;
+    if (by_lines(active.plan.kind) && !line_reached(cpu, number, count)) {
+        if (!goes_over(active.plan.kind)) return false;
+        replan_wanted = true;
+        return true;
+    }
+    if (--active.left == 0) {
+        reached(number);
+        return true;
+    }
+    if (by_lines(active.plan.kind)) {
+        active.line = symbols.line_at(code_address(cpu));
+        active.line_stack = stack_address(cpu);
+    }
+    if (!goes_over(active.plan.kind)) return false;
+    replan_wanted = true;
+    return true;
+}
+
+/// Another line has begun. Code without lines is passed through, unless the step began in such.
+bool Debugger::Impl::line_reached(Cpu& cpu, unsigned, u64) {
+    if (!active.line) return true;
+    const u64 here = code_address(cpu);
+    const auto line = symbols.line_at(here);
+    if (!line) return false;
+    if (line->file != active.line->file || line->line != active.line->line) return true;
+    // The same line again from its start: a loop in one line, or a recursive call.
+    return here == line->address && (here == active.line->address || stack_address(cpu) < active.line_stack);
+}
+
+bool Debugger::Impl::plan_before(Cpu& cpu, unsigned number, u64 count) {
+    if (!running) return false;
+    const Plan::Kind kind = active.plan.kind;
+    if (kind == Plan::Kind::finish && !arrival.armed) return tracking && finish_before(cpu, number, count);
+    if (arrival.armed) {
+        if (count == active.start && kind != Plan::Kind::finish) return false;
+        if (!arrives(cpu)) return false;
+        arrival.armed = false;
+        questions_changed = true;
+        if (kind == Plan::Kind::until || kind == Plan::Kind::finish) return reached(number), true;
+        if (active.silent_arrival) {
+            active.silent_arrival = false;
+            active.start = count;
+            replan_wanted = true;
+            return true;
+        }
+        return stepped(cpu, number, count);
+    }
+    if (!by_steps(kind) || !every) return false;
+    if (number != active.who && !active.plan.any_processor) return false;
+    if (count == active.start) return false;
+    return stepped(cpu, number, count);
+}
+
+/// Looks for the return of the function that was running: the first one that matches no call seen since.
+bool Debugger::Impl::finish_before(Cpu& cpu, unsigned number, u64 count) {
+    if (number != active.who) return false;
+    const FlowInsn insn = flow_at(cpu);
+    switch (insn.flow) {
+    case Flow::call:
+    case Flow::call_far:
+    case Flow::syscall: calls.call(cpu, insn, count); return false;
+    case Flow::ret:
+    case Flow::ret_far:
+    case Flow::iret:
+    case Flow::sysret: break;
+    default: return false;
+    }
+    if (calls.returned(CallTracker::return_at(cpu, insn)) || !calls.empty()) return false;
+    if (cpu.cpl != active.cpl || stack_address(cpu) < active.frame) return false;
+    active.start = count;
+    replan_wanted = true;
+    return true;
+}
+
+void Debugger::Impl::plan_delivered(Cpu& cpu, unsigned number, InterruptKind kind, u64 from_ip, u64 count) {
+    if (!running || number != active.who) return;
+    if (tracking) calls.delivered(cpu, from_ip, count, kind == InterruptKind::hardware);
+    if (goes_over(active.plan.kind) && every && kind == InterruptKind::hardware) {
+        delivery = Delivered{from_ip, count == active.start};
+        ask();
+    }
+}
+
+/// Between two instructions, when a callback found that the plan has to listen to something else.
+void Debugger::Impl::replan() {
+    replan_wanted = false;
+    Cpu& cpu = machine.cpu(active.who);
+    if (active.plan.kind != Plan::Kind::finish) return prepare_next();
+    tracking = false;
+    questions_changed = true;
+    const FlowInsn insn = flow_at(cpu);
+    u64 target = 0;
+    active.text = "finished";
+    if (insn.flow == Flow::ret && peek(cpu, stack_address(cpu), insn.opsize, target)) {
+        wait_for(cpu.code_linear(target), stack_address(cpu) + insn.opsize, cpu);
+        arrival.cpl = active.cpl;
+    } else { // to another segment, and perhaps another stack: wherever that is
+        active.plan.kind = Plan::Kind::step;
+        active.left = 1;
+        every = true;
+    }
+}
+
+std::string Debugger::Impl::plan_text() const { return active.text; }
+
+} // namespace glassbox
