@@ -49,7 +49,13 @@ const char* denial(const Cpu& cpu, const PageWalk& w, const Request& r, bool key
     return key_denied ? "the page's protection key is disabled (PKRU)" : nullptr;
 }
 
+/// Whatever the TLB holds for the page is gone, whoever it was filled for: a handler that mends the tables need not
+/// flush (SDM 3A 4.10.4.1).
 bool page_fault(Cpu& cpu, u64 linear, u32 error, const char* why) {
+    for (TlbTable& table : cpu.tlbs) table.forget_page(linear);
+    bool executed = false;
+    for (FetchTable& table : cpu.fetch_tlbs) executed |= table.forget_page(linear);
+    if (executed) cpu.bump_epoch();
     cpu.fault = {Exception::PF, true, error, linear, why};
     return false;
 }

@@ -143,6 +143,23 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("a page fault drops the page's translations of every privilege (SDM 3A 4.10.4.1)") {
+    Stale m;
+    m.point_to(old_frame, present | user_bit);
+    m.cpu.cr0 |= cr0::WP;
+    CHECK(m.read() == 0x11); // the supervisor's
+    m.at_level(3);
+    CHECK(m.read() == 0x11); // the user's
+    CHECK(m.read(linear + 0x1000) == 0x11);
+    CHECK_FALSE(m.writes(linear));
+    m.cpu.fault = {};
+    m.point_to(new_frame, present | writable | user_bit);
+    CHECK(m.read() == 0x22);
+    CHECK(m.read(linear + 0x1000) == 0x11); // another page
+    m.at_level(0);
+    CHECK(m.read() == 0x22);
+}
+
 TEST_CASE("parked: a page with a data breakpoint keeps its translation too") {
     Stale m;
     m.cpu.dr[0] = linear + 8;
