@@ -29,40 +29,6 @@ u64 read_cr(const Cpu& cpu, u32 number) {
     }
 }
 
-std::optional<u64> read_place(const Cpu& cpu, const look::RegisterPlace& p) {
-    switch (p.kind) {
-    case Kind::general: {
-        u64 value = 0;
-        std::memcpy(&value, reinterpret_cast<const u8*>(cpu.gpr.data()) + p.index, p.bits / 8);
-        return value;
-    }
-    case Kind::ip: return cpu.ip;
-    case Kind::eflags: return cpu.full_eflags();
-    case Kind::flag: return cpu.full_eflags() >> p.index;
-    case Kind::segment: return segment_of(cpu, p.index).selector;
-    case Kind::segment_base: return segment_of(cpu, p.index).base;
-    case Kind::segment_limit: return segment_of(cpu, p.index).limit;
-    case Kind::segment_access: return segment_of(cpu, p.index).access;
-    case Kind::cr: return read_cr(cpu, p.index);
-    case Kind::xcr0: return cpu.xcr0;
-    case Kind::dr: return cpu.dr[p.index];
-    case Kind::table_base: return (p.index ? cpu.idtr : cpu.gdtr).base;
-    case Kind::table_limit: return (p.index ? cpu.idtr : cpu.gdtr).limit;
-    case Kind::st: return cpu.fpu.st(p.index).significand;
-    case Kind::st_exponent: return cpu.fpu.st(p.index).sign_exponent;
-    case Kind::mmx: return cpu.fpu.mmx(p.index);
-    case Kind::vector: return cpu.sse.vector[p.index / 4].part[p.index % 4 / 2].q[p.index % 2];
-    case Kind::mxcsr: return cpu.sse.mxcsr;
-    case Kind::fcw: return cpu.fpu.control;
-    case Kind::fsw: return cpu.fpu.status_word();
-    case Kind::ftw: return cpu.fpu.tag_word();
-    case Kind::cpl: return cpu.cpl;
-    case Kind::pkru: return cpu.pkru;
-    case Kind::msr: return read_msr_quietly(cpu, p.index);
-    }
-    return std::nullopt;
-}
-
 u64 low_bits(u64 value, unsigned bits) { return bits >= 64 ? value : value & ((u64{1} << bits) - 1); }
 
 // --- writing ---------------------------------------------------------------------------------------------------------
@@ -194,6 +160,40 @@ Expected<> write_place(Cpu& cpu, const look::RegisterPlace& p, u64 value) {
 
 } // namespace
 
+std::optional<u64> look::read_place(const Cpu& cpu, const look::RegisterPlace& p) {
+    switch (p.kind) {
+    case Kind::general: {
+        u64 value = 0;
+        std::memcpy(&value, reinterpret_cast<const u8*>(cpu.gpr.data()) + p.index, p.bits / 8);
+        return value;
+    }
+    case Kind::ip: return cpu.ip;
+    case Kind::eflags: return cpu.full_eflags();
+    case Kind::flag: return cpu.full_eflags() >> p.index;
+    case Kind::segment: return segment_of(cpu, p.index).selector;
+    case Kind::segment_base: return segment_of(cpu, p.index).base;
+    case Kind::segment_limit: return segment_of(cpu, p.index).limit;
+    case Kind::segment_access: return segment_of(cpu, p.index).access;
+    case Kind::cr: return read_cr(cpu, p.index);
+    case Kind::xcr0: return cpu.xcr0;
+    case Kind::dr: return cpu.dr[p.index];
+    case Kind::table_base: return (p.index ? cpu.idtr : cpu.gdtr).base;
+    case Kind::table_limit: return (p.index ? cpu.idtr : cpu.gdtr).limit;
+    case Kind::st: return cpu.fpu.st(p.index).significand;
+    case Kind::st_exponent: return cpu.fpu.st(p.index).sign_exponent;
+    case Kind::mmx: return cpu.fpu.mmx(p.index);
+    case Kind::vector: return cpu.sse.vector[p.index / 4].part[p.index % 4 / 2].q[p.index % 2];
+    case Kind::mxcsr: return cpu.sse.mxcsr;
+    case Kind::fcw: return cpu.fpu.control;
+    case Kind::fsw: return cpu.fpu.status_word();
+    case Kind::ftw: return cpu.fpu.tag_word();
+    case Kind::cpl: return cpu.cpl;
+    case Kind::pkru: return cpu.pkru;
+    case Kind::msr: return read_msr_quietly(cpu, p.index);
+    }
+    return std::nullopt;
+}
+
 std::optional<u64> read_msr_quietly(const Cpu& cpu, u32 number) {
     // Reading changes nothing but the fault that tells of a register that is not there.
     Cpu& reader = const_cast<Cpu&>(cpu);
@@ -207,7 +207,7 @@ std::optional<u64> read_msr_quietly(const Cpu& cpu, u32 number) {
 std::optional<RegisterValue> read_register(const Cpu& cpu, std::string_view name) {
     const auto place = look::find_register(name);
     if (!place) return std::nullopt;
-    const auto value = read_place(cpu, *place);
+    const auto value = look::read_place(cpu, *place);
     if (!value) return std::nullopt;
     return RegisterValue{low_bits(*value, place->bits), place->bits};
 }

@@ -13,12 +13,6 @@ namespace {
 
 using Kind = RegisterKind;
 
-struct Entry {
-    std::string name;
-    RegisterPlace place;
-    Feature needs = Feature::i8086;
-};
-
 constexpr std::array<FlagName, 17> flags = {{{"cf", 0, 1, "carry"},
                                              {"pf", 2, 1, "parity"},
                                              {"af", 4, 1, "auxiliary carry"},
@@ -56,7 +50,7 @@ class Table {
             if (!m.short_name.empty()) add(m.short_name, {Kind::msr, m.number, 64}, Feature::msr);
         }
     }
-    const std::vector<Entry>& entries() const { return entries_; }
+    const std::vector<NamedRegister>& entries() const { return entries_; }
 
   private:
     void add(std::string_view name, RegisterPlace place, Feature needs = Feature::i8086) {
@@ -123,16 +117,18 @@ class Table {
         for (u32 i = 0; i < 64; ++i)
             add("ymm" + std::to_string(i / 4) + std::string(quarters[i % 4]), {Kind::vector, i, 64}, Feature::avx);
     }
-    std::vector<Entry> entries_;
+    std::vector<NamedRegister> entries_;
 };
 
 /// Immutable, made when it is first asked for.
-const std::vector<Entry>& table() {
+const std::vector<NamedRegister>& table() {
     static const Table registers;
     return registers.entries();
 }
 
 } // namespace
+
+std::span<const NamedRegister> all_registers() { return table(); }
 
 std::span<const FlagName> flag_names() { return flags; }
 
@@ -141,7 +137,7 @@ std::optional<RegisterPlace> find_register(std::string_view name) {
     std::transform(low.begin(), low.end(), low.begin(),
                    [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
     if (low == "pc") low = "rip";
-    for (const Entry& e : table()) {
+    for (const NamedRegister& e : table()) {
         if (e.name == low) return e.place;
     }
     return std::nullopt;
@@ -149,7 +145,7 @@ std::optional<RegisterPlace> find_register(std::string_view name) {
 
 std::vector<std::string> list_registers(const Cpu& cpu) {
     std::vector<std::string> names;
-    for (const Entry& e : table()) {
+    for (const NamedRegister& e : table()) {
         if (cpu.has(e.needs)) names.push_back(e.name);
     }
     return names;

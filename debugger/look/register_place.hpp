@@ -44,6 +44,15 @@ struct RegisterPlace {
     unsigned bits = 64;
 };
 
+struct NamedRegister {
+    std::string name;
+    RegisterPlace place;
+    Feature needs = Feature::i8086;
+};
+/// All of them, in the order of the manual, whatever the model.
+std::span<const NamedRegister> all_registers();
+/// What it holds, not cut to `place.bits`; nothing where the model has no such MSR.
+std::optional<u64> read_place(const Cpu& cpu, const RegisterPlace& place);
 /// Nothing when the SDM has no register of that name. Case does not count.
 std::optional<RegisterPlace> find_register(std::string_view name);
 /// In the order of the manual, those of this processor's model.
