@@ -1,5 +1,6 @@
 #include "machine/machine.hpp"
 
+#include "machine/autopsy.hpp"
 #include "machine/board.hpp"
 #include "machine/snapshot.hpp"
 

@@ -32,7 +32,5 @@ Expected<> save_snapshot(Board& board, const std::string& path);
 Expected<> load_snapshot(Board& board, const std::string& path);
 /// FNV-1a over everything a snapshot holds.
 u64 hash_state(Board& board);
-/// Registers and the chain of faults, for people.
-std::string describe_stop(const Board& board);
 
 } // namespace glassbox

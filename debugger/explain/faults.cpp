@@ -1,0 +1,223 @@
+// Faults that have happened: one, the chain that shut a processor down, and what would happen next.
+#include "debugger/explain/faults.hpp"
+
+#include "debugger/explain/delivery.hpp"
+#include "debugger/explain/explain.hpp"
+#include "debugger/hex.hpp"
+#include "machine/autopsy.hpp"
+#include "machine/board.hpp"
+
+namespace glassbox {
+
+namespace {
+
+using namespace explain;
+
+std::string title(const Fault& f) {
+    std::string text =
+        vector_name(static_cast<u8>(f.vector)) + " (" + std::string(vector_title(static_cast<u8>(f.vector))) + ")";
+    if (f.has_error) text += ", error code " + h(f.error, 4);
+    if (f.vector == Exception::PF) text += ", CR2 = " + h(f.cr2, f.cr2 >> 32 ? 16 : 8);
+    return text;
+}
+
+std::string grouped(u64 number) {
+    std::string digits = std::to_string(number);
+    for (std::size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+    return digits;
+}
+
+/// "at 0008:00101234 <main+4h>, 32-bit protected mode, CPL 0, after 1,234 instructions".
+std::string place(const Story& story, const Moment& m) {
+    return "at " + h(m.seg[CS].selector, 4) + ":" + m.offset(m.ip) + story.name(m.code_linear(m.ip)) + ", " +
+           m.mode_words() + ", CPL " + std::to_string(m.cpl) + ", after " + grouped(m.instructions) + " instructions";
+}
+
+void tell_bytes(Story& story, const Decoded& d) {
+    if (d.readable == 0) {
+        story.line("(the bytes of the instruction cannot be read)");
+        return;
+    }
+    std::string bytes = hex_bytes(d.code(), true);
+    story.line(bytes + (bytes.size() < 24 ? std::string(24 - bytes.size(), ' ') : "  ") + d.text);
+}
+
+std::string event_words(const Cpu::Delivering& e) {
+    const unsigned vector = static_cast<unsigned>(e.vector);
+    switch (e.kind) {
+    case InterruptKind::software: return "INT " + h(vector, 2);
+    case InterruptKind::int3: return "INT3";
+    case InterruptKind::into: return "INTO";
+    case InterruptKind::icebp: return "INT1";
+    case InterruptKind::exception: return vector_name(vector);
+    default: return vector == 2 ? "an NMI" : "external interrupt " + h(vector, 2);
+    }
+}
+
+Finding tell_failed_delivery(Story& story, const Moment& m, const Cpu::Delivering& e, const Fault& fault) {
+    const Event event{static_cast<u8>(e.vector), e.kind, e.has_error, e.error};
+    Story attempt = story.fresh();
+    const Verdict v = tell_delivery(attempt, m, event);
+    if (!v || !v->agrees(fault)) return {Match::none, v};
+    story.append(attempt);
+    return {v->why == (fault.why ? fault.why : "") ? Match::exact : Match::agrees, v};
+}
+
+/// The reasons of one fault.
+Finding tell_fault(Story& story, const Moment& m, const Fault& fault, const Cpu::Delivering& during, const Decoded& d) {
+    Finding found;
+    if (during.vector >= 0) {
+        story.say("It arose while " + event_words(during) + " was being delivered:", "3A 6.12");
+        Story::Indented in(story);
+        found = tell_failed_delivery(story, m, during, fault);
+        if (found.match == Match::none) tell_reason(story, m, fault);
+        return found;
+    }
+    found = tell_instruction(story, m, d, &fault);
+    if (found.match == Match::none) tell_reason(story, m, fault);
+    return found;
+}
+
+// --- combinations ----------------------------------------------------------------------------------------------------
+
+enum class FaultClass : u8 { benign, contributory, page_fault };
+FaultClass class_of(Exception e) {
+    switch (e) {
+    case Exception::DE:
+    case Exception::TS:
+    case Exception::NP:
+    case Exception::SS:
+    case Exception::GP: return FaultClass::contributory;
+    case Exception::PF: return FaultClass::page_fault;
+    default: return FaultClass::benign;
+    }
+}
+
+const char* class_words(FaultClass c) {
+    switch (c) {
+    case FaultClass::contributory: return "contributory";
+    case FaultClass::page_fault: return "a page fault";
+    default: return "benign";
+    }
+}
+
+/// SDM 3A, table 6-5.
+bool makes_double(Exception first, Exception second) {
+    const FaultClass a = class_of(first), b = class_of(second);
+    if (b == FaultClass::benign) return false;
+    return a == FaultClass::page_fault || (a == FaultClass::contributory && b == FaultClass::contributory);
+}
+
+void tell_combination(Story& story, const Fault& first, const Fault& second) {
+    const std::string a = vector_name(static_cast<u8>(first.vector)), b = vector_name(static_cast<u8>(second.vector));
+    story.say(a + " is " + class_words(class_of(first.vector)) + " and " + b + " is " +
+                  class_words(class_of(second.vector)) + ": " +
+                  (makes_double(first.vector, second.vector) ? "the second while the first is being delivered makes a "
+                                                               "double fault"
+                                                             : "they are handled one after the other"),
+              "3A 6.15, table 6-5");
+}
+
+constexpr const char* ordinals[] = {"first", "second", "third"};
+
+void tell_chain(Story& story, const Cpu& cpu) {
+    const Moment m = Moment::of(cpu);
+    const Decoded d = Decoded::at(m);
+    for (unsigned i = 0; i < cpu.fault_chain_length; ++i) {
+        const Fault& f = cpu.fault_chain[i];
+        const auto& during = cpu.fault_chain_during[i];
+        story.gap();
+        story.line(std::to_string(i + 1) + ". The " + ordinals[i] + " fault: " + title(f));
+        Story::Indented in(story);
+        if (i == 0) {
+            story.line(place(story, m) + ":");
+            Story::Indented deeper(story);
+            tell_bytes(story, d);
+        }
+        tell_fault(story, m, f, during, d);
+        if (i != 0 && during.vector != 8) tell_combination(story, cpu.fault_chain[i - 1], f);
+    }
+    if (cpu.fault_chain_length == 0) {
+        story.say("Which faults led to it was not seen: the machine was loaded in this state");
+        return;
+    }
+    const auto& last = cpu.fault_chain_during[cpu.fault_chain_length - 1];
+    story.gap();
+    if (last.vector == 8)
+        story.conclude(
+            "a fault while a double fault is being delivered (a triple fault) shuts the processor down until "
+            "RESET, INIT or NMI",
+            "3A 6.15, interrupt 8");
+    else
+        story.conclude("the processor shuts down", "3A 6.15, interrupt 8");
+}
+
+} // namespace
+
+Finding explain::tell_record(Story& story, const FaultRecord& record) {
+    const Moment& m = record.moment;
+    story.line(title(record.fault));
+    story.line(place(story, m) + ":");
+    const Decoded d = Decoded::at(m);
+    Story::Indented in(story);
+    {
+        Story::Indented deeper(story);
+        tell_bytes(story, d);
+    }
+    return tell_fault(story, m, record.fault, record.during, d);
+}
+
+std::string explain_shutdown(const Cpu& cpu, const AddressNames& names) {
+    Story story(names);
+    if (!cpu.shutdown) return "The processor is not shut down.\n";
+    story.say("The processor has shut down after a triple fault", "3A 6.15, interrupt 8");
+    tell_chain(story, cpu);
+    return story.text();
+}
+
+std::string explain_fault(const FaultRecord& record, const AddressNames& names) {
+    Story story(names);
+    tell_record(story, record);
+    return story.text();
+}
+
+std::string explain_fault(const Cpu& cpu, const Fault& fault, const AddressNames& names) {
+    return explain_fault({fault, cpu.failed_delivery, Moment::of(cpu)}, names);
+}
+
+std::string explain_next(const Cpu& cpu, const AddressNames& names) {
+    Story story(names);
+    const Moment m = Moment::of(cpu);
+    const Decoded d = Decoded::at(m);
+    story.line("The instruction " + place(story, m) + ":");
+    Story::Indented in(story);
+    {
+        Story::Indented deeper(story);
+        tell_bytes(story, d);
+    }
+    const Finding found = tell_instruction(story, m, d, nullptr);
+    if (!found.verdict) story.say("Nothing that is checked before it executes denies it");
+    return story.text();
+}
+
+std::string explain_triple_fault(Machine& machine, const AddressNames& names) {
+    const Board& board = machine.board();
+    const Cpu* shut = board.processors.shut_down();
+    std::string text;
+    if (shut != nullptr) {
+        if (board.processors.count() > 1) text = "Processor " + std::to_string(shut->apic_id) + ":\n";
+        text += explain_shutdown(*shut, names);
+    } else {
+        Story story(names);
+        const Moment m = Moment::of(board.processors.current());
+        story.line("The processor stands " + place(story, m) + ".");
+        if (board.processors.current().halted)
+            story.say("It has executed HLT with EFLAGS.IF = " + std::string((m.eflags & eflags::IF) ? "1" : "0") +
+                          ", and nothing that could wake it is going to happen",
+                      "2A HLT");
+        text += story.text();
+    }
+    return text + '\n' + register_dump(shut != nullptr ? *shut : board.processors.current());
+}
+
+} // namespace glassbox

@@ -1,0 +1,167 @@
+#include "debugger/explain/words.hpp"
+
+#include <array>
+#include <cstdio>
+
+namespace glassbox::explain {
+
+namespace {
+
+constexpr unsigned columns = 100;
+
+struct ExceptionName {
+    std::string_view name, title;
+};
+/// SDM 3A, table 6-1.
+constexpr std::array<ExceptionName, 20> exceptions{{{"#DE", "divide error"},
+                                                    {"#DB", "debug exception"},
+                                                    {"NMI", "non-maskable interrupt"},
+                                                    {"#BP", "breakpoint"},
+                                                    {"#OF", "overflow"},
+                                                    {"#BR", "BOUND range exceeded"},
+                                                    {"#UD", "invalid opcode"},
+                                                    {"#NM", "device not available"},
+                                                    {"#DF", "double fault"},
+                                                    {"#9", "coprocessor segment overrun"},
+                                                    {"#TS", "invalid TSS"},
+                                                    {"#NP", "segment not present"},
+                                                    {"#SS", "stack fault"},
+                                                    {"#GP", "general protection"},
+                                                    {"#PF", "page fault"},
+                                                    {"", ""},
+                                                    {"#MF", "x87 floating-point error"},
+                                                    {"#AC", "alignment check"},
+                                                    {"#MC", "machine check"},
+                                                    {"#XM", "SIMD floating-point exception"}}};
+
+/// Columns that it takes: characters, not bytes.
+std::size_t width_of(std::string_view text) {
+    std::size_t width = 0;
+    for (const char c : text) width += (static_cast<u8>(c) & 0xC0) != 0x80;
+    return width;
+}
+
+} // namespace
+
+std::string h(u64 value, unsigned digits) {
+    std::array<char, 24> text{};
+    std::snprintf(text.data(), text.size(), "%0*llXh", static_cast<int>(digits),
+                  static_cast<unsigned long long>(value));
+    return text.data();
+}
+
+bool is_exception(unsigned vector) { return vector < exceptions.size() && !exceptions[vector].name.empty(); }
+std::string vector_name(unsigned vector) {
+    return is_exception(vector) ? std::string(exceptions[vector].name) : "interrupt " + h(vector, 2);
+}
+std::string_view vector_title(unsigned vector) {
+    return is_exception(vector) ? exceptions[vector].title : std::string_view();
+}
+
+std::string with_article(std::string_view words) {
+    const bool vowel = !words.empty() && std::string_view("aeiouAEIO8").find(words.front()) != std::string_view::npos;
+    return (vowel ? "an " : "a ") + std::string(words);
+}
+
+std::string counted(u64 count, std::string_view thing) {
+    return std::to_string(count) + ' ' + std::string(thing) + (count == 1 ? "" : "s");
+}
+
+bool Denial::agrees(const Fault& fault) const {
+    return vector == fault.vector && has_error == fault.has_error && (!has_error || error == fault.error) &&
+           (vector != Exception::PF || cr2 == fault.cr2);
+}
+
+Denial deny(Exception vector, std::string why, std::string words) {
+    // As Cpu::raise does: an alignment check has an error code of zero.
+    const bool has_error = vector == Exception::AC;
+    return {.vector = vector, .has_error = has_error, .why = std::move(why), .words = std::move(words)};
+}
+Denial deny(Exception vector, u32 error, std::string why, std::string words) {
+    return {.vector = vector, .has_error = true, .error = error, .why = std::move(why), .words = std::move(words)};
+}
+
+std::string fault_words(const Fault& fault) {
+    std::string text = vector_name(static_cast<u8>(fault.vector));
+    if (fault.has_error) text += ", error code " + h(fault.error, 4);
+    return text;
+}
+
+std::string Story::name(u64 linear) const {
+    if (!names_) return {};
+    const std::string name = names_(linear);
+    return name.empty() ? name : " <" + name + ">";
+}
+
+void Story::say(std::string_view text, std::string_view section) {
+    std::string sentence(text);
+    const bool colon = !sentence.empty() && sentence.back() == ':';
+    if (colon) sentence.pop_back();
+    if (!section.empty()) {
+        sentence += section.starts_with("APM") || section.starts_with("80") ? " (" : " (SDM ";
+        sentence += section;
+        sentence += ')';
+    }
+    wrap("", sentence + (colon ? ':' : '.'));
+}
+
+void Story::conclude(std::string_view text, std::string_view section) {
+    std::string sentence(text);
+    if (!section.empty()) sentence += " (SDM " + std::string(section) + ")";
+    wrap("→ ", sentence + '.');
+}
+
+void Story::conclude(const Denial& denial) {
+    const Fault fault{denial.vector, denial.has_error, denial.error, denial.cr2, ""};
+    std::string text = "so " + denial.words + ": " + fault_words(fault);
+    if (denial.vector == Exception::PF) text += ", CR2 = " + h(denial.cr2, denial.cr2 >> 32 ? 16 : 8);
+    conclude(text);
+}
+
+void Story::line(std::string_view text) {
+    text_.append(2 * depth_, ' ');
+    text_ += text;
+    text_ += '\n';
+}
+
+void Story::gap() {
+    if (!text_.empty()) text_ += '\n';
+}
+
+void Story::append(const Story& other) {
+    std::string_view rest = other.text_;
+    while (!rest.empty()) {
+        const std::size_t end = rest.find('\n');
+        const std::string_view one = rest.substr(0, end);
+        if (one.empty())
+            text_ += '\n';
+        else
+            line(one);
+        rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
+    }
+}
+
+void Story::wrap(std::string_view first, std::string_view text) {
+    const std::string margin(2 * depth_, ' ');
+    std::string line = margin + std::string(first);
+    bool begun = false;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find(' '), text.size());
+        const std::string_view word = text.substr(0, end);
+        // A section stays with the word in front of it as far as it goes: only spaces are cut at.
+        if (begun && width_of(line) + 1 + width_of(word) > columns) {
+            text_ += line;
+            text_ += '\n';
+            line = margin + "  ";
+            begun = false;
+        }
+        if (begun) line += ' ';
+        line += word;
+        begun = true;
+        text.remove_prefix(std::min(end + 1, text.size()));
+    }
+    text_ += line;
+    text_ += '\n';
+}
+
+} // namespace glassbox::explain
