@@ -23,7 +23,14 @@ const Stop& Debugger::stop() const { return impl_->stop; }
 bool Debugger::entered() const { return impl_->entered; }
 void Debugger::attach_stopped(StopKind kind) { impl_->interrupt(kind); }
 void Debugger::interrupt(StopKind kind) { impl_->interrupt(kind); }
-Expected<> Debugger::resume(const Plan& plan) { return impl_->resume(plan); }
+void Debugger::keep_registers() {
+    registers_before.clear();
+    for (unsigned i = 0; i < impl_->machine.processors(); ++i) registers_before.emplace_back(impl_->machine.cpu(i));
+}
+Expected<> Debugger::resume(const Plan& plan) {
+    if (!running()) keep_registers();
+    return impl_->resume(plan);
+}
 StopReason Debugger::run(Time until, u64 max_instructions) { return impl_->run(until, max_instructions); }
 
 void Debugger::run_to_stop() {
@@ -35,8 +42,11 @@ void Debugger::run_to_stop() {
     }
 }
 
-Expected<> Debugger::go_to(u64 instructions) { return impl_->go_to(Moment{instructions, 0}); }
-Expected<> Debugger::go_to(const Moment& moment) { return impl_->go_to(moment); }
+Expected<> Debugger::go_to(u64 instructions) { return go_to(Moment{instructions, 0}); }
+Expected<> Debugger::go_to(const Moment& moment) {
+    keep_registers();
+    return impl_->go_to(moment);
+}
 const std::vector<Stop>& Debugger::past_stops() const { return impl_->past; }
 
 void Debugger::changed() {

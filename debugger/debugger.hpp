@@ -5,6 +5,7 @@
 #include "bus/error.hpp"
 #include "debugger/control/stop.hpp"
 #include "debugger/control/stop_point.hpp"
+#include "debugger/look/register_text.hpp"
 #include "debugger/symbols/symbols.hpp"
 #include "machine/history/timeline.hpp"
 #include "machine/machine.hpp"
@@ -105,12 +106,15 @@ class Debugger {
     // -------------------------------------------------------------------------------------------------
     void add_listener(StopListener& listener);
     void remove_listener(StopListener& listener);
+    /// The registers of each processor as they were when it was last told to go: what `registers` marks as changed.
+    std::vector<look::RegisterSnapshot> registers_before;
     /// Told of long work, from 0 to 1; false ends it. May be empty.
     std::function<bool(double)> progress;
 
     struct Impl; ///< for debugger/control alone
 
   private:
+    void keep_registers();
     std::unique_ptr<Impl> impl_;
 };
 
