@@ -67,6 +67,8 @@ Expected<> DebugInformation::read_lines(SymbolFile& file) {
         if (a.address != b.address) return a.address < b.address;
         return a.end != b.end ? a.end : a.order < b.order;
     });
+    for (std::size_t i = 1; i < file.rows.size(); ++i)
+        file.rows[i - 1].empty = !file.rows[i - 1].end && file.rows[i].address == file.rows[i - 1].address;
     return {};
 }
 

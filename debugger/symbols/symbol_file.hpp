@@ -28,6 +28,7 @@ struct LineRow {
     u32 line = 0;  ///< 0: no line
     u32 order = 0; ///< in the tables: of several rows at one address the last counts
     bool end = false;
+    bool empty = false; ///< the next row begins at the same address: no instruction is of this one
 };
 
 struct SymbolFile {

@@ -242,11 +242,13 @@ std::optional<SourceLine> Symbols::line_at(u64 address) const {
         if (row == rows.begin()) continue;
         --row;
         if (row->end || row->line == 0) continue;
-        auto first = row;
-        while (first != rows.begin() && !std::prev(first)->end && std::prev(first)->line == row->line &&
-               std::prev(first)->file == row->file)
-            --first;
-        return SourceLine{loaded->file.sources[row->file], row->line, first->address + loaded->offset};
+        u64 first = row->address;
+        for (auto before = row; before != rows.begin();) {
+            --before;
+            if (before->end || (!before->empty && (before->line != row->line || before->file != row->file))) break;
+            if (!before->empty) first = before->address;
+        }
+        return SourceLine{loaded->file.sources[row->file], row->line, first + loaded->offset};
     }
     return {};
 }
@@ -264,16 +266,17 @@ std::vector<bool> sources_called(const SymbolFile& file, std::string_view name) 
 } // namespace
 
 std::optional<u64> Symbols::address_of_line(std::string_view file, unsigned line) const {
-    std::optional<u64> lowest;
+    std::optional<u64> lowest, lowest_empty; // where an inlined line is all that another line's instruction does
     for (const auto& loaded : impl_->files) {
         const auto called = sources_called(loaded->file, file);
         for (const LineRow& row : loaded->file.rows) {
             if (row.end || row.line != line || line == 0 || !called[row.file]) continue;
             const u64 address = row.address + loaded->offset;
-            lowest = lowest ? std::min(*lowest, address) : address;
+            auto& least = row.empty ? lowest_empty : lowest;
+            least = least ? std::min(*least, address) : address;
         }
     }
-    return lowest;
+    return lowest ? lowest : lowest_empty;
 }
 
 std::vector<unsigned> Symbols::lines_with_code(std::string_view file, unsigned first, unsigned last) const {
