@@ -6,6 +6,7 @@
 #include "bios/smbios.hpp"
 #include "cpu/system/system.hpp"
 #include "guests/embedded.hpp"
+#include "machine/hostile.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -75,6 +76,7 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
       vga(scheduler, ports, memory, std::move(firmware.vga_bios)), fdc(scheduler, ports, isa_irqs.line(6), dma),
       fw_cfg(memory), debug_console(output.debug_console.face()), bios_(std::move(firmware.bios)) {
     scheduler.on_earlier = [this] { processors.leave(); };
+    if (config.hostile_seed) scheduler.lateness = hostile::late_timers(*config.hostile_seed);
     legacy_timers.rtc_raised = [this] { power.rtc_alarm(); };
     for (unsigned i = 0; i < processors.count(); ++i) processors[i].entropy.reseed(config.entropy_seed + i);
     for (unsigned i = 0; i < processors.count(); ++i) processors[i].set_engine(config.engine);
@@ -204,10 +206,12 @@ Expected<> Board::attach_media() {
     std::array<bool, 4> taken{};
     if (config.cdrom) {
         std::unique_ptr<Image> disc;
+        Medium& medium = media_[static_cast<std::size_t>(MediaInput::Drive::cdrom)];
         if (!config.cdrom->empty()) {
-            auto image = open_image(*config.cdrom, {.read_only = true});
-            if (!image) return tl::unexpected(image.error());
-            disc = std::move(*image);
+            auto opened = load_medium({*config.cdrom, true, false});
+            if (!opened) return tl::unexpected(opened.error());
+            medium = std::move(*opened);
+            disc = view(medium);
         }
         if (auto ok = ide.attach_cdrom(1, 0, std::move(disc)); !ok) return ok;
         taken[2] = true;
@@ -216,26 +220,32 @@ Expected<> Board::attach_media() {
         const auto place = std::find(taken.begin(), taken.end(), false);
         if (place == taken.end()) return fail("there are only four IDE places: too many disks for '" + disk.path + "'");
         *place = true;
-        auto image = open_image(disk.path, {.read_only = disk.read_only, .discard_writes = disk.discard_writes});
+        auto image = open_image(
+            disk.path,
+            {.read_only = disk.read_only, .discard_writes = disk.discard_writes, .keep_writes = config.keep_media});
         if (!image) return tl::unexpected(image.error());
         const auto n = static_cast<unsigned>(place - taken.begin());
-        if (auto ok = ide.attach_disk(n / 2, n % 2, std::move(*image)); !ok) return ok;
+        const std::shared_ptr<Image> shared = std::move(*image);
+        disks_.push_back(shared);
+        if (auto ok = ide.attach_disk(n / 2, n % 2, shared_image(shared)); !ok) return ok;
     }
     // A PC's CD-ROM drive is there without a disc too, so that one can be inserted later.
     if (!config.cdrom && !taken[2]) {
         if (auto ok = ide.attach_cdrom(1, 0, nullptr); !ok) return ok;
     }
-    unsigned drive = 0;
+    std::size_t drive = 0;
     if (config.demo) {
         const auto demo = demo_floppy();
-        if (auto ok = fdc.insert(drive++, memory_image({demo.begin(), demo.end()})); !ok) return ok;
+        const Medium medium{memory_image({demo.begin(), demo.end()}, true), true, nullptr, true};
+        if (auto ok = insert_medium(static_cast<MediaInput::Drive>(drive++), medium); !ok) return ok;
     }
     for (const DriveConfig& floppy : config.floppies) {
         if (drive >= Fdc::drive_count)
             return fail("there are only two floppy drives: too many for '" + floppy.path + "'");
-        auto image = open_image(floppy.path, {.read_only = floppy.read_only, .discard_writes = floppy.discard_writes});
-        if (!image) return tl::unexpected(image.error());
-        if (auto ok = fdc.insert(drive++, std::move(*image)); !ok) return ok;
+        const auto which = static_cast<MediaInput::Drive>(drive++);
+        auto medium = load_medium(floppy);
+        if (!medium) return tl::unexpected(medium.error());
+        if (auto ok = insert_medium(which, *medium); !ok) return ok;
     }
     return {};
 }
@@ -311,6 +321,7 @@ Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, cons
     if (auto ok = board->attach_media(); !ok) return tl::unexpected(ok.error());
     if (auto ok = board->configure_firmware(); !ok) return tl::unexpected(ok.error());
     board->reset();
+    board->make_hostile();
     return board;
 }
 
@@ -332,6 +343,15 @@ void Board::reset() {
     fw_cfg.reset();
     a20.reset();
     processors.reset();
+}
+
+void Board::make_hostile() {
+    if (!config.hostile_seed) return;
+    hostile::poison(memory.ram(), *config.hostile_seed);
+    for (unsigned i = 0; i < processors.count(); ++i) {
+        if (processors[i].bootstrap) processors[i].reset_now(); // the pending one would undo it
+        hostile::poison(processors[i], *config.hostile_seed);
+    }
 }
 
 StopReason Board::run(Time until, u64 max_instructions) {
@@ -367,24 +387,6 @@ StopReason Board::run(Time until, u64 max_instructions) {
     }
 }
 
-Expected<> Board::change_media(const MediaInput& input) {
-    const unsigned drive = input.drive == MediaInput::Drive::floppy1 ? 1 : 0;
-    const bool cd = input.drive == MediaInput::Drive::cdrom;
-    if (cd && !ide.cdrom()) return fail("the machine has no CD-ROM drive: disks take all four IDE places");
-    if (!cd && fdc.cmos_type(drive) == 0)
-        return fail("the machine has no second floppy drive: start it with two --floppy options to have one");
-    std::unique_ptr<Image> image;
-    if (!input.path.empty()) {
-        auto opened = open_image(input.path, {.read_only = input.read_only || cd});
-        if (!opened) return tl::unexpected(opened.error());
-        image = std::move(*opened);
-    }
-    if (cd) return ide.change_cd(std::move(image));
-    if (image) return fdc.insert(drive, std::move(image));
-    fdc.eject(drive);
-    return {};
-}
-
 Expected<> Board::inject(const Input& input) {
     struct Visitor {
         Board& board;
@@ -404,7 +406,11 @@ Expected<> Board::inject(const Input& input) {
                             " has too much waiting: the guest does not read it");
             return {};
         }
-        Expected<> operator()(const MediaInput& media) { return board.change_media(media); }
+        Expected<> operator()(const MediaInput& media) {
+            auto medium = board.open_medium(media);
+            if (!medium) return tl::unexpected(medium.error());
+            return board.insert_medium(media.drive, *medium);
+        }
         Expected<> operator()(const PowerButtonInput&) {
             board.power.power_button();
             return {};

@@ -59,6 +59,26 @@ class Board {
         processors.leave();
     }
     Expected<> inject(const Input& input);
+    /// A medium for a drive that changes them; null: none. `writes_kept`: writes go to a new overlay, each time it is
+    /// put into the drive.
+    struct Medium {
+        std::shared_ptr<Image> image;
+        bool writes_kept = false;
+        std::shared_ptr<Image> overlay = nullptr; ///< while it is in a drive and its writes are kept
+        bool discarded = false;                   ///< they never reach the file
+        bool operator==(const Medium&) const = default;
+    };
+    using Media = std::array<Medium, 3>; ///< by MediaInput::Drive
+    Expected<Medium> open_medium(const MediaInput& input);
+    /// As a hand does it, which may fail: an error may be something that the guest has seen, too.
+    Expected<> insert_medium(MediaInput::Drive drive, const Medium& medium);
+    const Media& media() const { return media_; }
+    /// Before a state is restored that was taken with these media in the drives.
+    void put_back(const Media& media);
+    /// Null: all that the guest writes to media can be taken back. Else the name of one where it cannot.
+    const std::string* written_at_once() const;
+    /// Writes to the files of the media that are in the drives what `keep_media` has kept.
+    Expected<> commit_media();
     /// Every component in a fixed order; RAM is the snapshot writer's.
     void persist(Archive& archive);
     /// What the processors have decoded or translated before does not hold any more.
@@ -115,6 +135,7 @@ class Board {
     };
     Board(const MachineConfig& config, const HostPorts& host, const CpuModel& model, Firmware firmware);
 
+    void make_hostile();
     void soft_reset();
     void wake_from_suspend();
     bool idle_forever() const;
@@ -122,8 +143,12 @@ class Board {
     void attach_pci();
     Expected<> attach_media();
     Expected<> configure_firmware();
-    Expected<> change_media(const MediaInput& input);
 
+    Expected<Medium> load_medium(const DriveConfig& drive) const;
+    static std::unique_ptr<Image> view(Medium& medium);
+
+    Media media_;
+    std::vector<std::shared_ptr<Image>> disks_;
     std::vector<u8> bios_; ///< mapped as ROM, never written
     bool reset_requested_ = false;
     bool stop_requested_ = false; ///< by a debugger; not the guest's state

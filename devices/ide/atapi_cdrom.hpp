@@ -35,6 +35,8 @@ class AtapiCdrom final : public Drive {
     /// The user puts another disc in, or takes the one there out (null). Refused while the guest has locked the tray:
     /// it then hears of an eject request, as from the drive's button.
     Expected<> set_medium(std::unique_ptr<Image> medium);
+    /// Puts a disc back that was in the drive when the state that is restored next was taken: no event tells of it.
+    void put_back(std::unique_ptr<Image> medium) { medium_ = std::move(medium); }
     /// An error if the image cannot be a disc: it has a sector, and READ CAPACITY has 32 bits.
     static Expected<> check_medium(const Image* medium);
     Image* medium() { return medium_.get(); }

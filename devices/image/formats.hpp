@@ -23,7 +23,5 @@ Expected<std::unique_ptr<Image>> open_qcow2(HostFile file, unsigned depth);
 /// Opens `path` without overlay. `format` is "raw", "qcow2" or empty (told by content).
 Expected<std::unique_ptr<Image>> open_format(const std::string& path, bool writable, const std::string& format,
                                              unsigned depth);
-/// Writes stay in memory, in blocks of 4 KiB; snapshots hold them.
-std::unique_ptr<Image> overlay(std::unique_ptr<Image> base);
 
 } // namespace glassbox

@@ -22,6 +22,8 @@ class Image {
     virtual Expected<> write(u64 offset, std::span<const u8> data) = 0;
     /// Returns when everything written is on the host's disk.
     virtual Expected<> flush() = 0;
+    /// Writes to the file what `keep_writes` has kept from it. Nothing else has anything to say here.
+    virtual Expected<> commit() { return {}; }
     /// What a snapshot must hold besides the file: written sectors that live in memory, and the file's size and
     /// identity.
     virtual void persist(Archive& archive) = 0;
@@ -30,10 +32,14 @@ class Image {
 struct ImageOptions {
     bool read_only = false;
     bool discard_writes = false; ///< writes stay in memory and end with the machine
+    bool keep_writes = false;    ///< writes stay in memory until `commit`; the file is locked as for writing
 };
 
 /// Opens and locks a raw or qcow2 image (told apart by content). The error names the file and what is wrong with it.
 Expected<std::unique_ptr<Image>> open_image(const std::string& path, ImageOptions options);
+/// The same image in another owner's hands, and one whose writes stay in memory, over an image that is shared.
+std::unique_ptr<Image> shared_image(std::shared_ptr<Image> image);
+std::unique_ptr<Image> overlay_image(std::shared_ptr<Image> base);
 /// An image in memory, for tests and the built-in guest.
 std::unique_ptr<Image> memory_image(std::vector<u8> data, bool read_only = false);
 

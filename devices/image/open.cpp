@@ -80,7 +80,8 @@ Expected<std::unique_ptr<Image>> open_format(const std::string& path, bool writa
 
 Expected<std::unique_ptr<Image>> open_image(const std::string& path, ImageOptions options) {
     auto image = open_format(path, !options.read_only && !options.discard_writes, "", 0);
-    if (image && options.discard_writes && !options.read_only) return overlay(std::move(*image));
+    if (image && (options.discard_writes || options.keep_writes) && !options.read_only)
+        return overlay_image(std::move(*image));
     return image;
 }
 

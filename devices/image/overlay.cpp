@@ -1,8 +1,8 @@
-// Images whose writes live in memory: `discard_writes` over any image, and images that are memory altogether.
+// Images whose writes live in memory: `discard_writes` and `keep_writes` over any image, and images that are memory
+// altogether.
 #include "devices/image/formats.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <map>
 #include <utility>
@@ -32,9 +32,59 @@ class BytesImage final : public Image {
     std::string path_ = "(memory)";
 };
 
+class SharedImage final : public Image {
+  public:
+    explicit SharedImage(std::shared_ptr<Image> image) : image_(std::move(image)) {}
+
+    u64 size() const override { return image_->size(); }
+    bool read_only() const override { return image_->read_only(); }
+    const std::string& path() const override { return image_->path(); }
+    Expected<> read(u64 offset, std::span<u8> data) override { return image_->read(offset, data); }
+    Expected<> write(u64 offset, std::span<const u8> data) override { return image_->write(offset, data); }
+    Expected<> flush() override { return image_->flush(); }
+    Expected<> commit() override { return image_->commit(); }
+    void persist(Archive& archive) override { image_->persist(archive); }
+
+  private:
+    std::shared_ptr<Image> image_;
+};
+
+/// A written block: the overlay's own while it is written to, shared with a history that has seen it.
+class Block {
+  public:
+    std::span<u8> own() {
+        if (!own_) {
+            own_ = std::make_unique<Page>();
+            if (shared_) *own_ = *shared_;
+            shared_ = nullptr;
+        }
+        return *own_;
+    }
+    void read(std::size_t from, std::span<u8> data) const {
+        const Page* page = own_ ? own_.get() : shared_.get();
+        if (page)
+            std::memcpy(data.data(), page->data() + from, data.size());
+        else
+            std::memset(data.data(), 0, data.size());
+    }
+    void persist(Archive& archive) {
+        if (!archive.by_reference()) {
+            archive.raw(own());
+            return;
+        }
+        if (own_) shared_ = archive.pool().copy(*own_);
+        own_ = nullptr;
+        archive.page(shared_);
+    }
+
+  private:
+    std::unique_ptr<Page> own_;
+    SharedPage shared_; ///< valid without one of its own
+};
+
 class OverlayImage final : public Image {
   public:
-    explicit OverlayImage(std::unique_ptr<Image> base) : base_(std::move(base)) {}
+    explicit OverlayImage(std::shared_ptr<Image> base) : base_(std::move(base)) {}
 
     u64 size() const override { return base_->size(); }
     bool read_only() const override { return false; }
@@ -42,18 +92,18 @@ class OverlayImage final : public Image {
     Expected<> read(u64 offset, std::span<u8> data) override;
     Expected<> write(u64 offset, std::span<const u8> data) override;
     Expected<> flush() override { return {}; }
+    Expected<> commit() override;
     void persist(Archive& archive) override;
 
   private:
-    static constexpr u64 block_size = 4096;
-    using Block = std::array<u8, block_size>;
-    using Blocks = std::map<u64, std::unique_ptr<Block>>; // ordered: snapshots list them so
+    static constexpr u64 block_size = page_size;
+    using Blocks = std::map<u64, Block>; // ordered: snapshots list them so
     u64 block_count() const { return (size() + block_size - 1) / block_size; }
     std::size_t block_bytes(u64 index) const {
         return static_cast<std::size_t>(std::min(block_size, size() - index * block_size));
     }
 
-    std::unique_ptr<Image> base_;
+    std::shared_ptr<Image> base_;
     Blocks blocks_;
 };
 
@@ -66,7 +116,7 @@ Expected<> OverlayImage::read(u64 offset, std::span<u8> data) {
         const u64 start = it->first * block_size;
         if (start >= end) break;
         const u64 from = std::max(start, offset), to = std::min(start + block_size, end);
-        std::memcpy(data.data() + (from - offset), it->second->data() + (from - start), to - from);
+        it->second.read(from - start, data.subspan(from - offset, to - from));
     }
     return {};
 }
@@ -78,16 +128,27 @@ Expected<> OverlayImage::write(u64 offset, std::span<const u8> data) {
         const std::size_t n = static_cast<std::size_t>(std::min<u64>(block_size - start, data.size() - done));
         auto it = blocks_.find(index);
         if (it == blocks_.end()) {
-            auto block = std::make_unique<Block>();
+            Block block;
             if (n < block_size) {
-                if (auto r = base_->read(index * block_size, std::span(*block).first(block_bytes(index))); !r) return r;
+                if (auto r = base_->read(index * block_size, block.own().first(block_bytes(index))); !r) return r;
             }
             it = blocks_.emplace(index, std::move(block)).first;
         }
-        std::memcpy(it->second->data() + start, data.data() + done, n);
+        std::memcpy(it->second.own().data() + start, data.data() + done, n);
         done += n;
     }
     return {};
+}
+
+Expected<> OverlayImage::commit() {
+    if (blocks_.empty()) return {};
+    Page page;
+    for (const auto& [index, block] : blocks_) {
+        block.read(0, page);
+        if (auto r = base_->write(index * block_size, std::span(page).first(block_bytes(index))); !r) return r;
+    }
+    blocks_.clear();
+    return base_->flush();
 }
 
 void OverlayImage::persist(Archive& archive) {
@@ -98,7 +159,7 @@ void OverlayImage::persist(Archive& archive) {
     if (!archive.loading()) {
         for (auto& [index, block] : blocks_) {
             u64 number = index;
-            archive(number, *block);
+            archive(number, block);
         }
         return;
     }
@@ -106,24 +167,30 @@ void OverlayImage::persist(Archive& archive) {
     Blocks loaded;
     for (u64 i = 0, last = 0; i < count && archive.ok(); ++i) {
         u64 index = 0;
-        auto block = std::make_unique<Block>();
-        archive(index, *block);
+        Block block;
+        archive(index, block);
         archive.require(index < block_count(), "a written block lies past the end of the image");
         archive.require(i == 0 || index > last, "written blocks are out of order");
         last = index;
-        if (archive.ok()) loaded.emplace(index, std::move(block));
+        if (archive.ok()) loaded.emplace_hint(loaded.end(), index, std::move(block));
     }
     if (archive.ok()) blocks_ = std::move(loaded);
 }
 
 } // namespace
 
-std::unique_ptr<Image> overlay(std::unique_ptr<Image> base) { return std::make_unique<OverlayImage>(std::move(base)); }
+std::unique_ptr<Image> shared_image(std::shared_ptr<Image> image) {
+    return std::make_unique<SharedImage>(std::move(image));
+}
+
+std::unique_ptr<Image> overlay_image(std::shared_ptr<Image> base) {
+    return std::make_unique<OverlayImage>(std::move(base));
+}
 
 std::unique_ptr<Image> memory_image(std::vector<u8> data, bool read_only) {
     auto bytes = std::make_unique<BytesImage>(std::move(data));
     if (read_only) return bytes;
-    return overlay(std::move(bytes));
+    return overlay_image(std::move(bytes));
 }
 
 } // namespace glassbox

@@ -17,10 +17,7 @@ VideoMemory::~VideoMemory() { munmap(data_, size_); }
 
 void VideoMemory::persist(Archive& archive) {
     const auto page = [&](u64 i) { return span().subspan(i * page_size, page_size); };
-    const auto holds_something = [&](u64 i) {
-        const u8* bytes = page(i).data(); // zero at the start, and each byte equal to the one before
-        return bytes[0] != 0 || std::memcmp(bytes, bytes + 1, page_size - 1) != 0;
-    };
+    const auto holds_something = [&](u64 i) { return !all_zero(page(i)); };
     const auto total = static_cast<u32>(size_ / page_size);
     std::vector<u32> used;
     for (u32 i = 0; i < total; ++i) {
@@ -33,7 +30,14 @@ void VideoMemory::persist(Archive& archive) {
     for (const u32 i : used) {
         archive.require(i < total, "a page lies outside the video memory");
         if (!archive.ok()) return;
-        archive.raw(page(i));
+        if (!archive.by_reference()) {
+            archive.raw(page(i));
+            continue;
+        }
+        shared_.resize(total);
+        if (!archive.loading() && !PagePool::same(shared_[i], page(i))) shared_[i] = archive.pool().copy(page(i));
+        archive.page(shared_[i]);
+        if (archive.loading() && shared_[i]) std::copy(shared_[i]->begin(), shared_[i]->end(), page(i).begin());
     }
 }
 

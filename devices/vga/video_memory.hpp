@@ -5,6 +5,7 @@
 #include "bus/types.hpp"
 
 #include <span>
+#include <vector>
 
 namespace glassbox {
 
@@ -39,6 +40,7 @@ class VideoMemory {
   private:
     u8* data_ = nullptr;
     u64 size_;
+    std::vector<SharedPage> shared_; ///< what a history last saw of each page
 };
 
 } // namespace glassbox

@@ -2,15 +2,12 @@
 #pragma once
 
 #include "bus/page_pool.hpp"
-#include "cpu/state.hpp"
+#include "machine/board.hpp"
 #include "machine/history/timeline.hpp"
-#include "machine/output_gate.hpp"
 
 #include <vector>
 
 namespace glassbox {
-
-class Image;
 
 /// A moment, and how many entries of the log have been applied: several may happen at one moment. `settled`: the
 /// machine was run since the last of them, which lets the devices do what is due, though no instruction may fit.
@@ -30,6 +27,7 @@ struct Pieces {
 /// What of a processor is neither the guest's state nor derived from it: the story of its shutdown.
 struct FaultStory {
     decltype(Cpu::fault_chain) chain;
+    decltype(Cpu::fault_chain_during) during;
     unsigned length = 0;
 };
 
@@ -41,9 +39,9 @@ struct Checkpoint {
     Pieces engine;        ///< what the processors remember of translations
     std::vector<SharedPage> devices; ///< pages that the state refers to: video memory, written blocks of disks
     OutputGates::Positions output{};
-    std::vector<FaultStory> stories;           ///< one a processor
-    std::vector<std::shared_ptr<Image>> media; ///< what lies in the drives whose media change
-    std::vector<u32> ram;                      ///< pages of RAM that differ from the checkpoint before
+    std::vector<FaultStory> stories; ///< one a processor
+    Board::Media media;              ///< what lies in the drives whose media change
+    std::vector<u32> ram;            ///< pages of RAM that differ from the checkpoint before
 
     u64 instructions() const { return position.moment.instructions; }
 };

@@ -2,10 +2,12 @@
 
 #include "machine/board.hpp"
 #include "machine/snapshot.hpp"
+#include "mmu/park.hpp"
 
 #include <algorithm>
 #include <limits>
 #include <numeric>
+#include <utility>
 
 namespace glassbox {
 
@@ -14,8 +16,16 @@ namespace {
 constexpr std::size_t most_checkpoints = 5000;
 } // namespace
 
-Keeper::Keeper(Board& board) : board_(board), ram_(board.memory.ram(), pool_) {}
-Keeper::~Keeper() = default;
+Keeper::Keeper(Board& board)
+    : board_(board), ram_(board.memory.ram(), pool_), dirty_(ram_.pages()), suspected_(ram_.pages()) {
+    board_.memory.dirty = &dirty_;
+    dirty_.mark_all();
+}
+
+Keeper::~Keeper() {
+    board_.memory.dirty = nullptr;
+    for (unsigned i = 0; i < board_.processors.count(); ++i) park_write_tags(board_.processors[i]);
+}
 
 Keeper::Place Keeper::place_after(const Position& position) const {
     return std::upper_bound(list_.begin(), list_.end(), position,
@@ -54,16 +64,37 @@ std::vector<u8> Keeper::joined(const Pieces& pieces) const {
     return bytes;
 }
 
-std::vector<u32> Keeper::suspects(const Checkpoint* at) const {
-    (void)at;
-    std::vector<u32> pages(ram_.pages());
-    std::iota(pages.begin(), pages.end(), 0u);
+/// The pages written since `base_`, and those that differ between it and `at`.
+std::vector<u32> Keeper::suspects(const Checkpoint* at) {
+    std::vector<u32> pages;
+    const auto add = [&](const std::vector<u32>& more) {
+        for (const u32 page : more) {
+            if (std::exchange(suspected_[page], u8{1}) == 0) pages.push_back(page);
+        }
+    };
+    if (base_ && at) {
+        add(dirty_.list());
+        const auto [from, to] = std::minmax(base_->position, at->position);
+        for (Place place = place_after(from); place != list_.end() && (*place)->position <= to; ++place)
+            add((*place)->ram);
+    } else {
+        pages.resize(ram_.pages());
+        std::iota(pages.begin(), pages.end(), 0u);
+    }
+    for (const u32 page : pages) suspected_[page] = 0;
     return pages;
 }
 
 void Keeper::start_from(const CheckpointRef& base) {
     base_ = base;
-    know_nothing_ = false;
+    dirty_.clear();
+    for (unsigned i = 0; i < board_.processors.count(); ++i) park_write_tags(board_.processors[i]);
+}
+
+std::vector<u8> Keeper::engine_state() {
+    Archive archive = Archive::saver();
+    for (unsigned i = 0; i < board_.processors.count(); ++i) persist_tlb(board_.processors[i], archive);
+    return std::move(archive.bytes());
 }
 
 CheckpointRef Keeper::take(const Position& position, bool arrival, bool by_hand) {
@@ -75,10 +106,12 @@ CheckpointRef Keeper::take(const Position& position, bool arrival, bool by_hand)
     now->arrival = arrival;
     now->by_hand = by_hand;
     now->state = cut(machine_state(board_, pool_, now->devices), before ? &before->state : nullptr);
+    now->engine = cut(engine_state(), nullptr);
+    now->media = board_.media();
     now->output = board_.output.positions();
     for (unsigned i = 0; i < board_.processors.count(); ++i) {
         const Cpu& cpu = board_.processors[i];
-        now->stories.push_back({cpu.fault_chain, cpu.fault_chain_length});
+        now->stories.push_back({cpu.fault_chain, cpu.fault_chain_during, cpu.fault_chain_length});
     }
     const std::vector<u32> pages = suspects(before.get());
     list_.insert(place_after(position), now);
@@ -88,6 +121,7 @@ CheckpointRef Keeper::take(const Position& position, bool arrival, bool by_hand)
 }
 
 Expected<> Keeper::restore(const CheckpointRef& to) {
+    board_.put_back(to->media);
     ram_.restore(*to, suspects(to.get()));
     if (auto done = restore_state(board_, joined(to->state), to->devices); !done)
         return fail("the checkpoint cannot be restored: " + done.error().message);
@@ -95,20 +129,25 @@ Expected<> Keeper::restore(const CheckpointRef& to) {
     for (unsigned i = 0; i < board_.processors.count(); ++i) {
         Cpu& cpu = board_.processors[i];
         cpu.fault_chain = to->stories[i].chain;
+        cpu.fault_chain_during = to->stories[i].during;
         cpu.fault_chain_length = to->stories[i].length;
     }
     start_from(to);
+    const std::vector<u8> engine = joined(to->engine);
+    Archive archive = Archive::loader(engine);
+    for (unsigned i = 0; i < board_.processors.count(); ++i) persist_tlb(board_.processors[i], archive);
+    if (!archive.ok()) return fail("the checkpoint's translations cannot be restored: " + archive.reason());
     return {};
 }
 
 void Keeper::remove(Place place) {
     const CheckpointRef gone = *place;
+    if (gone == base_) { // RAM is still as it was at the one before, but for what changed until then and since
+        base_ = place == list_.begin() ? nullptr : *(place - 1);
+        for (const u32 page : gone->ram) dirty_.mark(page);
+    }
     const auto next = list_.erase(place);
     ram_.remove(*gone, next == list_.end() ? nullptr : next->get());
-    if (gone == base_) {
-        base_ = nullptr;
-        know_nothing_ = true;
-    }
 }
 
 void Keeper::drop_after(const Position& position) {

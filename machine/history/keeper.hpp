@@ -26,9 +26,6 @@ class Keeper {
     void drop(const CheckpointRef& checkpoint);
     /// Thins out until the budget is kept: near `here` and the end they stay dense, and distances double with age.
     void thin(u64 budget, u64 here);
-    /// Any page of RAM may have been changed behind the back of whoever keeps count.
-    void ram_changed() { know_nothing_ = true; }
-
     const std::vector<CheckpointRef>& list() const { return list_; } ///< by position
     /// The latest at or before `position`; null: none.
     CheckpointRef at_or_before(const Position& position) const;
@@ -44,15 +41,17 @@ class Keeper {
     Pieces cut(std::span<const u8> bytes, const Pieces* like) const;
     std::vector<u8> joined(const Pieces& pieces) const;
     /// Pages in which RAM may differ from what it was at `at`.
-    std::vector<u32> suspects(const Checkpoint* at) const;
+    std::vector<u32> suspects(const Checkpoint* at);
     void start_from(const CheckpointRef& base);
+    std::vector<u8> engine_state();
 
     Board& board_;
     PagePool pool_;
     RamHistory ram_;
     std::vector<CheckpointRef> list_;
     CheckpointRef base_; ///< RAM is as it was then, but for the pages written since
-    bool know_nothing_ = true;
+    DirtyPages dirty_;
+    std::vector<u8> suspected_; ///< of `suspects`: which pages are in the list already
 };
 
 } // namespace glassbox

@@ -17,6 +17,7 @@ struct Entry {
     Moment at;
     bool settled = false;
     std::variant<Input, CheckpointRef> what; ///< an input, or what a person has made of the machine
+    Board::Medium medium{};                  ///< of a MediaInput: the file may not be there any more when it is again
 };
 
 constexpr u64 progress_step = 8'000'000;
@@ -69,6 +70,7 @@ struct Timeline::Impl {
     void drop_future();
     u64 next_checkpoint() const;
     void checkpoint_if_due();
+    Expected<> inject(const Input& input);
     Expected<> restore(const CheckpointRef& checkpoint);
     CheckpointRef start_for(u64 instructions) const;
     Expected<> go_to(u64 instructions, const std::function<bool(double)>& progress);
@@ -90,7 +92,11 @@ void Timeline::Impl::apply(const Entry& entry) {
         (void)restore(*by_hand);
         return;
     }
-    (void)machine.inject(std::get<Input>(entry.what));
+    const Input& input = std::get<Input>(entry.what);
+    if (const auto* media = std::get_if<MediaInput>(&input))
+        (void)machine.board().insert_medium(media->drive, entry.medium);
+    else
+        (void)machine.inject(input);
     settled = arrived = false;
     frontier = std::max(frontier, now());
 }
@@ -152,6 +158,26 @@ void Timeline::Impl::drop_future() {
     machine.board().output.forget_future();
 }
 
+/// At the frontier.
+Expected<> Timeline::Impl::inject(const Input& input) {
+    Entry entry{now(), settled, input};
+    Expected<> done;
+    if (const auto* media = std::get_if<MediaInput>(&input)) {
+        auto medium = machine.board().open_medium(*media);
+        if (!medium) return tl::unexpected(medium.error());
+        entry.medium = std::move(*medium);
+        // Logged even if it fails: a drive whose tray is locked tells the guest that somebody tried.
+        done = machine.board().insert_medium(media->drive, entry.medium);
+    } else if (done = machine.inject(input); !done) {
+        return done;
+    }
+    log.push_back(std::move(entry));
+    next = log.size();
+    settled = arrived = false;
+    frontier = now();
+    return done;
+}
+
 Expected<> Timeline::Impl::restore(const CheckpointRef& checkpoint) {
     if (auto done = keeper.restore(checkpoint); !done) return done;
     next = checkpoint->position.entries;
@@ -179,6 +205,10 @@ Expected<> Timeline::Impl::go_to(u64 target, const std::function<bool(double)>& 
     if (target > frontier.instructions)
         return fail("instruction " + std::to_string(target) + " has not been executed yet: the machine has come to " +
                     std::to_string(frontier.instructions));
+    if (const std::string* path = machine.board().written_at_once())
+        return fail("'" + *path +
+                    "' is written at once, which cannot be taken back: the machine has to be started "
+                    "with its media kept (MachineConfig::keep_media)");
     const Silence silence(machine);
     const CheckpointRef here = keeper.take(position(), arrived);
     const CheckpointRef start = start_for(target);
@@ -223,13 +253,7 @@ Expected<> Timeline::inject(const Input& input) {
         impl_->drop_future();
     else
         impl_->apply_pending();
-    Entry entry{impl_->now(), impl_->settled, input};
-    if (auto done = machine_.inject(input); !done) return done;
-    impl_->log.push_back(std::move(entry));
-    impl_->next = impl_->log.size();
-    impl_->settled = impl_->arrived = false;
-    impl_->frontier = impl_->now();
-    return {};
+    return impl_->inject(input);
 }
 
 void Timeline::changed_by_hand() {
