@@ -33,7 +33,7 @@ TEST_CASE("every command can be found, helps itself, and fits the page") {
         CAPTURE(command->name);
         CHECK(groups.contains(command->group));
         CHECK_FALSE(command->summary.empty());
-        CHECK(command->run != nullptr);
+        CHECK((command->run != nullptr));
         CHECK(names.insert(std::string(command->name)).second);
         std::istringstream shorts{std::string(command->shorts)};
         for (std::string word; shorts >> word;) CHECK_MESSAGE(names.insert(word).second, word);

@@ -1,0 +1,117 @@
+// The device commands as they are typed: their arguments, what they refuse, and that all but `irq` leave the guest
+// alone.
+#include "debugger/command.hpp"
+#include "debugger/debugger.hpp"
+#include "machine/board.hpp"
+#include "machine/history/timeline.hpp"
+#include "machine/machine.hpp"
+
+#include <doctest/doctest.h>
+#include <memory>
+#include <string>
+
+using namespace glassbox;
+
+namespace {
+
+struct Session {
+    std::unique_ptr<Machine> machine;
+    std::unique_ptr<Timeline> timeline;
+    std::unique_ptr<Debugger> debugger;
+
+    explicit Session(unsigned processors = 1) {
+        MachineConfig config;
+        config.memory_bytes = 16 << 20;
+        config.demo = true;
+        config.processors = processors;
+        auto made = Machine::create(config, {});
+        REQUIRE_MESSAGE(made.has_value(), made.error().message);
+        machine = std::move(*made);
+        timeline = std::make_unique<Timeline>(*machine);
+        debugger = std::make_unique<Debugger>(*machine, *timeline);
+        debugger->attach_stopped(StopKind::start);
+    }
+    /// What the command prints; "error: …" if it fails.
+    std::string operator()(std::string_view line) {
+        std::string out;
+        CommandContext context{*debugger, out};
+        const auto done = execute_command(context, line);
+        return done ? out : "error: " + done.error().message;
+    }
+};
+
+} // namespace
+
+TEST_CASE("devices: every command shows something, and none changes the guest") {
+    Session session(2);
+    const u64 before = session.machine->state_hash();
+    for (const Command& command : device_commands()) {
+        if (command.group == "Change") continue;
+        CAPTURE(command.name);
+        const std::string shown = session(command.name);
+        CHECK_FALSE(shown.starts_with("error"));
+        CHECK(shown.ends_with('\n'));
+        CHECK(command.help.find(command.name) != std::string_view::npos); // an example
+    }
+    for (const char* line : {"apic 1", "rtc cmos", "vga dac", "pci 0:1.1", "pci 2.0", "uart 1", "ports 0x64"}) {
+        CAPTURE(line);
+        CHECK_FALSE(session(line).starts_with("error"));
+    }
+    CHECK(session.machine->state_hash() == before);
+}
+
+TEST_CASE("devices: what does not exist is said to be so") {
+    Session session;
+    CHECK(session("apic 1").starts_with("error: the processor is a number from 0 to 0"));
+    CHECK(session("uart 2") == "error: there is no COM2: the machine has 1");
+    CHECK(session("uart 0") == "error: there is no COM0: the machine has 1");
+    CHECK(session("pci 0:5.0") == "error: there is no PCI function 0:5.0 (pci lists them)");
+    CHECK(session("pci 1:0.0") == "error: there is no PCI bus but 0");
+    for (const char* line : {"pci x", "pci 0:1", "pci 0:1.", "pci 0:1.1x", "pci .1", "pci 99999999999.0"}) {
+        CAPTURE(line);
+        CHECK(session(line).find("is no PCI function") != std::string::npos);
+    }
+    CHECK(session("ports 0x10000").starts_with("error: the port is a number from 0 to 65535"));
+    CHECK(session("pic 1").starts_with("error: nothing is expected behind the command"));
+    CHECK(session("rtc ram").starts_with("error: nothing is expected behind the command"));
+}
+
+TEST_CASE("irq: a wire is driven beside its device, which keeps its own level") {
+    Session session;
+    Board& board = session.machine->board();
+    const u64 before = session.machine->state_hash();
+    CHECK(session("irq 5 on") == "IRQ 5 (LPT2) is high\n");
+    CHECK(board.isa_irqs.level(5));
+    CHECK(session.machine->state_hash() != before);
+    CHECK(session("irqs").find("by hand") != std::string::npos);
+    CHECK(session("irq 5 on") == "IRQ 5 (LPT2) is high, as it was: no edge\n");
+    CHECK(session("irq 5 off") == "IRQ 5 (LPT2) is low\n");
+    CHECK_FALSE(board.isa_irqs.level(5));
+
+    board.isa_irqs.line(6).raise(); // the floppy controller's own
+    CHECK(session("irq 6 pulse") == "IRQ 6 (floppy) is high: a device drives it too, so there was no edge\n");
+    CHECK(session("irq 6 off") == "IRQ 6 (floppy) is high: a device still drives it\n");
+    board.isa_irqs.line(6).lower();
+    CHECK_FALSE(board.isa_irqs.level(6));
+
+    // A second pulse is a second edge: the 8259A requests again after the first was served.
+    board.ports.write(Port{0x20}, 1, 0x11);
+    for (const unsigned value : {0x20u, 0x04u, 0x01u, 0x00u}) board.ports.write(Port{0x21}, 1, value);
+    CHECK(session("irq 3 pulse") == "IRQ 3 (COM2/COM4) is high\n");
+    CHECK(board.pic.master().irr() == 0x08);
+    CHECK(board.pic.acknowledge() == 0x23);
+    board.ports.write(Port{0x20}, 1, 0x20);
+    CHECK(board.pic.master().irr() == 0);
+    CHECK(session("irq 3 pulse") == "IRQ 3 (COM2/COM4) is high\n");
+    CHECK(board.pic.master().irr() == 0x08);
+}
+
+TEST_CASE("irq: bad numbers and levels are refused") {
+    Session session;
+    CHECK(session("irq").starts_with("error: the IRQ is missing"));
+    CHECK(session("irq 16 on").starts_with("error: the IRQ is a number from 0 to 15"));
+    CHECK(session("irq 2 on").starts_with("error: IRQ 2 is the cascade"));
+    CHECK(session("irq 5").starts_with("error: write on, off or pulse"));
+    CHECK(session("irq 5 up").starts_with("error: write on, off or pulse"));
+    CHECK(session("irq 5 on off").starts_with("error: nothing is expected"));
+}
