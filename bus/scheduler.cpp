@@ -16,6 +16,7 @@ Scheduler::Event::~Event() {
 }
 
 void Scheduler::Event::at(Time when) {
+    if (scheduler_.lateness && when < never / 2) when += scheduler_.lateness(*this, when);
     const bool was_next = when_ == scheduler_.next_;
     when_ = when;
     sequence_ = ++scheduler_.sequence_;

@@ -85,6 +85,10 @@ class Scheduler {
     Time next_ = never;
     u64 sequence_ = 0;
     std::vector<Event*> events_;
+
+  public:
+    /// How much later than at `when` an event comes; null: not at all. The same answer each time it is asked.
+    std::function<Time(const Event& event, Time when)> lateness;
 };
 
 } // namespace glassbox
