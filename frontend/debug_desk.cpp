@@ -71,8 +71,8 @@ Expected<> DebugDesk::open() {
     for (const std::string& place : options_.breaks) {
         if (auto added = break_at(place); !added) return added;
     }
-    for (const std::string& path : options_.scripts) {
-        console_.add_waiting("source \"" + path + "\"");
+    for (auto path = options_.scripts.rbegin(); path != options_.scripts.rend(); ++path) {
+        if (auto read = console_.source(*path); !read) return read; // before those that wait already
     }
     if (options_.enter && options_.breaks.empty() && !options_.break_at_boot) {
         debugger.attach_stopped(StopKind::start);

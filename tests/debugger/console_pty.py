@@ -19,7 +19,7 @@ PATIENCE = 60.0
 
 def plain(data):
     """Without the control sequences of line editing."""
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", data)
+    return re.sub(r"\r?\x1b\[[0-9;?]*[A-Za-z]", "", data)
 
 
 class Terminal:
@@ -45,7 +45,7 @@ class Terminal:
                 return at + len(text)
             left = end - time.monotonic()
             if left <= 0 or not select.select([self.fd], [], [], left)[0]:
-                raise AssertionError(f"{text!r} did not appear; the terminal shows:\n{plain(self.seen)}")
+                raise AssertionError(f"{text!r} did not appear; the terminal shows:\n{plain(self.seen)}\n{self.seen[-200:]!r}")
             try:
                 data = os.read(self.fd, 4096)
             except OSError:
