@@ -159,6 +159,19 @@ Expected<> Symbols::unload(const std::string& path) {
     return {};
 }
 
+Expected<std::string> Symbols::reload() {
+    std::vector<std::pair<std::string, u64>> all;
+    for (const auto& loaded : impl_->files) all.emplace_back(loaded->path, loaded->offset);
+    std::string text, error;
+    for (const auto& [path, offset] : all) {
+        const auto done = load(path, offset);
+        if (done) text += *done + "\n";
+        if (!done && error.empty()) error = done.error().message;
+    }
+    if (!error.empty()) return fail(error);
+    return text;
+}
+
 bool Symbols::empty() const { return impl_->files.empty(); }
 
 std::string Symbols::list() const {
@@ -218,6 +231,14 @@ std::vector<Symbol> Symbols::containing(std::string_view text, std::size_t most)
         return a.address != b.address ? a.address < b.address : a.name < b.name;
     });
     if (found.size() > most) found.resize(most);
+    return found;
+}
+
+std::vector<Symbol> Symbols::named(std::string_view name) const {
+    std::vector<Symbol> found;
+    for (auto at = impl_->first_named(name); at != impl_->by_name.end() && at->symbol->name == name; ++at)
+        found.push_back(Impl::placed(*at));
+    std::sort(found.begin(), found.end(), [](const Symbol& a, const Symbol& b) { return a.address < b.address; });
     return found;
 }
 

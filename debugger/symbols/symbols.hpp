@@ -48,6 +48,9 @@ class Symbols {
     /// found, in words.
     Expected<std::string> load(const std::string& path, u64 offset = 0);
     Expected<> unload(const std::string& path);
+    /// All files again, at their offsets: they were built anew. A line each; the error is that of the first that failed
+    /// (the others are loaded).
+    Expected<std::string> reload();
     bool empty() const;
     /// "path (N symbols, lines, frames) at offset …", a line each.
     std::string list() const;
@@ -65,6 +68,8 @@ class Symbols {
     std::vector<std::string> beginning_with(std::string_view prefix, std::size_t most) const;
     /// Symbols whose names contain `text`, by address, at most `most`.
     std::vector<Symbol> containing(std::string_view text, std::size_t most) const;
+    /// All symbols of that name, by address: there may be several that are static.
+    std::vector<Symbol> named(std::string_view name) const;
     /// A variable's address and size by DWARF, or by the symbol table. By DWARF also parts: "table[3].limit".
     std::optional<Symbol> variable(std::string_view name) const;
     /// Lines of `file` (trailing part of a path) that have code, within first and last.
