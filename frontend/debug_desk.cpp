@@ -71,6 +71,12 @@ Expected<> DebugDesk::open() {
     for (const std::string& place : options_.breaks) {
         if (auto added = break_at(place); !added) return added;
     }
+    if (options_.gdb) {
+        auto server = GdbServer::listen(debugger, *options_.gdb, options_.gdb_options);
+        if (!server) return fail("--gdb: " + server.error().message);
+        gdb_ = *std::move(server);
+        parts_.complain("gdb: target remote " + gdb_->name());
+    }
     for (auto path = options_.scripts.rbegin(); path != options_.scripts.rend(); ++path) {
         if (auto read = console_.source(*path); !read) return read; // before those that wait already
     }
@@ -151,10 +157,10 @@ void DebugDesk::attend() {
     if (status_ || report_ || !stopped() || console_.has_waiting()) return;
     switch (parts_.input) {
     case Input::none:
-        if (!options_.gdb) out_of_commands();
+        if (!gdb_) out_of_commands();
         break;
     case Input::pipe:
-        if (pipe_ended_ && pipe_.empty() && !options_.gdb) out_of_commands();
+        if (pipe_ended_ && pipe_.empty() && !gdb_) out_of_commands();
         break;
     case Input::terminal:
         if (!editor_) {
@@ -177,9 +183,14 @@ void DebugDesk::add_interests(std::vector<pollfd>& polls) const {
         if (parts_.input == Input::pipe && !pipe_ended_) input.fd = STDIN_FILENO;
     }
     polls.push_back(input);
+    if (gdb_) gdb_->add_interests(polls);
 }
 
 void DebugDesk::service(std::span<const pollfd> polls) {
+    if (gdb_) {
+        gdb_->service(polls.subspan(1));
+        if (gdb_->killed()) status_ = status_ok;
+    }
     if (polls[0].revents == 0) return;
     if (parts_.input == Input::pipe) return read_pipe();
     if (!editor_ || !editor_->active()) return;

@@ -4,6 +4,7 @@
 
 #include "debugger/console/console.hpp"
 #include "debugger/debugger.hpp"
+#include "debugger/gdb/server.hpp"
 #include "frontend/debug_options.hpp"
 #include "frontend/guest.hpp"
 #include "frontend/line_editor.hpp"
@@ -34,7 +35,7 @@ class DebugDesk final : StopListener {
     DebugDesk(const DebugDesk&) = delete;
     DebugDesk& operator=(const DebugDesk&) = delete;
 
-    /// Loads symbols, sets the breakpoints of the command line, stops where that was asked for.
+    /// Loads symbols, sets the breakpoints of the command line, opens gdb's port, stops where that was asked for.
     Expected<> open();
 
     /// The machine runs through the debugger from now on.
@@ -72,6 +73,7 @@ class DebugDesk final : StopListener {
     Debugger& debugger_;
     Console console_;
     std::unique_ptr<LineEditor> editor_;
+    std::unique_ptr<GdbServer> gdb_;
     std::string pipe_;
     bool engaged_ = false, report_ = false, has_terminal_ = false, pipe_ended_ = false, progress_shown_ = false;
     std::optional<int> status_, signal_;

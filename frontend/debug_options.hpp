@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bus/types.hpp"
+#include "debugger/gdb/server.hpp"
 
 #include <optional>
 #include <string>
@@ -9,17 +10,10 @@
 
 namespace glassbox {
 
-/// The registers that gdb is told of (docs/gdb.md).
-enum class GdbArch : u8 { automatic, i8086, i386, x86_64 };
-
 struct DebugOptions {
     struct SymbolFile {
         std::string path;
         u64 offset = 0;
-    };
-    struct GdbEndpoint {
-        std::string host = "127.0.0.1";
-        u16 port = 0;
     };
 
     bool enter = false; ///< `glassbox debug`: stopped before the first instruction
@@ -27,8 +21,8 @@ struct DebugOptions {
     bool break_at_boot = false, magic_break = false, on_triple_fault = false;
     std::vector<SymbolFile> symbols;
     std::vector<std::string> scripts; ///< -x
-    std::optional<GdbEndpoint> gdb;
-    GdbArch gdb_arch = GdbArch::automatic;
+    std::optional<GdbServer::Endpoint> gdb;
+    GdbOptions gdb_options;
     bool history = true;
     u64 history_memory = u64{1} << 30;
     std::string record, replay; ///< paths; empty: not asked for

@@ -92,6 +92,8 @@ class Run {
 
   private:
     Expected<> build_machine() {
+        // What the guest writes to drives must be undone when it goes back.
+        options_.machine.keep_media = options_.debug.history && options_.debug.any();
         auto ports = Ports::open(options_, out_, signals_.fd());
         if (!ports) return fail(ports.error().message);
         ports_ = *std::move(ports);

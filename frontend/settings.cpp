@@ -140,6 +140,10 @@ Expected<> set_test_device(Options& o, Text, const Path&) {
     return {};
 }
 
+Expected<> set_hostile(Options& o, Text value, const Path&) {
+    return store(o.machine.hostile_seed.emplace(), parse_number(value, ~u64{0}));
+}
+
 enum class TripleFault : u8 { reset, stop, debug };
 Expected<> set_triple_fault(Options& o, Text value, const Path&) {
     constexpr std::array<std::pair<std::string_view, TripleFault>, 3> choices = {
@@ -240,7 +244,7 @@ Expected<> add_symbols(Options& o, Text value, const Path& folder) {
 }
 
 Expected<> set_gdb(Options& o, Text value, const Path&) {
-    DebugOptions::GdbEndpoint endpoint;
+    GdbServer::Endpoint endpoint;
     const std::size_t colon = value.rfind(':');
     if (colon != std::string::npos) endpoint.host = value.substr(0, colon);
     if (endpoint.host.size() > 2 && endpoint.host.front() == '[') // an IPv6 address
@@ -253,11 +257,11 @@ Expected<> set_gdb(Options& o, Text value, const Path&) {
 }
 
 Expected<> set_gdb_arch(Options& o, Text value, const Path&) {
-    constexpr std::array<std::pair<std::string_view, GdbArch>, 4> choices = {{{"auto", GdbArch::automatic},
-                                                                              {"i8086", GdbArch::i8086},
-                                                                              {"i386", GdbArch::i386},
-                                                                              {"x86-64", GdbArch::x86_64}}};
-    return choose(o.debug.gdb_arch, value, choices);
+    constexpr std::array<std::pair<std::string_view, gdb::Arch>, 4> choices = {{{"auto", gdb::Arch::automatic},
+                                                                                {"i8086", gdb::Arch::i8086},
+                                                                                {"i386", gdb::Arch::i386},
+                                                                                {"x86-64", gdb::Arch::x86_64}}};
+    return choose(o.debug.gdb_options.arch, value, choices);
 }
 
 template <bool DebugOptions::* flag> Expected<> set_debug_flag(Options& o, Text, const Path&) {
@@ -300,6 +304,11 @@ const std::array settings = {
     Setting{"on-triple-fault", "ACTION", machine,
             "reset (default), stop, which ends the run with status 2, or debug, which enters the debugger", false,
             set_triple_fault},
+
+    Setting{"hostile", "SEED", machine,
+            "Memory and registers hold anything at power-on, and timers are late, as the number says: what the manuals "
+            "leave undefined",
+            false, set_hostile},
 
     Setting{"disk", "FILE[,discard-writes][,readonly]", media,
             "A hard disk image, raw or qcow2; discard-writes keeps all writes in memory; repeat for up to 4 drives "
@@ -393,6 +402,12 @@ const std::array settings = {
             "status 4 unless a terminal is there; repeats",
             true, [](Options& o, Text v, const Path& f) { return store_path(o.debug.scripts.emplace_back(), v, f); },
             [](Options& o) { o.debug.scripts.clear(); }},
+    Setting{"gdb", "[HOST:]PORT", debugging,
+            "Waits for gdb (target remote :PORT), beside the console; for this computer alone unless HOST is given",
+            false, set_gdb},
+    Setting{"gdb-arch", "ARCH", debugging,
+            "The registers that gdb is told of: auto (default), i8086, i386 or x86-64 (docs/gdb.md)", false,
+            set_gdb_arch},
     Setting{"no-history", "", debugging, "Keeps nothing that going back needs", false,
             [](Options& o, Text, const Path&) { return o.debug.history = false, Expected<>{}; }},
     Setting{"history-memory", "SIZE", debugging, "How much memory of the host going back may take (default 1G)", false,

@@ -4,6 +4,7 @@
 #include "debugger/console/console.hpp"
 #include "debugger/debugger.hpp"
 #include "debugger/symbols/expression.hpp"
+#include "machine/board.hpp"
 #include "machine/keys.hpp"
 
 #include <algorithm>
@@ -181,6 +182,15 @@ Expected<> snapshot(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
+Expected<> commit_media(CommandContext& context, Arguments&) {
+    Machine& machine = context.debugger.machine();
+    if (!machine.board().config.keep_media)
+        return fail("the guest writes to the files of its drives directly: there is nothing to commit");
+    if (auto done = machine.board().commit_media(); !done) return done;
+    context.out += "written to the files of the drives\n";
+    return {};
+}
+
 Expected<> state_hash(CommandContext& context, Arguments&) {
     std::array<char, 40> line{};
     std::snprintf(line.data(), line.size(), "state-hash: %016" PRIx64 "\n", context.debugger.machine().state_hash());
@@ -241,6 +251,11 @@ constexpr std::array commands = {
     Command{"reset", "", "Console", "", "Presses the reset button", "It is done when the machine runs on.\n", reset},
     Command{"power-button", "", "Console", "", "Presses the power button", "", power_button},
     Command{"snapshot", "", "Console", "FILE", "Saves the machine as it stands, for --load", "", snapshot, "file"},
+    Command{
+        "commit-media", "", "Console", "", "Writes to the drives' files what the guest has written",
+        "While going back is possible, what a guest writes to disks and floppies stays in memory, and is forgotten at\n"
+        "the end. With --no-history it goes to the files at once.\n",
+        commit_media},
     Command{"state-hash", "", "Console", "", "A hash of everything that the guest could observe", "", state_hash},
     Command{"quit", "q exit", "Console", "", "Ends the run", "", quit},
 };

@@ -1,0 +1,138 @@
+// The console over a whole machine: scripts, repetition, aliases, displays, completion, refusals.
+#include "debugger/console/console.hpp"
+
+#include "debugger/debugger.hpp"
+#include "machine/history/timeline.hpp"
+#include "machine/machine.hpp"
+
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
+
+using namespace glassbox;
+
+namespace {
+
+struct Desk {
+    std::unique_ptr<Machine> machine;
+    std::optional<Timeline> timeline;
+    std::optional<Debugger> debugger;
+    std::optional<Console> console;
+
+    Desk() {
+        MachineConfig config;
+        config.demo = true;
+        config.memory_bytes = u64{16} << 20;
+        auto made = Machine::create(config, {});
+        REQUIRE_MESSAGE(made, made.error().message);
+        machine = *std::move(made);
+        timeline.emplace(*machine);
+        debugger.emplace(*machine, *timeline);
+        console.emplace(*debugger);
+        debugger->attach_stopped(StopKind::start);
+    }
+    std::string operator()(std::string_view line) { return console->execute(line); }
+};
+
+struct ScriptFile {
+    std::string path;
+    explicit ScriptFile(const std::string& text)
+        : path((std::filesystem::temp_directory_path() / ("glassbox-script-" + std::to_string(::getpid()))).string()) {
+        std::ofstream(path) << text;
+    }
+    ~ScriptFile() { std::filesystem::remove(path); }
+};
+
+} // namespace
+
+TEST_CASE("a script's commands are shown, carried out in order, and end with the first that fails") {
+    Desk desk;
+    const ScriptFile script("# a comment\n\n  echo one\nassert cs.base == 0xFFFF0000\nassert 1 == 2\necho never\n");
+    REQUIRE(desk.console->source(script.path));
+    const std::string out = desk.console->execute_waiting();
+    CHECK(out == "(glassbox) echo one\none\n(glassbox) assert cs.base == 0xFFFF0000\n(glassbox) assert 1 == 2\n"
+                 "error: it does not hold: 1 == 2\n");
+    CHECK(desk.console->take_script_failure());
+    CHECK_FALSE(desk.console->take_script_failure());
+    CHECK_FALSE(desk.console->has_waiting());
+}
+
+TEST_CASE("scripts that cannot be read, or never end, are refused") {
+    Desk desk;
+    CHECK(desk("source /nowhere/at/all").find("cannot read the script '/nowhere/at/all'") != std::string::npos);
+    CHECK(desk("source /tmp").find("is a folder") != std::string::npos);
+    CHECK(desk("source").find("needs the name of a file") != std::string::npos);
+    const ScriptFile script("source " + std::filesystem::temp_directory_path().string() + "/glassbox-script-" +
+                            std::to_string(::getpid()) + "\n" + std::string(30'000, '\n'));
+    REQUIRE(desk.console->source(script.path));
+    const std::string out = desk.console->execute_waiting();
+    CHECK(out.find("does it source itself?") != std::string::npos);
+}
+
+TEST_CASE("aliases take further words; they cannot hide commands or stand for themselves") {
+    Desk desk;
+    CHECK(desk("alias say echo well,").empty());
+    CHECK(desk("say hello") == "well, hello\n");
+    CHECK(desk("alias help echo").find("is a command already") != std::string::npos);
+    CHECK(desk("alias loop loop").find("cannot stand for itself") != std::string::npos);
+    CHECK(desk("alias").find("say") != std::string::npos);
+}
+
+TEST_CASE("displays are executed after every stop, until they are taken away") {
+    Desk desk;
+    CHECK(desk("display echo here") == "display 1: echo here\nhere\n");
+    CHECK(desk.console->report_stop().ends_with("here\n"));
+    CHECK(desk("display nonsense").find("there is no command 'nonsense'") != std::string::npos);
+    CHECK(desk("undisplay 1").empty());
+    CHECK(desk("undisplay 1") == "error: there is no display 1\n");
+    CHECK_FALSE(desk.console->report_stop().ends_with("here\n"));
+}
+
+TEST_CASE("an empty line repeats a step, and nothing else") {
+    Desk desk;
+    desk("echo once");
+    CHECK(desk("").empty());
+    REQUIRE(desk.machine->instructions() == 0);
+    desk("step");
+    desk.debugger->run_to_stop();
+    CHECK(desk.machine->instructions() == 1);
+    desk("");
+    desk.debugger->run_to_stop();
+    CHECK(desk.machine->instructions() == 2);
+}
+
+TEST_CASE("completion: commands, registers, words of a command, files") {
+    Desk desk;
+    const auto has = [&](std::string_view line, std::string_view word) {
+        const auto words = desk.console->complete(line);
+        return std::ranges::find(words, word) != words.end();
+    };
+    CHECK(has("apr", "apropos"));
+    CHECK(has("help apr", "apropos"));
+    CHECK(has("assert ea", "eax"));
+    const ScriptFile script("");
+    CHECK(has("source " + script.path.substr(0, script.path.size() - 1), script.path));
+    CHECK(desk.console->complete("nonsense ").empty());
+}
+
+TEST_CASE("inputs: keys by name, text for the serial line, refusals") {
+    Desk desk;
+    CHECK(desk("key ctrl-alt-delete").empty());
+    CHECK(desk("key no-such-key").starts_with("error: "));
+    CHECK(desk("serial-input ls\\n").empty());
+    CHECK(desk("serial-input").starts_with("error: "));
+    CHECK(desk("reset").empty());
+    CHECK(desk("state-hash").starts_with("state-hash: "));
+}
+
+TEST_CASE("help knows groups, commands and expressions, and says what it does not know") {
+    Desk desk;
+    CHECK(desk("help").find("Console:") != std::string::npos);
+    CHECK(desk("help console").find("apropos") != std::string::npos);
+    CHECK(desk("help assert").find("status 4") != std::string::npos);
+    CHECK(desk("help expressions").find("phys(1000h)") != std::string::npos);
+    CHECK(desk("help nonsense").starts_with("error: "));
+    CHECK(desk("apropos status").find("assert") != std::string::npos);
+}
