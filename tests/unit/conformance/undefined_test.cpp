@@ -1,5 +1,5 @@
 // The rule of what an instruction leaves undefined, against SDM 2's pages of the instructions.
-#include "tests/x86-conformance/undefined.hpp"
+#include "cpu/decode/undefined.hpp"
 
 #include "cpu/decode/decoder.hpp"
 #include "cpu/system/system.hpp"

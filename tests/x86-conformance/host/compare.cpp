@@ -3,7 +3,7 @@
 #include "debugger/hex.hpp"
 
 #include "cpu/decode/decoder.hpp"
-#include "tests/x86-conformance/undefined.hpp"
+#include "cpu/decode/undefined.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -6,7 +6,7 @@
 #include "tests/x86-conformance/coverage/coverage.hpp"
 #include "tests/x86-conformance/moo/chip.hpp"
 #include "tests/x86-conformance/moo/format.hpp"
-#include "tests/x86-conformance/undefined.hpp"
+#include "cpu/decode/undefined.hpp"
 
 #include <optional>
 #include <string>

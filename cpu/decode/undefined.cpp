@@ -1,8 +1,8 @@
-#include "tests/x86-conformance/undefined.hpp"
+#include "cpu/decode/undefined.hpp"
 
 #include <string_view>
 
-namespace glassbox::conformance {
+namespace glassbox {
 
 namespace {
 
@@ -54,4 +54,4 @@ u32 undefined_after_fault(const Insn& insn, u8 vector) {
     return vector == 0 && divides ? insn.row->info->undefined : 0;
 }
 
-} // namespace glassbox::conformance
+} // namespace glassbox
