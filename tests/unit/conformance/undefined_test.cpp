@@ -9,7 +9,6 @@
 #include <vector>
 
 using namespace glassbox;
-using namespace glassbox::conformance;
 using namespace glassbox::eflags;
 
 namespace {
