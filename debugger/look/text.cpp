@@ -53,6 +53,21 @@ std::string count_text(u64 count, std::string_view one, std::string_view many) {
     return std::to_string(count) + " " + std::string(count == 1 ? one : many);
 }
 
+std::string wrapped(std::string_view words, std::string_view indent) {
+    constexpr std::size_t columns = 100;
+    std::string out, line;
+    while (!words.empty()) {
+        const std::size_t end = std::min(words.find(' '), words.size());
+        if (!line.empty() && indent.size() + line.size() + 1 + end > columns) {
+            out += std::string(indent) + line + "\n";
+            line.clear();
+        }
+        line += (line.empty() ? "" : " ") + std::string(words.substr(0, end));
+        words.remove_prefix(std::min(end + 1, words.size()));
+    }
+    return line.empty() ? out : out + std::string(indent) + line + "\n";
+}
+
 void Table::write(std::string& out, std::string_view indent) const {
     std::vector<std::size_t> widths;
     for (const auto& row : rows_) {

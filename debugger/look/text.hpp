@@ -21,6 +21,9 @@ std::string size_text(u64 bytes);
 /// "1 entry", "2 entries".
 std::string count_text(u64 count, std::string_view one, std::string_view many);
 
+/// Words in lines of at most 100 columns, each behind the indent.
+std::string wrapped(std::string_view words, std::string_view indent);
+
 /// Rows whose columns are as wide as they need to be; the first row is the heading. Columns named in `to_the_right` are
 /// flush right.
 class Table {
