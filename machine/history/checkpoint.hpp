@@ -41,9 +41,13 @@ struct Checkpoint {
     OutputGates::Positions output{};
     std::vector<FaultStory> stories; ///< one a processor
     Board::Media media;              ///< what lies in the drives whose media change
+    u64 ram_digest = 0;              ///< of all pages
     std::vector<u32> ram;            ///< pages of RAM that differ from the checkpoint before
 
     u64 instructions() const { return position.moment.instructions; }
 };
+
+/// Of everything that the guest could observe at that instant: what two runs are compared by.
+u64 digest_of(const Checkpoint& checkpoint);
 
 } // namespace glassbox

@@ -1,6 +1,7 @@
 #include "machine/history/keeper.hpp"
 
 #include "machine/board.hpp"
+#include "machine/history/digest.hpp"
 #include "machine/snapshot.hpp"
 #include "mmu/park.hpp"
 
@@ -175,6 +176,16 @@ void Keeper::thin(u64 budget, u64 here) {
         if (worst == list_.end()) return;
         remove(worst);
     }
+}
+
+u64 digest_of(const Checkpoint& checkpoint) {
+    u64 result = mixed(checkpoint.ram_digest + checkpoint.state.size);
+    const auto add = [&](const std::vector<SharedPage>& pages) {
+        for (const SharedPage& page : pages) result = page ? digest(*page, result) : mixed(result);
+    };
+    add(checkpoint.state.pages);
+    add(checkpoint.devices);
+    return result;
 }
 
 u64 Keeper::memory() const {

@@ -1,5 +1,7 @@
 #include "machine/history/ram_history.hpp"
 
+#include "machine/history/digest.hpp"
+
 #include <algorithm>
 #include <cstring>
 
@@ -20,17 +22,26 @@ SharedPage RamHistory::content(u32 page, const Checkpoint& at) const {
     return nullptr;
 }
 
+namespace {
+/// Zero for zeroes, so that a machine's RAM costs what is used of it.
+u64 page_digest(u32 number, const SharedPage& page) { return page ? digest(*page, mixed(number + u64{1})) : 0; }
+} // namespace
+
 void RamHistory::add(Checkpoint& now, const Checkpoint* before, Checkpoint* after, std::span<const u32> pages) {
+    now.ram_digest = before ? before->ram_digest : 0;
     for (const u32 page : pages) {
         const SharedPage old = before ? content(page, *before) : nullptr;
         if (PagePool::same(old, bytes(page))) continue;
+        now.ram_digest ^= page_digest(page, old);
         Versions& versions = versions_[page];
         const auto at = place(versions, now);
+        const SharedPage content_now = pool_.copy(bytes(page));
+        now.ram_digest ^= page_digest(page, content_now);
         if (after && (at == versions.end() || at->since != after)) {
             after->ram.push_back(page);
-            versions.insert(versions.insert(at, {after, old}), {&now, pool_.copy(bytes(page))});
+            versions.insert(versions.insert(at, {after, old}), {&now, content_now});
         } else {
-            versions.insert(at, {&now, pool_.copy(bytes(page))});
+            versions.insert(at, {&now, content_now});
         }
         now.ram.push_back(page);
     }

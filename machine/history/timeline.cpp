@@ -1,6 +1,7 @@
 #include "machine/history/timeline.hpp"
 
 #include "machine/board.hpp"
+#include "machine/history/future.hpp"
 #include "machine/history/keeper.hpp"
 
 #include <algorithm>
@@ -16,8 +17,9 @@ namespace {
 struct Entry {
     Moment at;
     bool settled = false;
-    std::variant<Input, CheckpointRef> what; ///< an input, or what a person has made of the machine
-    Board::Medium medium{};                  ///< of a MediaInput: the file may not be there any more when it is again
+    /// An input, or what a person has made of the machine: a checkpoint, or a state that a recording knows.
+    std::variant<Input, CheckpointRef, Future::State> what;
+    Board::Medium medium{}; ///< of a MediaInput: the file may not be there any more when it is again
 };
 
 constexpr u64 progress_step = 8'000'000;
@@ -59,6 +61,12 @@ struct Timeline::Impl {
     bool settled = true; ///< the machine ran since
     bool arrived = true; ///< this is the first instant with this count of instructions
     Moment frontier;
+    TimelineListener* listener = nullptr;
+    bool replaying = false; ///< the frontier is a recording's end
+    std::vector<Future::Expectation> expectations;
+    std::size_t met = 0; ///< of the expectations
+    std::optional<Divergence> divergence;
+    std::string trouble; ///< why the history cannot be executed any more
 
     Moment now() const { return {machine.instructions(), machine.now()}; }
     Position position() const { return {now(), next, settled}; }
@@ -67,9 +75,11 @@ struct Timeline::Impl {
     StopReason advance(Time until, u64 count);
     void apply(const Entry& entry);
     void apply_pending();
+    void lost(const std::string& reason);
     void drop_future();
     u64 next_checkpoint() const;
     void checkpoint_if_due();
+    void meet_expectation();
     Expected<> inject(const Input& input);
     Expected<> restore(const CheckpointRef& checkpoint);
     CheckpointRef start_for(u64 instructions) const;
@@ -89,7 +99,13 @@ void Timeline::Impl::apply(const Entry& entry) {
     if (entry.settled && !settled) execute(machine.now(), machine.instructions());
     ++next;
     if (const auto* by_hand = std::get_if<CheckpointRef>(&entry.what)) {
-        (void)restore(*by_hand);
+        if (auto done = restore(*by_hand); !done) lost(done.error().message);
+        return;
+    }
+    if (const auto* state = std::get_if<Future::State>(&entry.what)) {
+        if (auto done = (*state)(machine); !done) return lost(done.error().message);
+        settled = false;
+        log[next - 1].what = keeper.take(position(), arrived, true);
         return;
     }
     const Input& input = std::get<Input>(entry.what);
@@ -99,6 +115,12 @@ void Timeline::Impl::apply(const Entry& entry) {
         (void)machine.inject(input);
     settled = arrived = false;
     frontier = std::max(frontier, now());
+}
+
+/// A state that this program has kept itself cannot be put back: nothing of what follows would be true.
+void Timeline::Impl::lost(const std::string& reason) {
+    if (trouble.empty()) trouble = reason;
+    machine.request_stop();
 }
 
 /// Entries of this very moment: they precede whatever comes from now on.
@@ -117,8 +139,18 @@ u64 Timeline::Impl::next_checkpoint() const {
 void Timeline::Impl::checkpoint_if_due() {
     const CheckpointRef before = keeper.at_or_before(position());
     if (before && machine.instructions() < before->instructions() + options.spacing) return;
-    keeper.take(position(), arrived);
+    const CheckpointRef taken = keeper.take(position(), arrived);
+    if (listener && arrived && !(now() < frontier)) listener->checkpoint(*taken);
     keeper.thin(options.memory_budget, machine.instructions());
+}
+
+/// The recording says what the machine was like at this count.
+void Timeline::Impl::meet_expectation() {
+    if (met >= expectations.size() || machine.instructions() < expectations[met].instructions) return;
+    const Future::Expectation& expected = expectations[met++];
+    if (machine.instructions() != expected.instructions || !arrived || divergence) return;
+    if (digest_of(*keeper.take(position(), arrived)) == expected.digest) return;
+    divergence = Divergence{met > 1 ? expectations[met - 2].instructions : 0, expected.instructions};
 }
 
 /// Runs through what the log says, up to `until` or `count`, and what nobody has executed yet after its end. What
@@ -138,9 +170,20 @@ StopReason Timeline::Impl::advance(Time until, u64 count) {
             // At the entry's count of instructions already, the machine is idle until its time comes.
             if (machine.instructions() < entry.at.instructions) stop_count = std::min(count, entry.at.instructions);
         }
-        const u64 due = next_checkpoint();
+        if (replaying) { // nobody has executed what follows the recording's end
+            if (!(now() < frontier)) return execute(machine.now(), machine.instructions());
+            stop_time = std::min(stop_time, frontier.time);
+            if (machine.instructions() < frontier.instructions)
+                stop_count = std::min(stop_count, frontier.instructions);
+        }
+        u64 due = next_checkpoint();
+        if (met < expectations.size() && expectations[met].instructions > machine.instructions())
+            due = std::min(due, expectations[met].instructions);
         const StopReason reason = execute(stop_time, std::min(stop_count, due));
-        if (machine.instructions() >= due) checkpoint_if_due();
+        if (machine.instructions() >= due) {
+            meet_expectation();
+            checkpoint_if_due();
+        }
         if (reason != StopReason::limit) {
             const bool revived = reason != StopReason::breakpoint && next < log.size() && log[next].at <= now() &&
                                  machine.now() < until && machine.instructions() < count;
@@ -152,6 +195,10 @@ StopReason Timeline::Impl::advance(Time until, u64 count) {
 }
 
 void Timeline::Impl::drop_future() {
+    if (listener && (next < log.size() || now() < frontier)) listener->future_dropped(now(), next);
+    replaying = false;
+    expectations.clear();
+    met = 0;
     log.resize(next);
     keeper.drop_after(position());
     frontier = now();
@@ -171,6 +218,7 @@ Expected<> Timeline::Impl::inject(const Input& input) {
     } else if (done = machine.inject(input); !done) {
         return done;
     }
+    if (listener) listener->injected(entry.at, entry.settled, input);
     log.push_back(std::move(entry));
     next = log.size();
     settled = arrived = false;
@@ -227,6 +275,7 @@ Expected<> Timeline::Impl::go_to(u64 target, const std::function<bool(double)>& 
         }
         const u64 before = machine.instructions();
         const StopReason reason = advance(never, std::min(target, before + progress_step));
+        if (!trouble.empty()) return fail(trouble);
         if (machine.instructions() == before && reason != StopReason::limit && reason != StopReason::breakpoint) {
             if (auto back = restore(here); !back) return back;
             return fail("the machine did not execute again what it had executed: instruction " +
@@ -241,6 +290,12 @@ Timeline::Timeline(Machine& machine) : machine_(machine) {}
 Timeline::~Timeline() = default;
 
 void Timeline::begin(const HistoryOptions& options) { impl_ = std::make_unique<Impl>(machine_, options); }
+void Timeline::begin_here() {
+    const HistoryOptions options = impl_ ? impl_->options : HistoryOptions{};
+    if (impl_ && impl_->next == 0 && now() == earliest() && now() == frontier()) return;
+    impl_.reset();
+    begin(options);
+}
 bool Timeline::active() const { return impl_ != nullptr; }
 
 StopReason Timeline::run(Time until, u64 max_instructions) {
@@ -249,6 +304,8 @@ StopReason Timeline::run(Time until, u64 max_instructions) {
 
 Expected<> Timeline::inject(const Input& input) {
     if (!impl_) return machine_.inject(input);
+    if (impl_->replaying)
+        return fail("the machine replays a recording, in which this did not happen: leave the recording first");
     if (impl_->now() < impl_->frontier)
         impl_->drop_future();
     else
@@ -269,6 +326,7 @@ void Timeline::changed_by_hand() {
             i.settled = true;
         }
     }
+    if (i.listener) i.listener->changed_by_hand(i.now(), i.settled);
     Entry entry{i.now(), i.settled, {}};
     i.next++;
     i.settled = false;
@@ -293,6 +351,33 @@ std::optional<u64> Timeline::checkpoint_before(u64 instructions) const {
     }
     return std::nullopt;
 }
+
+void Timeline::load_future(Future future) {
+    if (!impl_) return;
+    for (Future::Entry& entry : future.entries) {
+        Entry& copy = impl_->log.emplace_back(Entry{entry.at, entry.settled, Input{}, std::move(entry.medium)});
+        if (auto* input = std::get_if<Input>(&entry.what))
+            copy.what = std::move(*input);
+        else
+            copy.what = std::move(std::get<Future::State>(entry.what));
+    }
+    impl_->frontier = std::max(impl_->frontier, future.frontier);
+    impl_->expectations = std::move(future.expectations);
+    impl_->met = 0;
+    impl_->replaying = true;
+}
+
+bool Timeline::replaying() const { return impl_ && impl_->replaying; }
+void Timeline::leave_future() {
+    if (!replaying()) return;
+    if (!(impl_->now() < impl_->frontier)) impl_->apply_pending();
+    impl_->drop_future();
+}
+std::optional<Timeline::Divergence> Timeline::diverged() const { return impl_ ? impl_->divergence : std::nullopt; }
+void Timeline::set_listener(TimelineListener* listener) {
+    if (impl_) impl_->listener = listener;
+}
+u64 Timeline::entries() const { return impl_ ? impl_->next : 0; }
 
 Timeline::Statistics Timeline::statistics() const {
     if (!impl_) return {};

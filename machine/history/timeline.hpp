@@ -14,6 +14,9 @@
 
 namespace glassbox {
 
+struct Future;
+class TimelineListener;
+
 /// An instant between two instructions. Time may pass without instructions (a halted machine), so both count.
 struct Moment {
     u64 instructions = 0;
@@ -38,6 +41,8 @@ class Timeline {
     /// Takes the first checkpoint, of this instant.
     void begin(const HistoryOptions& options);
     bool active() const;
+    /// As `begin` unless a history is being kept; then this instant becomes its first, and what was before is dropped.
+    void begin_here();
 
     /// As Machine::run. Behind the frontier, what was injected then is injected again at its instants, checkpoints fall
     /// on the same ones, and the machine's output does not reach the host a second time.
@@ -59,6 +64,21 @@ class Timeline {
     Expected<> go_to(u64 instructions, const std::function<bool(double)>& progress = {});
     /// The latest checkpoint strictly before that count: where an execution that looks for something begins.
     std::optional<u64> checkpoint_before(u64 instructions) const;
+
+    /// Executions follow a recording up to its end, where `run` stops: nothing is injected until `leave_future`. For a
+    /// timeline that has just begun.
+    void load_future(Future future);
+    bool replaying() const;
+    /// From now on the machine is live again: what the recording says of later is dropped.
+    void leave_future();
+    /// Between two counts of instructions the machine went another way than the recording says.
+    struct Divergence {
+        u64 after = 0, before = 0;
+    };
+    std::optional<Divergence> diverged() const;
+    /// Null: nobody. It outlives the timeline or is taken away before.
+    void set_listener(TimelineListener* listener);
+    u64 entries() const; ///< of the log that have been applied: inputs and changes by hand
 
     struct Statistics {
         std::size_t checkpoints = 0, pages = 0;
