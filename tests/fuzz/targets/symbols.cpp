@@ -1,0 +1,32 @@
+// Symbol files: any bytes are one of the formats, or are refused with a reason.
+#include "debugger/symbols/dwarf.hpp"
+#include "debugger/symbols/symbol_file.hpp"
+
+#include <cstdlib>
+
+using namespace glassbox;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const char* const text = reinterpret_cast<const char*>(data);
+    const auto file = read_symbol_file(std::vector<char>(text, text + size));
+    if (!file) {
+        if (file.error().message.empty()) std::abort();
+        return 0;
+    }
+    for (const FileSymbol& symbol : file->symbols) {
+        if (symbol.name.empty() || symbol.name.size() > longest_name) std::abort();
+    }
+    for (const LineRow& row : file->rows) {
+        if (!row.end && row.file >= file->sources.size()) std::abort();
+    }
+    if (!file->debug) return 0;
+    file->debug->variable("table[1].member");
+    FrameRegisters frame;
+    for (auto& value : frame.values) value = 0x1000;
+    if (!file->rows.empty()) frame.pc = file->rows.front().address;
+    file->debug->unwind(frame, 0, [](u64 at, unsigned, u64& value) {
+        value = at;
+        return true;
+    });
+    return 0;
+}
