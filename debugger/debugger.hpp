@@ -5,6 +5,7 @@
 #include "bus/error.hpp"
 #include "debugger/control/stop.hpp"
 #include "debugger/control/stop_point.hpp"
+#include "debugger/explain/fault_log.hpp"
 #include "debugger/look/register_text.hpp"
 #include "debugger/symbols/symbols.hpp"
 #include "machine/history/timeline.hpp"
@@ -108,6 +109,8 @@ class Debugger {
     void remove_listener(StopListener& listener);
     /// The registers of each processor as they were when it was last told to go: what `registers` marks as changed.
     std::vector<look::RegisterSnapshot> registers_before;
+    /// The last faults with their registers, since the first stop: what `explain` tells of.
+    FaultLog faults;
     /// Told of long work, from 0 to 1; false ends it. May be empty.
     std::function<bool(double)> progress;
 

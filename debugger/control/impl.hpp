@@ -78,6 +78,7 @@ struct Debugger::Impl final : Probe, BusProbe {
     unsigned selected = 0;
     bool magic = false;
     bool running = true, entered = false;
+    bool faults_attached = false; ///< the log listens from the first stop on
     Stop stop;
     std::vector<Stop> past;
 

@@ -26,6 +26,10 @@ void Debugger::Impl::begin_unplanned() {
 
 /// Listens exactly as far as something is armed.
 void Debugger::Impl::connect() {
+    if (entered && !faults_attached && !observer) {
+        machine.attach(static_cast<Probe&>(self.faults));
+        faults_attached = true;
+    }
     const bool armed = !observer || observer->points();
     const bool flow =
         observer ? observer->flow() || observer->address() || observer->every() : tracking || arrival.armed || every;
@@ -51,6 +55,8 @@ void Debugger::Impl::connect() {
 }
 
 void Debugger::Impl::disconnect() {
+    if (faults_attached) machine.detach(static_cast<Probe&>(self.faults));
+    faults_attached = false;
     if (attached) machine.detach(static_cast<Probe&>(*this));
     if (bus_attached) machine.detach(static_cast<BusProbe&>(*this));
     attached = bus_attached = every_attached = false;
