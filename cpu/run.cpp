@@ -143,6 +143,7 @@ bool take_fault(Cpu& cpu) {
     if (cpu.probe) [[unlikely]] {
         sync(cpu);
         if (cpu.probe->faulting(cpu, cpu.fault)) {
+            cpu.failed_delivery = {}; // what executes next may be something else
             cpu.stopped_by_probe = true;
             return false;
         }

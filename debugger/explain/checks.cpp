@@ -149,7 +149,7 @@ Verdict tell_inner_stack(Story& story, const Moment& m, unsigned cpl, u32 ext, S
     const u64 sp = m.number(static_cast<u32>(linear), wide ? 4 : 2).value_or(0);
     const u16 selector = static_cast<u16>(m.number(static_cast<u32>(linear + (wide ? 4 : 2)), 2).value_or(0));
     story.say("Level " + level(cpl) + " has a stack of its own: " + names + " at offset " + h(at, 2) + " of " + tss +
-                  " is " + h(selector, 4) + ":" + h(sp, wide ? 8 : 4),
+                  " is " + far_words(selector, sp, wide ? 8 : 4),
               "3A 5.8.5");
     Segment ss;
     if (Verdict v = tell_stack_segment(story, m, selector, cpl, blamed, ss)) return v;

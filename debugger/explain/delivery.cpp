@@ -22,8 +22,8 @@ struct Delivery {
         const u32 entry = table + 4u * e.vector;
         if (Verdict v = tell_system(story, m, entry, 4, Access::read)) return v;
         const u64 offset = m.number(entry, 2).value_or(0), selector = m.number(entry + 2, 2).value_or(0);
-        story.say("Vector " + h(e.vector, 2) + " of the table at " + h(table, 5) + " is " + h(selector, 4) + ":" +
-                      h(offset, 4) + story.name(selector * 16 + offset),
+        story.say("Vector " + h(e.vector, 2) + " of the table at " + h(table, 5) + " is " +
+                      far_words(selector, offset, 4) + story.name(selector * 16 + offset),
                   section);
         const u32 limit = m.v86() ? 0xFFFF : m.seg[CS].limit;
         if (offset > limit) {
@@ -32,10 +32,9 @@ struct Delivery {
         }
         StackPlace stack = StackPlace::current(m);
         if (Verdict v = tell_push(story, m, stack, 2, 3)) return v;
-        story.say("FLAGS, CS and IP are pushed at " + h(m.seg[SS].selector, 4) + ":" +
-                      h((stack.sp - 6) & stack.mask(), 4),
+        story.say("FLAGS, CS and IP are pushed at " + far_words(m.seg[SS].selector, (stack.sp - 6) & stack.mask(), 4),
                   section);
-        story.conclude("so execution goes on at " + h(selector, 4) + ":" + h(offset, 4));
+        story.conclude("so execution goes on at " + far_words(selector, offset, 4));
         return {};
     }
 
@@ -174,9 +173,10 @@ struct Delivery {
                       (e.has_error ? ", with error code " + h(e.error, 4) : std::string()),
                   m.long_mode() ? "3A 6.14.2" : "3A 6.12.1");
         const u64 linear = m.long_mode() ? g.gate_offset() : static_cast<u32>(code.base() + g.gate_offset());
-        story.conclude("so execution goes on at " + h((g.gate_selector() & 0xFFFCu) | cpl, 4) + ":" +
-                       h(g.gate_offset(), m.long_mode() ? 16 : 8) + story.name(linear) + ", CPL " +
-                       std::to_string(cpl) + (clears ? ", IF = 0 (interrupt gate)" : ", IF unchanged (trap gate)"));
+        story.conclude("so execution goes on at " +
+                       far_words((g.gate_selector() & 0xFFFCu) | cpl, g.gate_offset(), m.long_mode() ? 16 : 8) +
+                       story.name(linear) + ", CPL " + std::to_string(cpl) +
+                       (clears ? ", IF = 0 (interrupt gate)" : ", IF unchanged (trap gate)"));
     }
 
     Verdict through_gate(const Descriptor& g) {

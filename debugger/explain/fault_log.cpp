@@ -2,12 +2,17 @@
 
 namespace glassbox {
 
+namespace {
+/// Whether the machine has gone back since, or stands at the same fault.
+bool replaced(const explain::Moment& before, const explain::Moment& now) {
+    return before.instructions > now.instructions || (before.instructions == now.instructions && before.cpu == now.cpu);
+}
+} // namespace
+
 bool FaultLog::faulting(Cpu& cpu, const Fault& fault) {
     FaultRecord record{fault, cpu.failed_delivery, explain::Moment::of(cpu)};
     // A fault that was held back, or one that is executed a second time, is not another one.
-    std::erase_if(records_, [&](const FaultRecord& r) {
-        return r.moment.cpu == &cpu && r.moment.instructions == record.moment.instructions;
-    });
+    while (!records_.empty() && replaced(records_.back().moment, record.moment)) records_.pop_back();
     if (records_.size() == most) records_.pop_front();
     records_.push_back(std::move(record));
     return false;

@@ -29,7 +29,7 @@ std::string grouped(u64 number) {
 
 /// "at 0008:00101234 <main+4h>, 32-bit protected mode, CPL 0, after 1,234 instructions".
 std::string place(const Story& story, const Moment& m) {
-    return "at " + h(m.seg[CS].selector, 4) + ":" + m.offset(m.ip) + story.name(m.code_linear(m.ip)) + ", " +
+    return "at " + far_words(m.seg[CS].selector, m.ip, m.offset_digits()) + story.name(m.code_linear(m.ip)) + ", " +
            m.mode_words() + ", CPL " + std::to_string(m.cpl) + ", after " + grouped(m.instructions) + " instructions";
 }
 
@@ -70,11 +70,11 @@ Finding tell_fault(Story& story, const Moment& m, const Fault& fault, const Cpu:
         story.say("It arose while " + event_words(during) + " was being delivered:", "3A 6.12");
         Story::Indented in(story);
         found = tell_failed_delivery(story, m, during, fault);
-        if (found.match == Match::none) tell_reason(story, m, fault);
+        if (found.match == Match::none) found.match = tell_reason(story, m, fault);
         return found;
     }
     found = tell_instruction(story, m, d, &fault);
-    if (found.match == Match::none) tell_reason(story, m, fault);
+    if (found.match == Match::none) found.match = tell_reason(story, m, fault);
     return found;
 }
 

@@ -127,7 +127,7 @@ Finding tell_instruction(Story& story, const Moment& m, const Decoded& d, const 
     return search.tell(story);
 }
 
-void tell_reason(Story& story, const Moment& m, const Fault& fault) {
+Match tell_reason(Story& story, const Moment& m, const Fault& fault) {
     if (fault.vector == Exception::PF) {
         const bool user = (fault.error & 4) != 0;
         const Accessor who{.access = (fault.error & 16)  ? Access::fetch
@@ -140,18 +140,23 @@ void tell_reason(Story& story, const Moment& m, const Fault& fault) {
                       m.address(fault.cr2) + story.name(fault.cr2) + (who.system ? ", a system structure" : ""),
                   "3A 4.7");
         story.append(walked);
-        if (v && v->agrees(fault)) return;
+        if (v && v->agrees(fault)) return v->why == (fault.why ? fault.why : "") ? Match::exact : Match::agrees;
         story.say("The paging structures have changed since: as they stand now they " +
                   std::string(v ? "would deny it differently" : "allow it"));
     }
     const std::string_view why = fault.why ? fault.why : "";
-    if (const Reason* reason = find_reason(why)) {
+    const Reason* reason = find_reason(why);
+    if (why.ends_with("MSR") || why.starts_with("MSR"))
+        story.say("ECX = " + h(m.gpr[RCX] & 0xFFFF'FFFF, 8) +
+                  ", EDX:EAX = " + h((m.gpr[RDX] << 32) | (m.gpr[RAX] & 0xFFFF'FFFF), 16));
+    if (reason != nullptr) {
         story.say(reason->words, reason->section);
     } else if (!why.empty()) {
         story.say("The processor says: " + std::string(why),
                   "3A 6.15, interrupt " + std::to_string(static_cast<unsigned>(fault.vector)));
     }
     story.conclude("so " + fault_words(fault) + " is raised");
+    return reason != nullptr ? Match::reason : Match::none;
 }
 
 } // namespace glassbox::explain

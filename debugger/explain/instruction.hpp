@@ -7,10 +7,10 @@
 namespace glassbox::explain {
 
 enum class Match : u8 {
-    none,    ///< nothing was found that explains it
-    differs, ///< something else would deny it now: told as such
-    agrees,  ///< exception, error code and address are the processor's
-    exact,   ///< and so is the reason, word by word
+    none,   ///< nothing was found that explains it
+    reason, ///< no rule works it out, but the processor's reason is one of those that a sentence tells
+    agrees, ///< exception, error code and address are the processor's
+    exact,  ///< and so is the reason, word by word
 };
 struct Finding {
     Match match = Match::none;
@@ -21,6 +21,6 @@ struct Finding {
 /// happen now, which may be nothing.
 Finding tell_instruction(Story& story, const Moment& m, const Decoded& d, const Fault* fault);
 /// For a fault that no rule explains: what the processor itself says, with the walk for page faults.
-void tell_reason(Story& story, const Moment& m, const Fault& fault);
+Match tell_reason(Story& story, const Moment& m, const Fault& fault);
 
 } // namespace glassbox::explain

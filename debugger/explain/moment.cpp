@@ -132,7 +132,7 @@ std::string descriptor_words(const Moment& m, const Descriptor& d) {
     case SystemType::trap_gate16:
     case SystemType::interrupt_gate32:
     case SystemType::trap_gate32:
-        text += " to " + h(d.gate_selector(), 4) + ":" + h(d.gate_offset(), m.long_mode() ? 16 : 8);
+        text += " to " + far_words(d.gate_selector(), d.gate_offset(), m.long_mode() ? 16 : 8);
         break;
     case SystemType::task_gate: text += " to the TSS of selector " + h(d.gate_selector(), 4); break;
     default: return text + ends(d.segment(0));

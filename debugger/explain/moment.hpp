@@ -49,7 +49,8 @@ struct Moment {
     u64 base_of(unsigned segment) const { return code64() && segment < FS ? 0 : seg[segment].base; }
     /// A linear address, in the digits of the mode.
     std::string address(u64 linear) const { return h(linear, long_mode() ? 16 : 8); }
-    std::string offset(u64 value) const { return h(value, code64() ? 16 : mode_is_small() ? 4 : 8); }
+    std::string offset(u64 value) const { return h(value, offset_digits()); }
+    unsigned offset_digits() const { return code64() ? 16 : mode_is_small() ? 4 : 8; }
     std::string mode_words() const;
 
     /// Plain memory only, A20 applied; the number of bytes that there are.

@@ -188,8 +188,8 @@ struct Transfer {
             story.say("The target's offset " + h(p.offset, 8) + " is beyond CS's limit, " + h(limit, 8), "3A 5.3");
             return no(Exception::GP, 0, "far target beyond the code segment's limit");
         }
-        story.say(std::string("The far ") + (call ? "call" : "jump") + " leads to " + h(p.selector, 4) + ":" +
-                      h(p.offset, p.width * 2),
+        story.say(std::string("The far ") + (call ? "call" : "jump") + " leads to " +
+                      far_words(p.selector, p.offset, p.width * 2),
                   "3A 5.8.1");
         if (is_null(p.selector)) {
             story.say("CS must not hold a null selector", "3A 5.4.1");
@@ -249,7 +249,7 @@ struct Return {
         if (!v && interrupt) v = tell_peek(story, m, stack, width, 2 * width, flags);
         if (v) return v;
         const u16 selector = static_cast<u16>(cs);
-        story.say("The stack says to return to " + h(selector, 4) + ":" + h(ip, 2 * width) +
+        story.say("The stack says to return to " + far_words(selector, ip, 2 * width) +
                       (interrupt ? " with flags " + h(flags, 2 * width) : std::string()),
                   interrupt ? "3A 6.12.1" : "3A 5.8.6");
         if (interrupt && width == 4 && (flags & eflags::VM) != 0 && m.cpl == 0 && !m.long_mode())
@@ -269,7 +269,7 @@ struct Return {
             v = tell_peek(story, m, stack, width, values * width + release, sp);
             if (!v) v = tell_peek(story, m, stack, width, (values + 1) * width + release, ss);
             if (v) return v;
-            story.say("The stack to return to is " + h(ss & 0xFFFF, 4) + ":" + h(sp, 2 * width), "3A 5.8.6");
+            story.say("The stack to return to is " + far_words(ss & 0xFFFF, sp, 2 * width), "3A 5.8.6");
             Segment outer;
             const bool to64 = m.long_mode() && code.is_long_code();
             if ((v = tell_stack_segment(story, m, static_cast<u16>(ss), rpl, {}, outer, to64))) return v;

@@ -50,6 +50,11 @@ std::string h(u64 value, unsigned digits) {
     return text.data();
 }
 
+std::string far_words(u64 selector, u64 offset, unsigned digits) {
+    const std::string s = h(selector, 4), o = h(offset, digits);
+    return s.substr(0, s.size() - 1) + ':' + o.substr(0, o.size() - 1);
+}
+
 bool is_exception(unsigned vector) { return vector < exceptions.size() && !exceptions[vector].name.empty(); }
 std::string vector_name(unsigned vector) {
     return is_exception(vector) ? std::string(exceptions[vector].name) : "interrupt " + h(vector, 2);
@@ -59,7 +64,8 @@ std::string_view vector_title(unsigned vector) {
 }
 
 std::string with_article(std::string_view words) {
-    const bool vowel = !words.empty() && std::string_view("aeiouAEIO8").find(words.front()) != std::string_view::npos;
+    const bool vowel = words.starts_with("LDT") ||
+                       (!words.empty() && std::string_view("aeiouAEIO8").find(words.front()) != std::string_view::npos);
     return (vowel ? "an " : "a ") + std::string(words);
 }
 

@@ -15,6 +15,8 @@ namespace glassbox::explain {
 
 /// "7C00h", with at least so many digits.
 std::string h(u64 value, unsigned digits = 1);
+/// "0008:00101234": hexadecimal, without the letter that says so.
+std::string far_words(u64 selector, u64 offset, unsigned digits);
 /// "#PF" and "page fault"; for vectors that are no exceptions "interrupt 80h".
 std::string vector_name(unsigned vector);
 std::string_view vector_title(unsigned vector);
