@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 namespace glassbox {
@@ -44,6 +45,28 @@ Expected<> apply_given(Options& options, const Given& given) {
     return {};
 }
 
+/// A recording says what the machine is; only where its files are now may differ.
+Expected<> check_replay(const std::vector<Given>& given, const std::string& config) {
+    static constexpr std::array<std::string_view, 7> files = {"disk",   "cdrom", "floppy", "kernel",
+                                                              "initrd", "bios",  "vgabios"};
+    const auto is_given = [&](std::string_view name) {
+        return std::ranges::any_of(
+            given, [&](const Given& one) { return one.setting->name == name && one.option->count() != 0; });
+    };
+    if (!is_given("replay")) return {};
+    if (!config.empty()) return fail("--replay brings its own machine: no MACHINE.toml");
+    const std::string_view machine = find_setting("memory")->group, media = find_setting("disk")->group;
+    for (const Given& one : given) {
+        const std::string_view group = one.setting->group;
+        if (one.option->count() == 0 || (group != machine && group != media)) continue;
+        if (std::ranges::find(files, one.setting->name) != files.end()) continue;
+        return fail("--replay brings its own machine: " + dashed(*one.setting) +
+                    " has no place beside it, only the names of files (--disk, --cdrom, --floppy, --kernel, --initrd, "
+                    "--bios, --vgabios)");
+    }
+    return {};
+}
+
 /// What was probably meant by a name that is no MACHINE.toml.
 std::string positional_hint(const std::string& name) {
     for (const auto& [ending, option] :
@@ -75,7 +98,7 @@ Expected<> check_bootable(const Options& options) {
     const MachineConfig& machine = options.machine;
     const bool own_firmware = !machine.bios.empty();
     if (!machine.disks.empty() || machine.cdrom || !machine.floppies.empty() || machine.kernel || machine.demo ||
-        !options.load.empty() || own_firmware) {
+        !options.load.empty() || !options.debug.replay.empty() || own_firmware) {
         return {};
     }
     return fail("nothing to boot: give --disk FILE, --cdrom FILE, --floppy FILE or --kernel FILE, "
@@ -102,6 +125,10 @@ Expected<> check_debug(const Options& options) {
                     "use --display none, and the command 'screen' to see the guest's");
     }
     if (!debug.record.empty() && !debug.replay.empty()) return fail("--record and --replay exclude each other");
+    if (!debug.replay.empty() && !options.script.empty()) return fail("--replay brings the inputs: no --script");
+    if (!debug.replay.empty() && !options.load.empty()) return fail("--replay brings its own beginning: no --load");
+    if (options.lockstep && !(debug.record.empty() && debug.replay.empty()))
+        return fail("--lockstep goes with neither --record nor --replay");
     return {};
 }
 
@@ -158,6 +185,7 @@ Expected<CommandLine> parse_command_line(const std::vector<std::string>& argumen
     if (version) return CommandLine{{}, std::string(version_text) + "\n"};
 
     CommandLine line;
+    if (auto alone = check_replay(given, config); !alone) return tl::unexpected(alone.error());
     if (!config.empty()) {
         if (!config.ends_with(".toml")) return fail("'" + config + "' is not a MACHINE.toml" + positional_hint(config));
         if (auto read = read_config_file(line.options, config); !read) return fail(read.error().message);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend/trace.hpp"
+#include "machine/history/recording.hpp"
 #include "machine/machine.hpp"
 
 #include <functional>
@@ -36,6 +37,14 @@ class Guest {
     virtual Debugger* debugger() { return nullptr; }
     virtual void engage_debugger() {}
 
+    /// Writes everything about the run to a file from now on; the error of `end_recording` is the first that occurred.
+    virtual Expected<> record(const std::string& path);
+    virtual Expected<> end_recording() { return {}; }
+    /// Does again what the recording says; the machine was made of its configuration.
+    virtual Expected<> replay(Recording recording, const HistoryOptions& options);
+    /// The recording is over.
+    virtual bool finished() const { return false; }
+
     /// What a run that checks something has come to; asked once, when it is over.
     struct Verdict {
         std::string text; ///< complete lines
@@ -43,6 +52,11 @@ class Guest {
     };
     virtual std::optional<Verdict> verdict() { return std::nullopt; }
 };
+
+inline Expected<> Guest::record(const std::string&) { return fail("two machines in lockstep cannot be recorded"); }
+inline Expected<> Guest::replay(Recording, const HistoryOptions&) {
+    return fail("two machines in lockstep cannot repeat a recording");
+}
 
 std::unique_ptr<Guest> make_guest(std::unique_ptr<Machine> machine);
 /// Two machines of this configuration side by side, one of them with another engine, compared every so many

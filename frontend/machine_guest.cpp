@@ -36,9 +36,10 @@ class MachineGuest final : public Guest {
     int exit_status() const override { return machine_->exit_status(); }
     Expected<> inject(const Input& input) override {
         // Behind the frontier only what a person does on purpose begins another future.
-        if (timeline_.active() && !timeline_.at_frontier()) {
+        if (timeline_.active() && (timeline_.replaying() || !timeline_.at_frontier())) {
             if (std::holds_alternative<MouseInput>(input) || std::holds_alternative<SkipTimeInput>(input)) return {};
             if (std::holds_alternative<SerialInput>(input)) return fail("the machine repeats what it did before");
+            if (timeline_.replaying()) return fail("the machine repeats a recording");
         }
         return timeline_.inject(input);
     }
@@ -57,6 +58,32 @@ class MachineGuest final : public Guest {
     Debugger* debugger() override { return &debugger_; }
     void engage_debugger() override { engaged_ = true; }
 
+    Expected<> record(const std::string& path) override {
+        auto recorder = Recorder::create(path, *machine_, timeline_);
+        if (!recorder) return tl::unexpected(recorder.error());
+        recorder_ = *std::move(recorder);
+        return {};
+    }
+    Expected<> end_recording() override { return recorder_ ? recorder_->finish() : Expected<>{}; }
+    Expected<> replay(Recording recording, const HistoryOptions& options) override {
+        recording_.emplace(std::move(recording));
+        return recording_->begin(*machine_, timeline_, options);
+    }
+    bool finished() const override {
+        return recording_ && timeline_.replaying() && (timeline_.at_frontier() || timeline_.diverged());
+    }
+    std::optional<Verdict> verdict() override {
+        if (!recording_ || !timeline_.replaying()) return std::nullopt;
+        if (!timeline_.at_frontier() && !timeline_.diverged())
+            return Verdict{"the recording was not repeated to its end", false};
+        const auto same = recording_->verify(*machine_, timeline_);
+        if (!same) return Verdict{same.error().message, true};
+        return Verdict{"the recording was repeated: " + std::to_string(machine_->instructions()) + " instructions, " +
+                           std::to_string(recording_->digests()) + " digests of the state agree" +
+                           (recording_->complete() ? "" : "; its end is missing"),
+                       false};
+    }
+
   private:
     StopReason go(Time until, u64 max_instructions) {
         return engaged_ ? debugger_.run(until, max_instructions) : timeline_.run(until, max_instructions);
@@ -72,6 +99,8 @@ class MachineGuest final : public Guest {
     Timeline timeline_;
     Debugger debugger_;
     bool engaged_ = false;
+    std::unique_ptr<Recorder> recorder_; ///< listens to the timeline
+    std::optional<Recording> recording_;
     std::unique_ptr<TraceSource> source_;
     Tracer* tracer_ = nullptr;
     bool observing_ = false;

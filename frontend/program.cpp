@@ -93,7 +93,15 @@ class Run {
   private:
     Expected<> build_machine() {
         // What the guest writes to drives must be undone when it goes back.
-        options_.machine.keep_media = options_.debug.history && options_.debug.any();
+        const DebugOptions& debug = options_.debug;
+        options_.machine.keep_media = !debug.record.empty() || (debug.history && debug.any());
+        std::optional<Recording> recording;
+        if (!debug.replay.empty()) {
+            auto opened = Recording::open(debug.replay);
+            if (!opened) return fail(opened.error().message);
+            recording.emplace(*std::move(opened));
+            if (auto taken = take_recorded_machine(*recording); !taken) return taken;
+        }
         auto ports = Ports::open(options_, out_, signals_.fd());
         if (!ports) return fail(ports.error().message);
         ports_ = *std::move(ports);
@@ -103,12 +111,38 @@ class Run {
         if (!options_.load.empty()) {
             if (auto loaded = guest_->load(options_.load); !loaded) return loaded;
         }
+        if (recording) {
+            HistoryOptions history;
+            history.memory_budget = debug.history_memory;
+            if (auto begun = guest_->replay(*std::move(recording), history); !begun) return begun;
+        }
+        if (!debug.record.empty()) {
+            if (auto begun = guest_->record(debug.record); !begun) return begun;
+        }
         if (options_.trace.empty()) return {};
         auto file = open_trace(options_.trace);
         if (!file) return fail(file.error().message);
         trace_file_ = *std::move(file);
         tracer_ = std::make_unique<Tracer>(trace_file_.get(), options_.trace_filter);
         guest_->trace(*tracer_);
+        return {};
+    }
+
+    /// The recorded machine, with its files where the command line says that they are now.
+    Expected<> take_recorded_machine(Recording& recording) {
+        MachineConfig config = recording.config();
+        const MachineConfig& named = options_.machine;
+        if (named.disks.size() > config.disks.size() || named.floppies.size() > config.floppies.size())
+            return fail("the recorded machine has fewer drives than are named here");
+        for (std::size_t i = 0; i < named.disks.size(); ++i) config.disks[i].path = named.disks[i].path;
+        for (std::size_t i = 0; i < named.floppies.size(); ++i) config.floppies[i].path = named.floppies[i].path;
+        if (named.cdrom) config.cdrom = named.cdrom;
+        if (named.kernel) config.kernel = named.kernel;
+        if (named.initrd) config.initrd = named.initrd;
+        if (!named.bios.empty()) config.bios = named.bios;
+        if (!named.vgabios.empty()) config.vgabios = named.vgabios;
+        if (auto checked = recording.check_files(config); !checked) return checked;
+        options_.machine = std::move(config);
         return {};
     }
 

@@ -272,6 +272,7 @@ void Session::advance_realtime() {
 void Session::run_guest(Time until) {
     const StopReason reason = guest_.run(until, options_.max_instructions);
     if (reason != StopReason::limit) stopped(reason, until);
+    if (guest_.finished() && !(parts_.desk && parts_.desk->engaged())) end(status_ok);
     check_limits();
 }
 
@@ -359,6 +360,7 @@ int Session::finish() {
         guest_.display().render(frame);
         attempt(write_png(frame, options_.screenshot));
     }
+    attempt(guest_.end_recording());
     if (!options_.save.empty()) attempt(guest_.save(options_.save));
     if (const auto verdict = guest_.verdict()) {
         parts_.complain(verdict->text);

@@ -408,6 +408,16 @@ const std::array settings = {
     Setting{"gdb-arch", "ARCH", debugging,
             "The registers that gdb is told of: auto (default), i8086, i386 or x86-64 (docs/gdb.md)", false,
             set_gdb_arch},
+    Setting{
+        "record", "FILE", debugging,
+        "Writes everything about the run to FILE: the machine, its inputs, checks of its state; what the guest writes "
+        "to drives is forgotten at the end",
+        false, [](Options& o, Text v, const Path& f) { return store_path(o.debug.record, v, f); }},
+    Setting{
+        "replay", "FILE", debugging,
+        "Does again what FILE recorded, on any host, and ends with status 6 where it differs; with debug, forwards and "
+        "backwards. Files of drives and firmware that have moved are named as usual",
+        false, [](Options& o, Text v, const Path& f) { return store_path(o.debug.replay, v, f); }},
     Setting{"no-history", "", debugging, "Keeps nothing that going back needs", false,
             [](Options& o, Text, const Path&) { return o.debug.history = false, Expected<>{}; }},
     Setting{"history-memory", "SIZE", debugging, "How much memory of the host going back may take (default 1G)", false,

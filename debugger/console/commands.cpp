@@ -182,6 +182,14 @@ Expected<> snapshot(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
+Expected<> live(CommandContext& context, Arguments&) {
+    Timeline& timeline = context.debugger.timeline();
+    if (!timeline.replaying()) return fail("the machine does not repeat a recording: it is live already");
+    timeline.leave_future();
+    context.out += "the machine is live from here on: what the recording says of later is dropped\n";
+    return {};
+}
+
 Expected<> commit_media(CommandContext& context, Arguments&) {
     Machine& machine = context.debugger.machine();
     if (!machine.board().config.keep_media)
