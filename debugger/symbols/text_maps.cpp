@@ -119,6 +119,18 @@ bool is_watcom(std::string_view text) {
            text.substr(0, 100'000).find("* = unreferenced symbol") != std::string_view::npos;
 }
 
+/// "ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package": what a newcomer finds in
+/// Debian's /boot.
+bool is_placeholder(const SymbolFile& file) {
+    return file.symbols.size() == 1 && file.symbols[0].address == ~u64{0} && file.symbols[0].name == "The";
+}
+
+/// /proc/kallsyms as it is shown to others than root.
+bool all_zero(const SymbolFile& file) {
+    return file.symbols.size() > 100 && std::all_of(file.symbols.begin(), file.symbols.end(),
+                                                    [](const FileSymbol& symbol) { return symbol.address == 0; });
+}
+
 Expected<SymbolFile> read_lines(std::string_view text) {
     SymbolFile file;
     bool any_type = false;
@@ -136,6 +148,11 @@ Expected<SymbolFile> read_lines(std::string_view text) {
         file.symbols.push_back(std::move(symbol));
     }
     if (file.symbols.empty()) return fail("it has no symbols");
+    if (is_placeholder(file))
+        return fail(
+            "it is the placeholder that Debian installs, without symbols: the real System.map is in the package "
+            "linux-image-...-dbg; the guest's own /proc/kallsyms, read by root, does as well");
+    if (all_zero(file)) return fail("all its addresses are 0: /proc/kallsyms shows them to root alone");
     file.format = any_type ? "System.map" : "address-name list";
     return file;
 }

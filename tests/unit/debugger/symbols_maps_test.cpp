@@ -130,6 +130,11 @@ TEST_CASE("symbols: what is no symbol file is refused with the line and the reas
     CHECK(refusal(std::string("MZ\0\0", 4)).find("neither ELF nor text") != std::string::npos);
     CHECK(refusal("- NASM Map file ----\n").find("lists no symbols") != std::string::npos);
     CHECK(refusal("Open Watcom Linker Version 1.9\n").find("no \"Address  Symbol\" table") != std::string::npos);
+    CHECK(refusal("ffffffffffffffff B The real System.map is in the linux-image-<version>-dbg package\n")
+              .find("placeholder") != std::string::npos);
+    std::string hidden;
+    for (int i = 0; i < 200; ++i) hidden += "0000000000000000 T symbol\n";
+    CHECK(refusal(hidden).find("to root alone") != std::string::npos);
     Symbols symbols;
     CHECK(symbols.load("/nonexistent/file").error().message.find("/nonexistent/file: it cannot be found") !=
           std::string::npos);
