@@ -259,11 +259,14 @@ constexpr std::array commands = {
     Command{"reset", "", "Console", "", "Presses the reset button", "It is done when the machine runs on.\n", reset},
     Command{"power-button", "", "Console", "", "Presses the power button", "", power_button},
     Command{"snapshot", "", "Console", "FILE", "Saves the machine as it stands, for --load", "", snapshot, "file"},
-    Command{
-        "commit-media", "", "Console", "", "Writes to the drives' files what the guest has written",
-        "While going back is possible, what a guest writes to disks and floppies stays in memory, and is forgotten at\n"
-        "the end. With --no-history it goes to the files at once.\n",
-        commit_media},
+    Command{"commit-media", "", "Console", "", "Writes to the drives' files what the guest has written",
+            "While going back is possible, what a guest writes to disks and floppies stays in memory, and\n"
+            "is forgotten at the end. With --no-history it goes to the files at once.\n",
+            commit_media},
+    Command{"live", "", "Console", "", "Leaves the recording that is repeated: the machine takes inputs again",
+            "With --replay the machine does what was recorded, and nothing else. From here on it is live, and\n"
+            "what the recording says of later is dropped.\n",
+            live},
     Command{"state-hash", "", "Console", "", "A hash of everything that the guest could observe", "", state_hash},
     Command{"quit", "q exit", "Console", "", "Ends the run", "", quit},
 };
