@@ -3,7 +3,7 @@
 set(folder "${CMAKE_CURRENT_LIST_DIR}")
 set(lesson_flags ${guest_flags_32})
 list(REMOVE_ITEM lesson_flags -Os)
-list(APPEND lesson_flags -O1 -fno-inline -fno-omit-frame-pointer "-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=")
+list(APPEND lesson_flags -O1 -fno-inline -fno-omit-frame-pointer)
 set(lesson_objects)
 foreach(source main screen journal interrupts paging timer)
   set(object "${out}/lesson-${source}.o")
@@ -12,8 +12,8 @@ foreach(source main screen journal interrupts paging timer)
   list(APPEND lesson_objects "${object}")
 endforeach()
 add_custom_command(OUTPUT "${out}/lesson-entry.o"
-                   COMMAND "${GLASSBOX_NASM}" -f elf32 -g -F dwarf -o "${out}/lesson-entry.o" guests/lesson/entry.asm
-                   WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}" DEPENDS "${folder}/entry.asm" COMMENT "Guest: lesson/entry.asm" VERBATIM)
+                   COMMAND "${GLASSBOX_NASM}" -f elf32 -g -F dwarf -o "${out}/lesson-entry.o" "${folder}/entry.asm"
+                   DEPENDS "${folder}/entry.asm" COMMENT "Guest: lesson/entry.asm" VERBATIM)
 add_custom_command(OUTPUT "${out}/lesson.elf"
                    COMMAND "${GLASSBOX_LD}" -m elf_i386 -nostdlib -static --build-id=none --no-warn-rwx-segments -T "${folder}/kernel.ld"
                            -o "${out}/lesson.elf" "${out}/lesson-entry.o" ${lesson_objects}

@@ -50,7 +50,8 @@ def sessions_of(blocks):
 
 
 def tidy(text, folder):
-    lines = [line.rstrip() for line in text.replace(folder, SHOWN_FOLDER).split("\n")]
+    text = text.replace(folder, SHOWN_FOLDER).replace(os.getcwd() + "/", "")
+    lines = [line.rstrip() for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
     while lines and not lines[0]:
