@@ -128,6 +128,7 @@ void DebugDesk::resumed() {
 void DebugDesk::print(std::string_view text) {
     if (progress_shown_) parts_.out.write("\r\x1b[K");
     progress_shown_ = false;
+    if (text.empty()) return;
     parts_.out.fresh_line();
     parts_.out.write(text);
 }
@@ -151,7 +152,7 @@ void DebugDesk::attend() {
         has_terminal_ = true;
     }
     if (std::exchange(report_, false)) print(console_.report_stop());
-    if (console_.has_waiting()) print(console_.execute_waiting());
+    print(console_.execute_next());
     if (console_.take_script_failure() && parts_.input != Input::terminal) status_ = status_script;
     if (console_.quit_requested()) status_ = status_.value_or(status_ok);
     if (status_ || report_ || !stopped() || console_.has_waiting()) return;

@@ -92,16 +92,15 @@ std::string Console::execute(std::string_view line) {
     return execute_line(text, good);
 }
 
-std::string Console::execute_waiting() {
-    std::string out;
-    while (!waiting_.empty() && !debugger_.running() && !quit_) {
-        const std::string line(trimmed(waiting_.front()));
-        waiting_.pop_front();
-        if (line.empty() || line.front() == '#') continue;
-        bool good = true;
-        out += std::string(prompt) + line + "\n";
-        out += execute_line(line, good);
-        if (good) continue;
+std::string Console::execute_next() {
+    if (waiting_.empty()) return {};
+    const std::string line(trimmed(waiting_.front()));
+    waiting_.pop_front();
+    if (line.empty() || line.front() == '#') return {};
+    bool good = true;
+    std::string out = std::string(prompt) + line + "\n";
+    out += execute_line(line, good);
+    if (!good) {
         script_failed_ = true;
         waiting_.clear();
     }

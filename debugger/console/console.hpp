@@ -31,9 +31,9 @@ class Console {
     /// Executes a line as it was typed; an empty one repeats the last command that goes or looks on. Returns what the
     /// user reads: complete lines, errors included.
     std::string execute(std::string_view line);
-    /// Executes the commands that wait (of scripts and breakpoints) until one makes the machine run, or none is left.
-    /// Each is shown behind the prompt before what it prints.
-    std::string execute_waiting();
+    /// Executes the next command that waits (of scripts and breakpoints): it is shown behind the prompt before what it
+    /// prints. To be called while the machine stands.
+    std::string execute_next();
     bool has_waiting() const { return !waiting_.empty(); }
     /// Puts the lines of a file before what waits already. The error names the file.
     Expected<> source(const std::string& path);
