@@ -288,6 +288,8 @@ void Session::check_limits() {
 }
 
 void Session::stopped(StopReason reason, Time until) {
+    // Whoever is at the debugger is told what ended, and may look around and go back.
+    if (parts_.desk && parts_.desk->stopped()) return parts_.ports.flush();
     switch (reason) {
     case StopReason::limit:
     case StopReason::breakpoint: break;
