@@ -33,7 +33,8 @@ bool counts_as_change(const Cpu& cpu, const NamedRegister& r) {
     case RegisterKind::general:
     case RegisterKind::ip:
     case RegisterKind::eflags: {
-        const unsigned widest = cpu.has(Feature::long_mode) ? 64 : cpu.has(Feature::i386) ? 32 : 16;
+        const unsigned widest = cpu.long_mode() ? 64 : cpu.has(Feature::i386) ? 32 : 16;
+        if (!cpu.long_mode() && r.place.kind == RegisterKind::general && r.place.index >= 64) return false;
         return r.place.bits == widest;
     }
     default: return true;
@@ -253,8 +254,8 @@ void write_debug(const Cpu& cpu, const RegisterSnapshot& before, std::string& ou
     }
     out += star(cpu, before, "dr6") + "DR6 " + digits(cpu.dr[6], width) + "  " +
            bit_words(cpu.dr[6] & 0xE00F, dr6_bits) + "\n";
-    out += star(cpu, before, "dr7") + "DR7 " + digits(dr7, width) + "  " + ((dr7 & 0x2000) ? "GD " : "") +
-           ((dr7 & 0x200) ? "GE " : "") + ((dr7 & 0x100) ? "LE" : "") + "\n";
+    static constexpr std::array<Bit, 3> dr7_bits = {{{0x2000, "GD"}, {0x200, "GE"}, {0x100, "LE"}}};
+    out += star(cpu, before, "dr7") + "DR7 " + digits(dr7, width) + "  " + bit_words(dr7 & 0x2300, dr7_bits) + "\n";
 }
 
 void write_flags(const Cpu& cpu, std::string& out) {

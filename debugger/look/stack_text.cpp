@@ -1,5 +1,6 @@
 // Frames are found, in this order: by DWARF call-frame information; from a function that has no frame yet or none any
-// more; by the chain of frame pointers (SDM 1, 6.5.1); by what looks like the frame of an interrupt (SDM 3A 6.12.1).
+// more; by the chain of frame pointers (SDM 1, 6.5.1); by what looks like a return address, or like the frame of an
+// interrupt (SDM 3A 6.12.1).
 #include "debugger/look/stack_text.hpp"
 
 #include "debugger/disassembly.hpp"
@@ -108,7 +109,7 @@ class Unwinder {
     const CallFrame& frame() const { return frame_; }
 
     bool up() {
-        if (by_cfi() || by_entry() || by_chain() || by_interrupt()) {
+        if (by_cfi() || by_entry() || by_chain() || by_scan()) {
             first_ = false;
             return true;
         }
@@ -217,24 +218,32 @@ class Unwinder {
         if (next_bp) bp_ = *next_bp;
         return go(*ip, selector, at + size_ * (far ? 2u : 1u), source);
     }
-    /// IP, CS and FLAGS as an interrupt pushes them: CS one of code, FLAGS with bit 1 set and bits 3, 5 and 15 clear.
-    bool by_interrupt() {
-        constexpr unsigned most_words = 48;
+    /// Code without frame pointers and without information on its frames: the first words on the stack that look like
+    /// the frame of an interrupt or like a return address.
+    bool by_scan() {
+        constexpr unsigned most_words = 64;
         for (unsigned n = 0; n < most_words; ++n) {
             const u64 at = sp_ + u64{n} * size_;
-            const auto ip = read_stack(cpu_, at, size_), cs = read_stack(cpu_, at + size_, size_),
-                       flags = read_stack(cpu_, at + 2 * size_, size_);
-            if (!ip || !cs || !flags) return false;
-            if ((*flags & 0x802A) != 2 || (*flags >> 22) != 0 || *cs > 0xFFFF || *cs == 0) continue;
-            const auto selector = static_cast<u16>(*cs);
-            if (!code_selector(selector)) continue;
-            const u64 pc = cpu_.code64() ? *ip : static_cast<u32>(code_base(cpu_, selector) + *ip);
-            std::array<u8, 16> bytes{};
-            const std::size_t got = read_linear_quietly(cpu_, pc, bytes);
-            if (got == 0 || !decode_instruction(std::span(bytes).first(got), bits_, *ip).valid) continue;
-            return go(*ip, selector, at + 3 * size_, FrameSource::interrupt);
+            const auto ip = read_stack(cpu_, at, size_);
+            if (!ip) return false;
+            if (const auto cs = interrupted_cs(at, *ip)) return go(*ip, *cs, at + 3 * size_, FrameSource::interrupt);
+            const u64 pc = cpu_.code64() ? *ip : static_cast<u32>(code_base(cpu_, frame_.cs) + *ip);
+            if (*ip != 0 && call_before(cpu_, pc, bits_) == CallKind::near)
+                return go(*ip, frame_.cs, at + size_, FrameSource::guess);
         }
         return false;
+    }
+    /// IP, CS and FLAGS as an interrupt pushes them: CS one of code, FLAGS with bit 1 set and bits 3, 5 and 15 clear.
+    std::optional<u16> interrupted_cs(u64 at, u64 ip) const {
+        const auto cs = read_stack(cpu_, at + size_, size_), flags = read_stack(cpu_, at + 2 * size_, size_);
+        if (!cs || !flags || (*flags & 0x802A) != 2 || (*flags >> 22) != 0 || *cs > 0xFFFF || *cs == 0) return {};
+        const auto selector = static_cast<u16>(*cs);
+        if (!code_selector(selector)) return {};
+        const u64 pc = cpu_.code64() ? ip : static_cast<u32>(code_base(cpu_, selector) + ip);
+        std::array<u8, 16> bytes{};
+        const std::size_t got = read_linear_quietly(cpu_, pc, bytes);
+        const bool code = got != 0 && decode_instruction(std::span(bytes).first(got), bits_, ip).valid;
+        return code ? std::optional(selector) : std::nullopt;
     }
     /// Real mode: the segment that executes now or the firmware's; else a selector whose descriptor is code.
     bool code_selector(u16 selector) const {
@@ -279,8 +288,12 @@ void write_backtrace(const Cpu& cpu, const Symbols* symbols, std::size_t most, s
     std::string why;
     const auto frames = call_frames(cpu, symbols, most, why);
     Table table({"#", "address", "stack", "function", "found by"}, {0});
-    static constexpr std::array<std::string_view, 5> sources = {"", "call-frame information", "frame pointer",
-                                                                "stack pointer", "interrupt frame"};
+    static constexpr std::array<std::string_view, 6> sources = {"",
+                                                                "call-frame information",
+                                                                "frame pointer",
+                                                                "stack pointer",
+                                                                "interrupt frame",
+                                                                "looks like a return address"};
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const CallFrame& f = frames[i];
         std::string name = symbols ? symbols->describe(f.pc) : std::string();

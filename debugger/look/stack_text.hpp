@@ -28,6 +28,7 @@ enum class FrameSource : u8 {
     chain,   ///< by the chain of frame pointers
     entry,   ///< the function had not made a frame yet, or had undone it
     interrupt,
+    guess, ///< the first word on the stack that lies behind a CALL
 };
 struct CallFrame {
     u64 pc = 0; ///< linear

@@ -101,7 +101,8 @@ bool changed(const Cpu& cpu, const RegisterSnapshot& before, const Kind& kind, u
 void write_register(const Cpu& cpu, const RegisterSnapshot& before, const Kind& kind, unsigned n, ValueType type,
                     bool single, std::string& out) {
     const auto bytes = bytes_of(cpu, kind, n);
-    std::string line = (changed(cpu, before, kind, n) ? "*" : " ") + left(upper(kind.name) + std::to_string(n), 6);
+    std::string line =
+        (changed(cpu, before, kind, n) ? "*" : " ") + left(upper(kind.name) + std::to_string(n), single ? 0 : 6);
     if (single) { // the lowest element first, with its number
         out += line + "\n";
         for (unsigned i = 0; i < kind.bytes / type.size; ++i)
