@@ -210,6 +210,12 @@ std::vector<Operand> memory_operands(const Moment& m, const Decoded& d) {
     std::vector<Operand> reads, writes;
     if (!d.valid) return reads;
     if (d.repeats() && cut(m.gpr[RCX], d.insn.address_width) == 0) return reads;
+    if (d.is({ZYDIS_MNEMONIC_MONITOR})) { // a load of a byte (SDM 2B, MONITOR)
+        unsigned segment = DS;
+        if ((d.insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) != 0) segment = FS;
+        if ((d.insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) segment = GS;
+        return {{.segment = segment, .offset = cut(m.gpr[RAX], d.insn.address_width), .size = 1}};
+    }
     for (unsigned i = 0; i < d.insn.operand_count; ++i) {
         const ZydisDecodedOperand& operand = d.operands[i];
         if (operand.type != ZYDIS_OPERAND_TYPE_MEMORY || operand.mem.type != ZYDIS_MEMOP_TYPE_MEM) continue;

@@ -90,6 +90,19 @@ Verdict tell_canonical(Story& story, const Moment& m, u64 linear, u64 size, Exce
     return d;
 }
 
+/// #AC (SDM 3A 6.15, interrupt 17).
+Verdict tell_alignment(Story& story, const Moment& m, u64 linear, u64 size) {
+    const bool checks = m.cpl == 3 && (m.cr0 & cr0::AM) != 0 && (m.eflags & eflags::AC) != 0;
+    if (!checks || size > 8 || size == 0 || (size & (size - 1)) != 0 || linear % size == 0) return {};
+    story.say("CPL = 3, CR0.AM = 1 and EFLAGS.AC = 1: alignment is checked, and " + m.address(linear) +
+                  " is no multiple of " + std::to_string(size),
+              "3A 6.15, interrupt 17");
+    const Denial d =
+        deny(Exception::AC, "a misaligned access with alignment checking on", "the misaligned access is refused");
+    story.conclude(d);
+    return d;
+}
+
 } // namespace
 
 Verdict tell_segment(Story& story, const Moment& m, const Operand& o, u64& linear) {
@@ -128,16 +141,7 @@ Verdict tell_operand(Story& story, const Moment& m, const Operand& o) {
         story.conclude(d);
         return d;
     }
-    const bool checks = m.cpl == 3 && (m.cr0 & cr0::AM) != 0 && (m.eflags & eflags::AC) != 0;
-    if (checks && o.size <= 8 && o.size != 0 && (o.size & (o.size - 1)) == 0 && linear % o.size != 0) {
-        story.say("CPL = 3, CR0.AM = 1 and EFLAGS.AC = 1: alignment is checked, and " + m.address(linear) +
-                      " is no multiple of " + std::to_string(o.size),
-                  "3A 6.15, interrupt 17");
-        const Denial d =
-            deny(Exception::AC, "a misaligned access with alignment checking on", "the misaligned access is refused");
-        story.conclude(d);
-        return d;
-    }
+    if (Verdict v = tell_alignment(story, m, linear, o.size)) return v;
     return tell_pages(story, m, linear, o.size, {.access = o.access}, false);
 }
 
@@ -168,6 +172,9 @@ Verdict tell_slot(Story& story, const Moment& m, const StackPlace& stack, u64 of
             return tell_range(story, m, stack.segment, o,
                               deny(stack_exception(m), stack.error, "stack limit exceeded", words));
         }
+    }
+    if (!stack.inner) {
+        if (Verdict v = tell_alignment(story, m, linear, width)) return v;
     }
     const Accessor who{.access = access, .inner_stack = stack.inner};
     if (quiet) {

@@ -60,6 +60,7 @@ std::size_t Moment::read(u64 linear, std::span<u8> bytes) const {
     while (done < bytes.size()) {
         u64 at = linear + done;
         if (!long_mode()) at = static_cast<u32>(at);
+        if (long_mode() && !canonical(at)) break;
         const PageView view = walk(*this, at);
         if (view.result != PageView::Result::mapped) break;
         const std::size_t part = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));

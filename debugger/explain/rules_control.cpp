@@ -341,7 +341,14 @@ Verdict rule_fast_calls(Story& story, const Moment& m, const Decoded& d) {
         story.say("SYSENTER needs protected mode", "3A 5.8.7");
         return w.gp("SYSENTER in real mode");
     }
-    if ((m.cpu->msrs.sysenter_cs & 0xFFFC) != 0) return {};
+    if ((m.cpu->msrs.sysenter_cs & 0xFFFC) != 0) {
+        const bool wide = !enter && d.insn.operand_width == 64;
+        if (!wide || (m.canonical(m.gpr[RCX]) && m.canonical(m.gpr[RDX]))) return {};
+        story.say("SYSEXIT goes to RDX = " + h(m.gpr[RDX], 16) + " with RSP from RCX = " + h(m.gpr[RCX], 16) +
+                      "; both must be canonical",
+                  "2B SYSEXIT");
+        return w.gp("SYSEXIT to an address that is not canonical");
+    }
     story.say("IA32_SYSENTER_CS holds a null selector: the operating system has not set it up", "3A 5.8.7");
     return w.gp(enter ? "SYSENTER with a null SYSENTER_CS" : "SYSEXIT with a null SYSENTER_CS");
 }

@@ -36,6 +36,10 @@ Verdict rule_fetch(Story& story, const Moment& m, const Decoded& d) {
     if (Verdict v = tell_pages(story, m, linear, length, {.access = Access::fetch}, true)) return v;
     if (d.valid || d.readable >= 15) return {};
     // Its bytes end where a page does: the next one is needed.
+    if (m.long_mode() && !m.canonical(linear + d.readable)) {
+        story.say("The instruction goes on at " + h(linear + d.readable, 16) + ", which is not canonical", "1 3.3.7.1");
+        return refuse(story, deny(Exception::GP, 0, "the address is not canonical", unfetchable));
+    }
     return tell_pages(story, m, linear, d.readable + 1, {.access = Access::fetch}, true);
 }
 
@@ -129,7 +133,13 @@ void tell_invalid(Story& story, const Moment& m, const Decoded& d) {
 } // namespace
 
 Verdict rule_opcode(Story& story, const Moment& m, const Decoded& d) {
-    if (d.readable == 0) return {};
+    if (d.readable == 0) {
+        story.say("The instruction lies where there is no plain memory; what the processor has read there, a debugger "
+                  "cannot read without touching a device",
+                  "2D appendix A");
+        return refuse(story,
+                      deny(Exception::UD, "not an instruction of this processor model", "it cannot be executed"));
+    }
     if (d.is({ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2})) {
         story.say("The instruction is there to raise this exception; compilers place it where execution must not come",
                   "2B UD");

@@ -85,8 +85,14 @@ StackUse stack_use(const Moment& m, const Decoded& d) {
 constexpr const char* instruction_why = "the offset is outside the segment, or the segment does not allow the access";
 
 /// What an instruction's own push is called in the engine: an access to SS as any other.
-Verdict as_instruction(Story& story, Verdict v) {
-    (void)story;
+Verdict as_instruction(const Decoded& d, Verdict v) {
+    // Flags and segment registers go the way of interrupt frames.
+    const ZydisDecodedOperand* o = d.shown(0);
+    const bool segment =
+        o && o->type == ZYDIS_OPERAND_TYPE_REGISTER && ZydisRegisterGetClass(o->reg.value) == ZYDIS_REGCLASS_SEGMENT;
+    if (segment || d.is({ZYDIS_MNEMONIC_PUSHF, ZYDIS_MNEMONIC_PUSHFD, ZYDIS_MNEMONIC_PUSHFQ, ZYDIS_MNEMONIC_POPF,
+                         ZYDIS_MNEMONIC_POPFD, ZYDIS_MNEMONIC_POPFQ}))
+        return v;
     if (v && v->why == "stack limit exceeded") v->why = instruction_why;
     if (v && v->why == "the stack address is not canonical") v->why = "the address is not canonical";
     return v;
@@ -97,16 +103,15 @@ Verdict as_instruction(Story& story, Verdict v) {
 Verdict rule_stack(Story& story, const Moment& m, const Decoded& d) {
     const StackUse use = stack_use(m, d);
     StackPlace stack = StackPlace::current(m);
-    if (use.pushes != 0) return as_instruction(story, tell_push(story, m, stack, use.width, use.pushes));
+    if (use.pushes != 0) return as_instruction(d, tell_push(story, m, stack, use.width, use.pushes));
     u64 value = 0;
     for (unsigned i = 0; i < use.pops; ++i) {
-        if (Verdict v = tell_peek(story, m, stack, use.width, u64{i} * use.width, value))
-            return as_instruction(story, v);
+        if (Verdict v = tell_peek(story, m, stack, use.width, u64{i} * use.width, value)) return as_instruction(d, v);
     }
     if (!d.is({ZYDIS_MNEMONIC_LEAVE})) return {};
     stack.sp = m.code64() ? m.gpr[RBP] : static_cast<u32>(m.gpr[RBP]);
     stack.name = "LEAVE takes the stack pointer from EBP; SS:EBP";
-    return as_instruction(story, tell_peek(story, m, stack, m.code64() ? 8 : use.width, 0, value));
+    return as_instruction(d, tell_peek(story, m, stack, m.code64() ? 8 : use.width, 0, value));
 }
 
 } // namespace glassbox::explain

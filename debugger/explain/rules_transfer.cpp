@@ -231,6 +231,24 @@ struct Return {
         return no(Exception::GP, 0, "far target beyond the code segment's limit");
     }
 
+    /// VME without IOPL: IF goes to VIF (SDM 3A 20.3.3.4).
+    Verdict virtual_flag() {
+        const StackPlace stack = StackPlace::current(m);
+        u64 ip = 0, cs = 0, flags = 0;
+        Verdict v = tell_peek(story, m, stack, 2, 0, ip);
+        if (!v) v = tell_peek(story, m, stack, 2, 2, cs);
+        if (!v) v = tell_peek(story, m, stack, 2, 4, flags);
+        if (v) return v;
+        const bool pends = (flags & eflags::IF) != 0 && (m.eflags & eflags::VIP) != 0;
+        if ((flags & eflags::TF) != 0 || pends) {
+            story.say("The flags to pop, " + h(flags, 4) + ", have " +
+                          (pends ? "IF set while EFLAGS.VIP = 1" : "TF set, which VME does not let through"),
+                      "3A 20.3.3");
+            return no(Exception::GP, 0, "IRET would trap or enable a pending virtual interrupt");
+        }
+        return eighty_86();
+    }
+
     Verdict to_v86(const StackPlace& stack, u64 ip) {
         u64 value = 0;
         for (unsigned i = 0; i < 6; ++i) {
@@ -285,7 +303,7 @@ Verdict rule_iret(Story& story, const Moment& m, const Decoded& d) {
     if (m.real_mode()) return r.eighty_86();
     if (m.v86()) {
         if (m.iopl() == 3) return r.eighty_86();
-        if (width == 2 && (m.cr4 & cr4::VME) != 0) return {};
+        if (width == 2 && (m.cr4 & cr4::VME) != 0) return r.virtual_flag();
         story.say("IRET in virtual-8086 mode needs IOPL = 3; it is " + std::to_string(m.iopl()), "3A 20.2.7");
         return r.no(Exception::GP, 0, "IRET in virtual-8086 mode with IOPL < 3");
     }
@@ -375,7 +393,11 @@ Verdict load_system(Story& story, const Moment& m, const Decoded& d, u16 selecto
     }
     if (!m.long_mode()) return {};
     Transfer checks{story, m, false};
-    return checks.wide(selector, desc);
+    if (Verdict v = checks.wide(selector, desc)) return v;
+    const unsigned shift = m.has(Feature::la57) ? 64 - 57 : 64 - 48;
+    if (static_cast<u64>(static_cast<i64>(desc.base() << shift) >> shift) == desc.base()) return {};
+    story.say("The descriptor's base, " + h(desc.base(), 16) + ", is not canonical", ltr ? "2A LTR" : "2A LLDT");
+    return no(Exception::GP, error, "LDT's or TSS's base is not canonical");
 }
 
 std::optional<unsigned> far_load_target(const Decoded& d) {
