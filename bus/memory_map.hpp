@@ -102,6 +102,7 @@ class MemoryMap {
     BusProbe* probe = nullptr;
 
     void add_watcher(MemoryWatcher& watcher) { watchers_.push_back(&watcher); }
+    void remove_watcher(MemoryWatcher& watcher) { std::erase(watchers_, &watcher); }
 
     /// RAM is persisted by the snapshot writer; this is the A20 gate only. Regions are restored by their owners.
     void persist(Archive& archive);
