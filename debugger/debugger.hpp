@@ -19,6 +19,8 @@
 
 namespace glassbox {
 
+class Lint;
+
 /// How far to go. Backwards, the same the other way round: `next` is over the call that returned here, `finish` to the
 /// call of this function, `continue_on` to the last stop point that would have stopped.
 struct Plan {
@@ -111,6 +113,8 @@ class Debugger {
     std::vector<look::RegisterSnapshot> registers_before;
     /// The last faults with their registers, since the first stop: what `explain` tells of.
     FaultLog faults;
+    /// Listens while there is one: `lint on`, or the front end's --lint.
+    std::shared_ptr<Lint> lint;
     /// Told of long work, from 0 to 1; false ends it. May be empty.
     std::function<bool(double)> progress;
 
