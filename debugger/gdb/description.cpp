@@ -73,7 +73,7 @@ std::string_view name_of(Arch arch) {
 std::string describe(Arch arch, const CpuModel& model) {
     std::string out =
         "<?xml version=\"1.0\"?>\n<!DOCTYPE target SYSTEM \"gdb-target.dtd\">\n<target version=\"1.0\">\n";
-    out += "  <architecture>" + std::string(name_of(arch)) + "</architecture>\n";
+    out += "  <architecture>" + std::string(name_of(arch)) + "</architecture>\n  <osabi>none</osabi>\n";
     // A program of another width does not make gdb turn the description down: its registers stay these.
     for (const Arch other : {Arch::x86_64, Arch::i386, Arch::i8086}) {
         if (other != arch) out += "  <compatible>" + std::string(name_of(other)) + "</compatible>\n";

@@ -44,7 +44,7 @@ struct System {
 };
 constexpr System system_registers[] = {
     {"cr0", "cr0", 64, "cr0_bits"},
-    {"cr2", "cr2", 64, "data_ptr"},
+    {"cr2", "cr2", 64, "int64"},
     {"cr3", "cr3", 64, "int64"},
     {"cr4", "cr4", 64, "cr4_bits"},
     {"cr8", "cr8", 64, "int64"},

@@ -101,6 +101,7 @@ class GdbStub final : public StopListener {
     void why_stopped(gdb::Scanner& s);
     std::string stop_reply(const Stop& stop) const;
     void report(const Stop& stop);
+    void show_code();
     void insert(gdb::Scanner& s);
     void remove(gdb::Scanner& s);
     bool point(gdb::Scanner& s, StopPoint& point, std::string& key);

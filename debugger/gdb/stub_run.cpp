@@ -1,9 +1,12 @@
 // Running, stopping, stop points.
 #include "cpu/state.hpp"
+#include "debugger/disassembly.hpp"
 #include "debugger/gdb/stub.hpp"
 #include "debugger/view.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace glassbox {
 
@@ -50,8 +53,25 @@ void GdbStub::report(const Stop& stop) {
                       stop.kind == StopKind::start || stop.kind == StopKind::history_end ||
                       std::ranges::any_of(points_, [&](const auto& p) { return p.second.number == stop.number; });
     if (!told && !stop.text.empty() && !asked_why_) console(stop.text + "\n");
-    asked_why_ = false;
+    const bool asked = std::exchange(asked_why_, false);
+    // Not after a step: gdb takes many that nobody sees.
+    if (!asked && stop.kind != StopKind::step && stop.kind != StopKind::ended) show_code();
     reply(stop_reply(stop));
+}
+
+/// gdb disassembles as its description says. Where the code is of another width, we do it.
+void GdbStub::show_code() {
+    const Cpu& cpu = debugger_.machine().cpu(thread_ - 1);
+    const unsigned bits = code_bits(cpu);
+    const unsigned described = arch_ == gdb::Arch::x86_64 ? 64 : arch_ == gdb::Arch::i8086 ? 16 : 32;
+    if (bits == described) return;
+    std::array<u8, 15> bytes{};
+    const u64 pc = cpu.code_linear(cpu.ip);
+    const std::size_t size = read_linear_quietly(cpu, pc, bytes);
+    if (size == 0) return;
+    const Disassembly line = disassemble(std::span(bytes).first(size), bits, cpu.ip);
+    console(std::to_string(bits) + " bits, " + gdb::to_hex(u64{cpu.seg[CS].selector}) + ":" + gdb::to_hex(cpu.ip) +
+            "  " + line.text + "\n");
 }
 
 void GdbStub::stopped(const Stop& stop) {
@@ -69,8 +89,13 @@ void GdbStub::why_stopped(Scanner&) {
         debugger_.interrupt();
         return;
     }
-    thread_ = debugger_.stop().processor + 1;
-    std::string text = stop_reply(debugger_.stop());
+    Stop stop = debugger_.stop();
+    // Whose turn it was last tells nothing before the first one.
+    for (unsigned i = 0; !debugger_.machine().cpu(stop.processor).runnable() && i < debugger_.machine().processors();
+         ++i)
+        stop.processor = i;
+    thread_ = stop.processor + 1;
+    std::string text = stop_reply(stop);
     if (text[0] == 'W') text = "T" + two_digits(sig_trap) + "thread:" + gdb::to_hex(u64{thread_}) + ";";
     reply(text);
 }

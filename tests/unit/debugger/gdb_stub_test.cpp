@@ -192,8 +192,23 @@ TEST_CASE("gdb: addresses are linear, or physical when asked for") {
     CHECK(is_error(c.ask("Qqemu.PhyMemMode")));
 }
 
+TEST_CASE("gdb: code that is wider or narrower than the description is shown by us, where it stops") {
+    for (const gdb::Arch arch : {gdb::Arch::x86_64, gdb::Arch::i386, gdb::Arch::i8086}) {
+        Client c = Client::with("max", arch);
+        c.code(0x7C0, 0, {0x40, 0xB8, 0x34, 0x12, 0xEB, 0xFA}); // inc ax; mov ax, 1234h; jmp
+        CHECK(c.ask("s") == "T05thread:1;");
+        CHECK(c.console.empty()); // gdb steps often, and unseen
+        CHECK(c.ask("Z0,7c01,1") == "OK");
+        CHECK(c.ask("c") == "T05thread:1;");
+        if (arch == gdb::Arch::i8086)
+            CHECK(c.console.empty());
+        else
+            CHECK(c.console == "16 bits, 7c0:1  mov ax, 0x1234\n");
+    }
+}
+
 TEST_CASE("gdb: steps and continues to breakpoints, each with the reason it asked for") {
-    Client c;
+    Client c = Client::with("max", gdb::Arch::i8086);
     c.ask("qSupported:swbreak+;hwbreak+");
     c.code(0, 0x7C00, {0x40, 0x43, 0x41, 0xEB, 0xFB}); // inc ax; inc bx; inc cx; jmp 7c00
     CHECK(c.ask("s") == "T05thread:1;");
