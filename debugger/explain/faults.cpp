@@ -13,10 +13,10 @@ namespace {
 
 using namespace explain;
 
-std::string title(const Fault& f) {
+std::string title(const Fault& f, bool with_error) {
     std::string text =
         vector_name(static_cast<u8>(f.vector)) + " (" + std::string(vector_title(static_cast<u8>(f.vector))) + ")";
-    if (f.has_error) text += ", error code " + h(f.error, 4);
+    if (f.has_error && with_error) text += ", error code " + h(f.error, 4);
     if (f.vector == Exception::PF) text += ", CR2 = " + h(f.cr2, f.cr2 >> 32 ? 16 : 8);
     return text;
 }
@@ -30,7 +30,8 @@ std::string grouped(u64 number) {
 /// "at 0008:00101234 <main+4h>, 32-bit protected mode, CPL 0, after 1,234 instructions".
 std::string place(const Story& story, const Moment& m) {
     return "at " + far_words(m.seg[CS].selector, m.ip, m.offset_digits()) + story.name(m.code_linear(m.ip)) + ", " +
-           m.mode_words() + ", CPL " + std::to_string(m.cpl) + ", after " + grouped(m.instructions) + " instructions";
+           m.mode_words() + ", CPL " + std::to_string(m.cpl) + ", after " + grouped(m.instructions) +
+           (m.instructions == 1 ? " instruction" : " instructions");
 }
 
 void tell_bytes(Story& story, const Decoded& d) {
@@ -67,7 +68,11 @@ Finding tell_failed_delivery(Story& story, const Moment& m, const Cpu::Deliverin
 Finding tell_fault(Story& story, const Moment& m, const Fault& fault, const Cpu::Delivering& during, const Decoded& d) {
     Finding found;
     if (during.vector >= 0) {
-        story.say("It arose while " + event_words(during) + " was being delivered:", "3A 6.12");
+        const bool own = during.kind == InterruptKind::software || during.kind == InterruptKind::int3 ||
+                         during.kind == InterruptKind::into || during.kind == InterruptKind::icebp;
+        story.say(own ? event_words(during) + " looks up its vector:"
+                      : "It arose while " + event_words(during) + " was being delivered:",
+                  m.real_mode() ? "3A 20.1.4" : "3A 6.12");
         Story::Indented in(story);
         found = tell_failed_delivery(story, m, during, fault);
         if (found.match == Match::none) found.match = tell_reason(story, m, fault);
@@ -110,32 +115,84 @@ bool makes_double(Exception first, Exception second) {
 
 void tell_combination(Story& story, const Fault& first, const Fault& second) {
     const std::string a = vector_name(static_cast<u8>(first.vector)), b = vector_name(static_cast<u8>(second.vector));
-    story.say(a + " is " + class_words(class_of(first.vector)) + " and " + b + " is " +
-                  class_words(class_of(second.vector)) + ": " +
-                  (makes_double(first.vector, second.vector) ? "the second while the first is being delivered makes a "
-                                                               "double fault"
-                                                             : "they are handled one after the other"),
+    const FaultClass one = class_of(first.vector), two = class_of(second.vector);
+    std::string both = a + " is " + class_words(one) + " and " + b + " is " + class_words(two);
+    if (one == FaultClass::contributory && two == one) both = "Both are contributory";
+    if (one == FaultClass::page_fault && two == one) both = "Both are page faults";
+    story.say(both + ": " +
+                  (makes_double(first.vector, second.vector)
+                       ? "the second, while the first is being delivered, makes a double fault"
+                       : "they are handled one after the other"),
               "3A 6.15, table 6-5");
 }
 
 constexpr const char* ordinals[] = {"first", "second", "third"};
 
+/// The lines of a story as sentences: what is indented behind a line that is no deeper belongs to it.
+std::vector<std::string> sentences(std::string_view text) {
+    std::vector<std::string> all;
+    std::size_t depth = 0;
+    while (!text.empty()) {
+        const std::size_t end = text.find('\n') + 1;
+        const std::string_view line = text.substr(0, end);
+        const std::size_t indent = line.find_first_not_of(' ');
+        if (!all.empty() && indent == depth + 2 && all.back().back() == '\n' &&
+            all.back().find(":\n") == std::string::npos && !line.substr(indent).starts_with("page-") &&
+            !line.substr(indent).starts_with("PM")) {
+            all.back() += line;
+        } else {
+            all.emplace_back(line);
+            depth = indent;
+        }
+        text.remove_prefix(end);
+    }
+    return all;
+}
+
+/// Leaves out what the story has said of the fault before: the second delivery often goes the way of the first.
+std::string without_repetition(std::string_view before, const std::string& text) {
+    const auto all = sentences(text);
+    std::string result;
+    for (std::size_t i = 0; i < all.size();) {
+        std::size_t same = 0;
+        while (i + same < all.size() && all[i + same].find("→") == std::string::npos &&
+               before.find("\n" + all[i + same]) != std::string::npos)
+            ++same;
+        if (same < 3) {
+            result += all[i++];
+            continue;
+        }
+        result += std::string(all[i].find_first_not_of(' '), ' ') + "(" + std::to_string(same) + " steps as before)\n";
+        i += same;
+    }
+    return result;
+}
+
+void tell_link(Story& story, const Cpu& cpu, const Moment& m, const Decoded& d, unsigned i) {
+    const Fault& f = cpu.fault_chain[i];
+    const auto& during = cpu.fault_chain_during[i];
+    story.line(std::to_string(i + 1) + ". The " + ordinals[i] + " fault: " + title(f, story.error_codes));
+    Story::Indented in(story);
+    if (i == 0) {
+        story.line(place(story, m) + ":");
+        Story::Indented deeper(story);
+        tell_bytes(story, d);
+    }
+    tell_fault(story, m, f, during, d);
+    if (i != 0 && during.vector != 8) tell_combination(story, cpu.fault_chain[i - 1], f);
+}
+
 void tell_chain(Story& story, const Cpu& cpu) {
     const Moment m = Moment::of(cpu);
     const Decoded d = Decoded::at(m);
+    story.error_codes = !m.real_mode();
     for (unsigned i = 0; i < cpu.fault_chain_length; ++i) {
-        const Fault& f = cpu.fault_chain[i];
-        const auto& during = cpu.fault_chain_during[i];
+        Story link = story.fresh();
+        tell_link(link, cpu, m, d, i);
+        Story shortened = story.fresh();
+        shortened.append_text(without_repetition(story.text(), link.text()));
         story.gap();
-        story.line(std::to_string(i + 1) + ". The " + ordinals[i] + " fault: " + title(f));
-        Story::Indented in(story);
-        if (i == 0) {
-            story.line(place(story, m) + ":");
-            Story::Indented deeper(story);
-            tell_bytes(story, d);
-        }
-        tell_fault(story, m, f, during, d);
-        if (i != 0 && during.vector != 8) tell_combination(story, cpu.fault_chain[i - 1], f);
+        story.append(shortened);
     }
     if (cpu.fault_chain_length == 0) {
         story.say("Which faults led to it was not seen: the machine was loaded in this state");
@@ -156,7 +213,8 @@ void tell_chain(Story& story, const Cpu& cpu) {
 
 Finding explain::tell_record(Story& story, const FaultRecord& record) {
     const Moment& m = record.moment;
-    story.line(title(record.fault));
+    story.error_codes = !m.real_mode();
+    story.line(title(record.fault, story.error_codes));
     story.line(place(story, m) + ":");
     const Decoded d = Decoded::at(m);
     Story::Indented in(story);
@@ -189,6 +247,7 @@ std::string explain_next(const Cpu& cpu, const AddressNames& names) {
     Story story(names);
     const Moment m = Moment::of(cpu);
     const Decoded d = Decoded::at(m);
+    story.error_codes = !m.real_mode();
     story.line("The instruction " + place(story, m) + ":");
     Story::Indented in(story);
     {

@@ -155,7 +155,7 @@ Match tell_reason(Story& story, const Moment& m, const Fault& fault) {
         story.say("The processor says: " + std::string(why),
                   "3A 6.15, interrupt " + std::to_string(static_cast<unsigned>(fault.vector)));
     }
-    story.conclude("so " + fault_words(fault) + " is raised");
+    story.conclude("so " + fault_words(fault, story.error_codes) + " is raised");
     return reason != nullptr ? Match::reason : Match::none;
 }
 

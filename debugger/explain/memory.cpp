@@ -193,7 +193,9 @@ Verdict tell_push(Story& story, const Moment& m, const StackPlace& stack, unsign
         Story attempt = story.fresh();
         const Verdict v = tell_slot(attempt, m, stack, at, width, Access::write, true);
         if (!v) continue;
-        story.say("Value " + std::to_string(i + 1) + " of the " + std::to_string(count) + " to push is " +
+        story.say((count == 1 ? std::string("The value to push takes ")
+                              : "Of the " + std::to_string(count) + " values to push, number " + std::to_string(i + 1) +
+                                    " takes ") +
                   counted(width, "byte") + " at " + (stack.long64 ? "" : "SS:") + m.offset(at));
         story.append(attempt);
         return v;
@@ -271,7 +273,7 @@ Verdict tell_descriptor(Story& story, const Moment& m, u16 selector, Blamed blam
     out = as_seen(m, m.value<u64>(*place).value_or(0));
     if (m.long_mode() && out.is_system()) out.high = m.value<u64>(*place + 8).value_or(0);
     story.say("Selector " + selector_words(selector) + " names the descriptor at " + m.address(*place) + ": " +
-                  h(out.raw, 16) + ", " + with_article(descriptor_words(m, out)),
+                  h(out.raw, 16) + ", which means " + descriptor_words(m, out),
               "3A 3.4.5");
     return {};
 }

@@ -40,7 +40,6 @@ std::string explain_selector(const Cpu& cpu, u16 selector) {
                   "3A 20.1");
         return story.text();
     }
-    story.say("Selector " + selector_words(selector), "3A 3.4.2");
     for (unsigned name = 0; name < 6; ++name) {
         if (m.seg[name].selector == selector && m.seg[name].usable())
             story.say(std::string(segment_names[name]) +
@@ -48,7 +47,9 @@ std::string explain_selector(const Cpu& cpu, u16 selector) {
                       "3A 3.4.3");
     }
     if (is_null(selector)) {
-        story.say("A null selector may stand in DS, ES, FS and GS, and any use of it is #GP(0)", "3A 3.4.2");
+        story.say("Selector " + selector_words(selector) +
+                      ": a null selector may stand in DS, ES, FS and GS, and any use of it is #GP(0)",
+                  "3A 3.4.2");
         return story.text();
     }
     Descriptor d;

@@ -1,5 +1,6 @@
 #include "debugger/explain/words.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
@@ -87,9 +88,9 @@ Denial deny(Exception vector, u32 error, std::string why, std::string words) {
     return {.vector = vector, .has_error = true, .error = error, .why = std::move(why), .words = std::move(words)};
 }
 
-std::string fault_words(const Fault& fault) {
+std::string fault_words(const Fault& fault, bool with_error) {
     std::string text = vector_name(static_cast<u8>(fault.vector));
-    if (fault.has_error) text += ", error code " + h(fault.error, 4);
+    if (fault.has_error && with_error) text += ", error code " + h(fault.error, 4);
     return text;
 }
 
@@ -119,7 +120,7 @@ void Story::conclude(std::string_view text, std::string_view section) {
 
 void Story::conclude(const Denial& denial) {
     const Fault fault{denial.vector, denial.has_error, denial.error, denial.cr2, ""};
-    std::string text = "so " + denial.words + ": " + fault_words(fault);
+    std::string text = "so " + denial.words + ": " + fault_words(fault, error_codes);
     if (denial.vector == Exception::PF) text += ", CR2 = " + h(denial.cr2, denial.cr2 >> 32 ? 16 : 8);
     conclude(text);
 }
@@ -147,22 +148,47 @@ void Story::append(const Story& other) {
     }
 }
 
+namespace {
+
+/// Words between which no line ends: "CPL 3", "P = 0", "(SDM 3A 4.7)".
+std::size_t end_of_piece(std::string_view text) {
+    static constexpr std::string_view before_numbers[] = {"CPL",   "DPL",    "RPL", "IOPL", "base",
+                                                          "limit", "offset", "bit", "level"};
+    std::size_t end = 0;
+    const bool section = text.starts_with("(SDM ");
+    for (;;) {
+        const std::size_t start = end;
+        end = std::min(text.find(' ', start + (start != 0 ? 1 : 0)), text.size());
+        if (end == text.size()) return end;
+        const std::string_view word = text.substr(start != 0 ? start + 1 : 0, end - (start != 0 ? start + 1 : 0));
+        if (section) {
+            if (word.find(')') != std::string_view::npos) return end;
+            continue;
+        }
+        const bool glued =
+            word == "=" || text.substr(end + 1).starts_with("= ") ||
+            std::find(std::begin(before_numbers), std::end(before_numbers), word) != std::end(before_numbers);
+        if (!glued) return end;
+    }
+}
+
+} // namespace
+
 void Story::wrap(std::string_view first, std::string_view text) {
     const std::string margin(2 * depth_, ' ');
     std::string line = margin + std::string(first);
     bool begun = false;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        const std::string_view word = text.substr(0, end);
-        // A section stays with the word in front of it as far as it goes: only spaces are cut at.
-        if (begun && width_of(line) + 1 + width_of(word) > columns) {
+        const std::size_t end = end_of_piece(text);
+        const std::string_view piece = text.substr(0, end);
+        if (begun && width_of(line) + 1 + width_of(piece) > columns) {
             text_ += line;
             text_ += '\n';
             line = margin + "  ";
             begun = false;
         }
         if (begun) line += ' ';
-        line += word;
+        line += piece;
         begun = true;
         text.remove_prefix(std::min(end + 1, text.size()));
     }

@@ -45,7 +45,7 @@ Denial deny(Exception vector, std::string why, std::string words);
 Denial deny(Exception vector, u32 error, std::string why, std::string words);
 
 /// "#PF, error code 0003h".
-std::string fault_words(const Fault& fault);
+std::string fault_words(const Fault& fault, bool with_error = true);
 
 class Story {
   public:
@@ -64,12 +64,21 @@ class Story {
     void gap();
     /// The sentences of another story, indented as this one is now.
     void append(const Story& other);
+    /// Complete lines, as they are.
+    void append_text(std::string_view lines) { text_ += lines; }
+
+    /// False in real mode, where none are pushed (SDM 3A 6.13).
+    bool error_codes = true;
 
     const std::string& text() const { return text_; }
     bool empty() const { return text_.empty(); }
     const Names& names() const { return names_; }
     /// A story of its own for an attempt that may be thrown away.
-    Story fresh() const { return Story(names_); }
+    Story fresh() const {
+        Story other(names_);
+        other.error_codes = error_codes;
+        return other;
+    }
     /// " <schedule+1Ch>", or nothing.
     std::string name(u64 linear) const;
 

@@ -77,7 +77,7 @@ TEST_CASE("explain: the stack that a gate switches to") {
     EXPLAINS(t, SS, probe,
              "SS0:ESP0 at offset 04h of the TSS that TR holds (0028h, base 00004000h, limit 0FFFh) is "
              "0060:00001004 (SDM 3A 5.8.5).");
-    CHECK(t.has("Value 1 of the 5 to push is 4 bytes at SS:00001000h"));
+    CHECK(t.has("Of the 5 values to push, number 1 takes 4 bytes at SS:00001000h"));
     CHECK(t.has("segment ends at its limit, 00000FFFh"));
     m.cpu.tr.limit = 7;
     EXPLAINS(run(m, int_30), TS, sel_tss_a, "which is too short");
@@ -159,7 +159,7 @@ TEST_CASE("explain: 64-bit gates") {
     m.put<u64>(tss_a + 28 + 24, not_canonical + 0x100);
     EXPLAINS(run(m, int_30), SS, 0, "The stack is switched to IST3 at offset 34h");
     m.put<u64>(tss_a + 28 + 24, high + 0x40'0000); // beyond what is mapped
-    EXPLAINS(run(m, int_30), PF, 2, "Value 1 of the 5 to push is 8 bytes");
+    EXPLAINS(run(m, int_30), PF, 2, "Of the 5 values to push, number 1 takes 8 bytes");
     m.cpu.tr.limit = 0x20;
     EXPLAINS(run(m, int_30), TS, sel_tss64, "which is too short");
 }
@@ -178,8 +178,7 @@ TEST_CASE("explain: a triple fault, all of it") {
     CHECK(t.has("The divisor is 0 (SDM 3A 6.15, interrupt 0)."));
     CHECK(t.has("2. The second fault: #GP (general protection), error code 0003h"));
     CHECK(t.has("It arose while #DE was being delivered (SDM 3A 6.12):"));
-    CHECK(t.has("#DE is contributory and #GP is contributory: the second while the first is being delivered makes a "
-                "double fault"));
+    CHECK(t.has("Both are contributory: the second, while the first is being delivered, makes a double fault"));
     CHECK(t.has("3. The third fault: #GP (general protection), error code 0043h"));
     CHECK(t.has("It arose while #DF was being delivered"));
     CHECK(t.has("shuts the processor down"));

@@ -141,7 +141,6 @@ TEST_CASE("explain: the kernels' faults") {
     for (const auto& [why, n] : count.missed) missed += std::to_string(n) + " " + why + "\n";
     INFO(missed);
     INFO(count.first);
-    MESSAGE("exact ", count.exact, ", agrees ", count.agrees, ", by reason ", count.reason, ", not found ", count.none);
     CHECK(count.exact > 100);
     CHECK(count.none == 0);
     CHECK(count.agrees + count.reason < count.exact / 10);
