@@ -171,6 +171,92 @@ Expected<> list_command(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
+// --- variables of functions
+
+/// The registers of the processor that is looked at, by DWARF's numbers.
+FrameRegisters present_registers(Debugger& debugger) {
+    const Cpu& cpu = debugger.cpu();
+    constexpr std::array<Gpr, 8> order = {RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP};
+    const bool wide = code_bits(cpu) == 64;
+    FrameRegisters frame;
+    frame.pc = present_address(debugger);
+    for (std::size_t i = 0; i < 8; ++i) frame.values[i] = wide ? cpu.gpr[order[i]] : cpu.gpr[i] & 0xFFFF'FFFF;
+    for (std::size_t i = 8; wide && i < 16; ++i) frame.values[i] = cpu.gpr[i];
+    return frame;
+}
+
+/// Those of the function that executes, or of its `up`th caller.
+Expected<Locals> locals_of(Debugger& debugger, u64 up) {
+    const Cpu& cpu = debugger.cpu();
+    const unsigned bits = code_bits(cpu);
+    if (bits == 16) return fail("variables of functions are known to 32-bit and 64-bit code alone");
+    const Symbols::ReadMemory read = [&cpu](u64 linear, unsigned size, u64& value) {
+        std::array<u8, 8> bytes{};
+        if (size > 8 || read_linear_quietly(cpu, linear, std::span(bytes).first(size)) != size) return false;
+        value = 0;
+        for (unsigned i = size; i-- > 0;) value = value << 8 | bytes[i];
+        return true;
+    };
+    FrameRegisters frame = present_registers(debugger);
+    for (u64 n = 0; n < up; ++n) {
+        const auto caller = debugger.symbols().unwind(frame, bits, read);
+        if (!caller) return fail("there is no call-frame information to go further up than frame " + std::to_string(n));
+        frame = *caller;
+    }
+    auto locals = debugger.symbols().locals(frame, bits, read);
+    if (!locals)
+        return fail("no debug information describes the function at " + marked_hex(frame.pc) +
+                    (debugger.symbols().empty() ? " (symbols load FILE)" : ""));
+    return *locals;
+}
+
+std::string padded(std::string text, std::size_t width) {
+    text.resize(std::max(text.size(), width), ' ');
+    return text;
+}
+
+Expected<> locals_command(CommandContext& context, Arguments& arguments) {
+    u64 up = 0;
+    if (!arguments.empty()) {
+        const auto value = evaluate(context.debugger, arguments.rest());
+        if (!value) return tl::unexpected(value.error());
+        if (*value > 1000) return fail("locals FRAME: 0 is the function that executes, 1 its caller ...");
+        up = *value;
+    }
+    const auto locals = locals_of(context.debugger, up);
+    if (!locals) return tl::unexpected(locals.error());
+    context.out += locals->function + ":" + (locals->variables.empty() ? " no variables" : "") + "\n";
+    std::size_t names = 0, types = 0, values = 0;
+    for (const Local& local : locals->variables) {
+        names = std::max(names, local.name.size());
+        types = std::max(types, std::min<std::size_t>(30, local.type.size()));
+        values = std::max(values, std::min<std::size_t>(30, local.value.size()));
+    }
+    for (const Local& local : locals->variables) {
+        const bool known = !local.value.empty() || !local.where.empty();
+        std::string line = (local.parameter ? "  parameter  " : "             ") + padded(local.name, names) + "  " +
+                           padded(local.type, types) + "  " + (known ? padded(local.value, values) : "(not kept here)");
+        if (!local.where.empty()) line += "  in " + local.where;
+        line.erase(line.find_last_not_of(' ') + 1);
+        context.out += line + "\n";
+    }
+    return {};
+}
+
+/// "n = 5 (int, in EDI)", if the expression is the name of a variable of the function that executes.
+std::string local_called(CommandContext& context, const std::string& name) {
+    const auto locals = locals_of(context.debugger, 0);
+    if (!locals) return {};
+    const auto& all = locals->variables;
+    const auto found = std::find_if(all.rbegin(), all.rend(),
+                                    [&](const Local& local) { return local.name == name; }); // inner ones win
+    if (found == all.rend()) return {};
+    if (found->value.empty() && found->where.empty())
+        return name + " is not kept at this instruction (" + found->type + ")\n";
+    return name + " = " + found->value + " (" + found->type + (found->where.empty() ? "" : ", in " + found->where) +
+           ")\n";
+}
+
 // --- values
 
 /// What is at a variable that the expression names: "dword there 5".
@@ -198,6 +284,11 @@ Expected<> print_command(CommandContext& context, Arguments& arguments) {
     }
     const std::string text = arguments.rest();
     if (text.empty()) return fail("print EXPRESSION: of what? (help expressions)");
+    if (const std::string local = format || context.debugger.symbols().empty() ? "" : local_called(context, text);
+        !local.empty()) {
+        context.out += local;
+        return {};
+    }
     const auto result = evaluate(context.debugger, text);
     if (!result) return tl::unexpected(result.error());
     const u64 value = *result;
@@ -226,7 +317,7 @@ Expected<> print_command(CommandContext& context, Arguments& arguments) {
 }
 
 std::string kind_and_size(const Symbols& symbols, const Symbol& symbol) {
-    std::string text = symbol.function ? "function" : symbols.variable(symbol.name) ? "variable" : "symbol";
+    std::string text = symbol.function ? "function" : symbol.size ? "variable" : "label";
     if (symbol.size) text += ", " + std::to_string(symbol.size) + (symbol.size == 1 ? " byte" : " bytes");
     if (const auto line = symbols.line_at(symbol.address)) text += ", " + line->file + ":" + std::to_string(line->line);
     return text;
@@ -273,6 +364,7 @@ is its address; what is there is shown too if it is a variable of 1, 2, 4 or 8 b
   p dword [jiffies]     the number
   p table[3].limit      a part of a variable, by DWARF
   p/a [esp]             where this function returns to
+  p count               a variable of the function that executes (its name alone)
 Comparisons, division and >> take numbers without signs: -1 < 0 is false. Memory addressed by
 general registers lies in the segment that an instruction would use: [bp-2] in SS, [bx+si] in DS;
 numbers and symbols are linear addresses, and so is linear(bx). help expressions has the rest.
@@ -296,6 +388,12 @@ constexpr std::array table{
             "  line 7C3Eh\n"
             "  line [esp]\n",
             line_command, "symbol"},
+    Command{"locals", "", "Symbols", "[FRAME]", "Parameters and variables of the function that executes",
+            "By DWARF, with values and where they are: a register or an address. What the compiler does not keep\n"
+            "at this instruction says so. FRAME counts callers as bt does: 1 is the caller.\n"
+            "  locals\n"
+            "  locals 1\n",
+            locals_command},
     Command{"list", "l", "Symbols", "[ADDRESS|FILE:LINE]", "Source text around an address or a line",
             "Without an argument: around the present instruction, which => marks; * marks lines that have code.\n"
             "Source files are read where they were compiled, beside the symbol file, or where `symbols path`\n"

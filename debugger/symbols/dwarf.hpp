@@ -31,6 +31,8 @@ class DebugInformation {
     /// "name", "name.member[3].member", "function::name".
     std::optional<Symbol> variable(std::string_view path);
     std::optional<FrameRegisters> unwind(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
+    /// The variables of the function at frame.pc, those of inner blocks last; nothing where DWARF knows no function.
+    std::optional<Locals> locals(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
 
   private:
     explicit DebugInformation(std::vector<char> bytes) : bytes_(std::move(bytes)) {}
@@ -42,6 +44,10 @@ class DebugInformation {
     Expected<> check_compressed(Elf_Scn* section, u64 size);
     bool in_code(u64 address) const;
     Expected<> read_table(Elf_Scn* section, std::vector<FileSymbol>& symbols);
+    u64 file_address(const FrameRegisters& frame, u64 offset) const;
+    std::optional<u64> cfa(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
+    bool find_function(u64 address, Dwarf_Die* function, Dwarf_Die* parent, unsigned depth);
+    void read_functions(Dwarf_Die* parent, const std::string& prefix, unsigned depth, std::vector<FileSymbol>& symbols);
     void collect_variables();
     void collect_variables(Dwarf_Die* parent, const std::string& prefix, unsigned depth);
     using Units = std::function<bool(Dwarf_Die*)>;

@@ -72,22 +72,30 @@ Expected<> DebugInformation::read_lines(SymbolFile& file) {
     return {};
 }
 
+void DebugInformation::read_functions(Dwarf_Die* parent, const std::string& prefix, unsigned depth,
+                                      std::vector<FileSymbol>& symbols) {
+    constexpr unsigned deepest_namespace = 8;
+    Dwarf_Die die{};
+    if (depth > deepest_namespace || dwarf_child(parent, &die) != 0) return;
+    do {
+        const char* const text = dwarf_diename(&die);
+        const std::string name = prefix + (text ? std::string(text, ::strnlen(text, longest_name)) : std::string());
+        if (dwarf_tag(&die) == DW_TAG_namespace) read_functions(&die, text ? name + "::" : prefix, depth + 1, symbols);
+        Dwarf_Addr low = 0, high = 0;
+        if (dwarf_tag(&die) != DW_TAG_subprogram || !text || dwarf_lowpc(&die, &low) != 0) continue;
+        FileSymbol symbol;
+        symbol.name = name;
+        symbol.address = low;
+        if (dwarf_highpc(&die, &high) == 0 && high > low) symbol.size = high - low;
+        symbol.function = symbol.global = true;
+        symbols.push_back(std::move(symbol));
+    } while (symbols.size() < most_symbols && dwarf_siblingof(&die, &die) == 0);
+}
+
 void DebugInformation::read_functions(std::vector<FileSymbol>& symbols) {
     each_unit([&](Dwarf_Die* unit) {
-        const auto visit = [](Dwarf_Die* die, void* argument) {
-            auto& all = *static_cast<std::vector<FileSymbol>*>(argument);
-            Dwarf_Addr low = 0, high = 0;
-            const char* const name = dwarf_diename(die);
-            if (!name || dwarf_lowpc(die, &low) != 0) return static_cast<int>(DWARF_CB_OK);
-            FileSymbol symbol;
-            symbol.name.assign(name, ::strnlen(name, longest_name));
-            symbol.address = low;
-            if (dwarf_highpc(die, &high) == 0 && high > low) symbol.size = high - low;
-            symbol.function = symbol.global = true;
-            all.push_back(std::move(symbol));
-            return static_cast<int>(all.size() < most_symbols ? DWARF_CB_OK : DWARF_CB_ABORT);
-        };
-        return dwarf_getfuncs(unit, visit, &symbols, 0) == 0;
+        read_functions(unit, "", 0, symbols);
+        return symbols.size() < most_symbols;
     });
 }
 

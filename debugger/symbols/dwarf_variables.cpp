@@ -1,6 +1,6 @@
 // Variables with a fixed address, and parts of them (DWARF 5, sections 4.1 and 5). They are collected when the first
 // one is asked for: a kernel has many.
-#include "debugger/symbols/dwarf.hpp"
+#include "debugger/symbols/dwarf_types.hpp"
 
 #include <dwarf.h>
 
@@ -14,7 +14,6 @@ namespace {
 
 constexpr unsigned deepest_scope = 8;
 constexpr std::size_t most_entries = 200'000'000; ///< DIEs visited, of all units
-constexpr unsigned longest_type_chain = 32;       ///< typedefs and qualifiers
 
 /// The address of a variable whose location is just that.
 std::optional<u64> fixed_address(Dwarf_Die* die) {
@@ -29,26 +28,6 @@ std::optional<u64> fixed_address(Dwarf_Die* die) {
     Dwarf_Addr address = 0;
     if (dwarf_formaddr(&indexed, &address) != 0) return {};
     return address;
-}
-
-/// The type of a DIE without typedefs and qualifiers.
-bool type_of(Dwarf_Die* die, Dwarf_Die* type) {
-    Dwarf_Die from = *die;
-    for (unsigned i = 0; i < longest_type_chain; ++i) {
-        Dwarf_Attribute attribute{};
-        if (!dwarf_attr_integrate(&from, DW_AT_type, &attribute) || !dwarf_formref_die(&attribute, type)) return false;
-        const int tag = dwarf_tag(type);
-        if (tag != DW_TAG_typedef && tag != DW_TAG_const_type && tag != DW_TAG_volatile_type &&
-            tag != DW_TAG_atomic_type && tag != DW_TAG_restrict_type)
-            return true;
-        from = *type;
-    }
-    return false;
-}
-
-u64 size_of(Dwarf_Die* type) {
-    Dwarf_Word size = 0;
-    return dwarf_aggregate_size(type, &size) == 0 ? size : 0;
 }
 
 /// A part of a variable: a type at an address.

@@ -121,7 +121,7 @@ class Evaluation {
         if (const auto address = scope_.line(node.name, static_cast<unsigned>(node.number)))
             return Value{.number = *address, .absolute = true};
         return error(node, "no instruction is known to come from line " + std::to_string(node.number) + " of '" +
-                               node.name + "'");
+                               node.name + "'" + scope_.line_hint(node.name, static_cast<unsigned>(node.number)));
     }
 
     Expected<Value> unary(const ExpressionNode& node) {

@@ -20,6 +20,13 @@ std::optional<u64> CpuScope::line(std::string_view file, unsigned line) {
     return symbols_ ? symbols_->address_of_line(file, line) : std::nullopt;
 }
 
+std::string CpuScope::line_hint(std::string_view file, unsigned line) {
+    constexpr unsigned reach = 1000;
+    if (!symbols_ || line > ~0u - reach) return {};
+    const auto lines = symbols_->lines_with_code(file, line, line + reach);
+    return lines.empty() ? std::string() : "; line " + std::to_string(lines.front()) + " is the next that has one";
+}
+
 bool CpuScope::read(Address::Space space, u64 address, std::span<u8> bytes) {
     const std::size_t got = space == Address::Space::physical ? read_physical_quietly(cpu_, address, bytes)
                                                               : read_linear_quietly(cpu_, address, bytes);

@@ -6,6 +6,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace glassbox {
@@ -18,6 +19,8 @@ class ExpressionScope {
     virtual std::optional<RegisterValue> read_register(std::string_view name) = 0;
     virtual std::optional<u64> symbol(std::string_view name) = 0;
     virtual std::optional<u64> line(std::string_view file, unsigned line) = 0;
+    /// What follows "no instruction comes from that line": "; line 12 is the next that has one".
+    virtual std::string line_hint(std::string_view, unsigned) { return {}; }
     /// All or nothing.
     virtual bool read(Address::Space space, u64 address, std::span<u8> bytes) = 0;
     /// 16, 32 or 64.
@@ -36,6 +39,7 @@ class CpuScope final : public ExpressionScope {
     std::optional<RegisterValue> read_register(std::string_view name) override;
     std::optional<u64> symbol(std::string_view name) override;
     std::optional<u64> line(std::string_view file, unsigned line) override;
+    std::string line_hint(std::string_view file, unsigned line) override;
     bool read(Address::Space space, u64 address, std::span<u8> bytes) override;
     unsigned code_bits() override;
     u64 segment_base(unsigned segment) override;

@@ -323,6 +323,15 @@ std::optional<FrameRegisters> Symbols::unwind(const FrameRegisters& frame, unsig
     return {};
 }
 
+std::optional<Locals> Symbols::locals(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const {
+    for (const auto& loaded : impl_->files) {
+        DebugInformation* const debug = loaded->file.debug.get();
+        if (!debug || !debug->has_dwarf() || (debug->bits() == 64) != (bits == 64)) continue;
+        if (auto found = debug->locals(frame, loaded->offset, read)) return found;
+    }
+    return {};
+}
+
 void Symbols::substitute_path(std::string from, std::string to) {
     impl_->substitutions.insert(impl_->substitutions.begin(), {std::move(from), std::move(to)});
 }

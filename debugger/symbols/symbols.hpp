@@ -36,6 +36,19 @@ struct FrameRegisters {
     std::array<std::optional<u64>, 17> values{};
 };
 
+/// A variable of a function that is being executed.
+struct Local {
+    std::string name;
+    std::string type;  ///< "unsigned int", "entry*"
+    std::string value; ///< as text; "" where it is neither in memory nor in a register just now
+    std::string where; ///< "RDI", "10FEB0h"; "" where it is computed or nowhere
+    bool parameter = false;
+};
+struct Locals {
+    std::string function;
+    std::vector<Local> variables;
+};
+
 class Symbols {
   public:
     Symbols();
@@ -86,6 +99,8 @@ class Symbols {
     /// `read` reads the guest's memory: false when it cannot.
     using ReadMemory = std::function<bool(u64 linear, unsigned size, u64& value)>;
     std::optional<FrameRegisters> unwind(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const;
+    /// The variables of the function at frame.pc by DWARF, with their values; nothing where it knows no function there.
+    std::optional<Locals> locals(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const;
 
   private:
     struct Impl;

@@ -24,9 +24,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     FrameRegisters frame;
     for (auto& value : frame.values) value = 0x1000;
     if (!file->rows.empty()) frame.pc = file->rows.front().address;
-    file->debug->unwind(frame, 0, [](u64 at, unsigned, u64& value) {
+    const auto read = [](u64 at, unsigned, u64& value) {
         value = at;
         return true;
-    });
+    };
+    file->debug->unwind(frame, 0, read);
+    file->debug->locals(frame, 0, read);
     return 0;
 }

@@ -118,7 +118,7 @@ TEST_CASE("symbols are loaded, listed, searched and taken away") {
     CHECK(session("line 7c11h") == "7C11h is print_text+1h\n");
     CHECK(has(session("line 10h"), "neither a symbol nor a line"));
     CHECK(has(session("line phys(7c00h)"), "linear addresses"));
-    CHECK(session("whereis buffer") == "buffer is at 8000h: variable\n");
+    CHECK(session("whereis buffer") == "buffer is at 8000h: label\n");
     CHECK(has(session("whereis start2"), "no symbol is called 'start2'"));
     CHECK(has(session("list"), "no source line is known for 0FFFFFFF0h"));
     CHECK(session("symbols load " + path + " at 1000h") ==
@@ -160,6 +160,33 @@ TEST_CASE("source lines and variables of a kernel") {
     CHECK(has(session("whereis middle"), ": function, "));
     CHECK(has(session("whereis table[3].limit"), ": variable, 2 bytes\n"));
     CHECK(has(session("print 'sample.c':20"), "sample.c:20)"));
+
+    CHECK(has(session("print sample.c:2"),
+              "no instruction is known to come from line 2 of 'sample.c'; line 18 is the next"));
+
+    // At the entry of middle(5, 7): SysV ABI for the 386, a at [esp+4], b at [esp+8].
+    Cpu& cpu = session.debugger->cpu();
+    cpu.cr0 |= cr0::PE;
+    for (Segment& segment : cpu.seg) {
+        segment.base = 0;
+        segment.limit = 0xFFFF'FFFF;
+        segment.access |= Segment::DB;
+        segment.update(false);
+    }
+    cpu.update_mode();
+    cpu.ip = *session.debugger->symbols().address_of("middle");
+    cpu.gpr[RSP] = 0x8000;
+    const std::array<u8, 12> stack{0, 0, 0, 0, 5, 0, 0, 0, 0xFD, 0xFF, 0xFF, 0xFF};
+    REQUIRE(write_linear_by_hand(cpu, 0x8000, stack).has_value());
+    const std::string locals = session("locals");
+    CHECK(has(locals, "middle:\n"));
+    CHECK(has(locals, "  parameter  a      int              5           in 8004h\n"));
+    CHECK(has(locals, "  parameter  b      int              -3          in 8008h\n"));
+    CHECK(has(locals, "             local  volatile int[8]  {32 bytes}  in "));
+    CHECK(session("print b") == "b = -3 (int, in 8008h)\n");
+    CHECK(has(session("locals 1"), "error: there is no call-frame information"));
+    CHECK(has(session("line"), "is middle, "));
+    CHECK(has(session("list"), "=>     24  __attribute__((noinline)) int middle"));
 
     const auto counter = session.debugger->symbols().address_of("counter");
     REQUIRE(counter.has_value());

@@ -35,10 +35,12 @@ bool try_file(std::vector<char> bytes) {
     for (auto& value : frame.values) value = 0x1000;
     for (u64 pc = 0x10'0000; pc < 0x10'0100; pc += 16) {
         frame.pc = pc;
-        file->debug->unwind(frame, 0, [](u64 at, unsigned, u64& value) {
+        const auto read = [](u64 at, unsigned, u64& value) {
             value = at;
             return true;
-        });
+        };
+        file->debug->unwind(frame, 0, read);
+        file->debug->locals(frame, 0, read);
     }
     return true;
 }

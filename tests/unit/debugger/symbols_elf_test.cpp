@@ -302,3 +302,61 @@ TEST_CASE("symbols: source text is found where it is said to be") {
     symbols.substitute_path(folder.path.string() + "/", (folder.path / "moved").string() + "/");
     CHECK(symbols.source_text("sample.c").has_value());
 }
+
+namespace {
+
+const Local* local_called(const std::optional<Locals>& locals, const std::string& name) {
+    if (!locals) return nullptr;
+    for (const Local& local : locals->variables) {
+        if (local.name == name) return &local;
+    }
+    return nullptr;
+}
+
+bool read_pattern(u64 at, unsigned bytes, u64& value) {
+    value = memory_at(at, bytes);
+    return true;
+}
+
+} // namespace
+
+TEST_CASE("symbols: parameters are where the calling conventions put them at a function's entry") {
+    if (!tools()) return;
+    const Folder folder;
+    FrameRegisters frame;
+    for (std::size_t i = 0; i < 16; ++i) frame.values[i] = 0x7000'0000 + 0x1000 * i;
+
+    const std::string fast = compile(folder, 64, "-g -O2", "fast");
+    if (!fast.empty()) { // System V ABI for AMD64, 3.2.3: RDI, RSI
+        Symbols symbols;
+        REQUIRE(symbols.load(fast).has_value());
+        frame.pc = *symbols.address_of("middle");
+        const auto locals = symbols.locals(frame, 64, read_pattern);
+        REQUIRE(locals.has_value());
+        CHECK(locals->function == "middle");
+        REQUIRE(local_called(locals, "a"));
+        CHECK(local_called(locals, "a")->where == "RDI");
+        CHECK(local_called(locals, "a")->type == "int");
+        CHECK(local_called(locals, "a")->parameter);
+        CHECK(local_called(locals, "a")->value == std::to_string(0x7000'5000));
+        REQUIRE(local_called(locals, "b"));
+        CHECK(local_called(locals, "b")->where == "RSI");
+        CHECK_FALSE(symbols.locals(frame, 32, read_pattern).has_value());
+        frame.pc = 0x10;
+        CHECK_FALSE(symbols.locals(frame, 64, read_pattern).has_value());
+    }
+    const std::string slow = compile(folder, 32, "-g -O0", "slow");
+    if (slow.empty()) return; // System V ABI for the 386, 3-10: above the return address
+    Symbols symbols;
+    REQUIRE(symbols.load(slow, 0x1000).has_value());
+    frame.pc = *symbols.address_of("middle");
+    const auto locals = symbols.locals(frame, 32, read_pattern);
+    REQUIRE(local_called(locals, "a"));
+    CHECK(local_called(locals, "a")->where == "70004004h");
+    CHECK(local_called(locals, "b")->where == "70004008h");
+    CHECK(local_called(locals, "b")->value ==
+          std::to_string(static_cast<i32>(static_cast<u32>(memory_at(0x7000'4008, 4)))));
+    REQUIRE(local_called(locals, "local"));
+    CHECK(local_called(locals, "local")->type == "volatile int[8]");
+    CHECK(local_called(locals, "local")->value == "{32 bytes}");
+}
