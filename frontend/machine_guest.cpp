@@ -2,6 +2,7 @@
 #include "frontend/guest.hpp"
 
 #include "debugger/debugger.hpp"
+#include "debugger/explain/explain.hpp"
 
 #include <algorithm>
 
@@ -48,7 +49,7 @@ class MachineGuest final : public Guest {
     Expected<> save(const std::string& path) override { return machine_->save(path); }
     Expected<> load(const std::string& path) override { return machine_->load(path); }
     u64 state_hash() override { return machine_->state_hash(); }
-    std::string autopsy() const override { return machine_->autopsy(); }
+    std::string autopsy() const override { return explain_triple_fault(*machine_, names_); }
 
     void trace(Tracer& tracer) override {
         tracer_ = &tracer;
@@ -98,6 +99,7 @@ class MachineGuest final : public Guest {
     std::unique_ptr<Machine> machine_;
     Timeline timeline_;
     Debugger debugger_;
+    AddressNames names_ = names_of(debugger_);
     bool engaged_ = false;
     std::unique_ptr<Recorder> recorder_; ///< listens to the timeline
     std::optional<Recording> recording_;
