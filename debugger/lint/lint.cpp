@@ -120,8 +120,36 @@ Lint::~Lint() {
 const std::vector<LintWarning>& Lint::warnings() const { return impl_->report.list(); }
 void Lint::clear() { impl_->report.clear(); }
 
+namespace {
+
+constexpr std::size_t columns = 100;
+
+/// `text` from column `column` on, further lines begun with `indent` spaces.
+std::string fitted(const std::string& text, std::size_t indent, std::size_t column) {
+    std::string out;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t end = std::min(text.find(' ', at), text.size());
+        if (!out.empty() && column + 1 + (end - at) > columns) {
+            out += '\n' + std::string(indent, ' ');
+            column = indent;
+        } else if (!out.empty()) {
+            out += ' ';
+            ++column;
+        }
+        out += text.substr(at, end - at);
+        column += end - at;
+        at = end + 1;
+    }
+    return out + '\n';
+}
+
+std::string times(u64 n, const char* what) { return std::to_string(n) + " " + what + (n == 1 ? "" : "s"); }
+
+} // namespace
+
 std::string Lint::to_text(const LintWarning& w) {
-    return w.place + "  " + w.instruction + ": " + w.text + "\n    [" + std::string(name_of(w.kind)) + "; " +
+    const std::string head = w.processor == 0 ? w.place : "CPU " + std::to_string(w.processor) + ", " + w.place;
+    return fitted(head + "  " + w.instruction + ": " + w.text, 4, 0) + "    [" + std::string(name_of(w.kind)) + "; " +
            w.section + "]\n";
 }
 
@@ -130,20 +158,20 @@ std::string Lint::summary() const {
     if (list.empty()) return "lint: nothing to complain about\n";
     std::string text;
     for (unsigned k = 0; k < lint_kinds; ++k) {
-        u64 places = 0, times = 0;
+        u64 places = 0, all = 0;
         std::string lines;
         for (const LintWarning& w : list) {
             if (w.kind != static_cast<LintKind>(k)) continue;
             ++places;
-            times += w.count;
-            char count[32];
-            std::snprintf(count, sizeof count, "%9llux  ", static_cast<unsigned long long>(w.count));
-            lines += count + w.place + "  " + w.instruction + "\n            " + w.text + "\n";
+            all += w.count;
+            std::string count = std::to_string(w.count) + "x";
+            count.insert(0, 10 - std::min<std::size_t>(10, count.size()), ' ');
+            lines +=
+                count + "  " + w.place + "  " + w.instruction + "\n" + std::string(12, ' ') + fitted(w.text, 12, 12);
         }
-        if (places == 0) continue;
-        text += "lint: " + std::string(name_of(static_cast<LintKind>(k))) + ": " + std::to_string(places) +
-                (places == 1 ? " place, " : " places, ") + std::to_string(times) +
-                (times == 1 ? " time\n" : " times\n") + lines;
+        if (places != 0)
+            text += "lint: " + std::string(name_of(static_cast<LintKind>(k))) + ": " + times(places, "place") + ", " +
+                    times(all, "time") + "\n" + lines;
     }
     return text;
 }
