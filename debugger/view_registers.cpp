@@ -37,7 +37,7 @@ u64 low_bits(u64 value, unsigned bits) { return bits >= 64 ? value : value & ((u
 template <class F> Expected<> as_processor(Cpu& cpu, F&& change) {
     const Fault before = cpu.fault;
     const bool done = change();
-    const std::string why = cpu.fault.why;
+    const std::string why = done ? "" : cpu.fault.why; // after a snapshot was loaded, the old one may say nothing
     cpu.fault = before;
     if (!done) return fail(why);
     return {};

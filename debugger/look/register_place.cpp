@@ -31,6 +31,21 @@ constexpr std::array<FlagName, 17> flags = {{{"cf", 0, 1, "carry"},
                                              {"vip", 20, 1, "virtual interrupt pending"},
                                              {"id", 21, 1, "CPUID allowed"}}};
 
+/// Since when the flag exists (SDM 3B 22.2).
+constexpr Feature flag_feature(unsigned bit) {
+    switch (bit) {
+    case 12:
+    case 14: return Feature::i286;
+    case 16:
+    case 17: return Feature::i386;
+    case 18: return Feature::i486;
+    case 19:
+    case 20: return Feature::vme;
+    case 21: return Feature::cpuid;
+    default: return Feature::i8086;
+    }
+}
+
 class Table {
   public:
     Table() {
@@ -41,7 +56,7 @@ class Table {
         add("rflags", {Kind::eflags, 0, 64}, Feature::long_mode);
         add("eflags", {Kind::eflags, 0, 32}, Feature::i386);
         add("flags", {Kind::eflags, 0, 16});
-        for (const FlagName& f : flags) add(f.name, {Kind::flag, f.bit, f.bits});
+        for (const FlagName& f : flags) add(f.name, {Kind::flag, f.bit, f.bits}, flag_feature(f.bit));
         add("cpl", {Kind::cpl, 0, 2}, Feature::i286);
         segments();
         system();
@@ -146,7 +161,8 @@ std::optional<RegisterPlace> find_register(std::string_view name) {
 std::vector<std::string> list_registers(const Cpu& cpu) {
     std::vector<std::string> names;
     for (const NamedRegister& e : table()) {
-        if (cpu.has(e.needs)) names.push_back(e.name);
+        // Which MSRs there are, the processor itself knows best.
+        if (cpu.has(e.needs) && (e.place.kind != Kind::msr || read_place(cpu, e.place))) names.push_back(e.name);
     }
     return names;
 }

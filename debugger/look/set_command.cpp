@@ -68,6 +68,7 @@ Expected<> set_string(CommandContext& context, Arguments& arguments) {
 Expected<std::pair<std::string, u64>> take_field(CommandContext& context, Arguments& arguments) {
     std::string word = arguments.take();
     std::string value;
+    if (word.starts_with('=')) return fail("a field's name is missing: set descriptor gdt 3 dpl=3 p=1");
     if (const std::size_t equals = word.find('='); equals != std::string::npos) {
         value = word.substr(equals + 1);
         word.resize(equals);
@@ -144,7 +145,7 @@ Expected<> set_msr(CommandContext& context, Arguments& arguments) {
     if (auto ok = nothing_more(arguments); !ok) return ok;
     const Fault before = cpu.fault;
     const bool done = write_msr(cpu, *number, *value);
-    const std::string why = cpu.fault.why;
+    const std::string why = done ? "" : cpu.fault.why;
     cpu.fault = before;
     if (!done) return fail(why);
     cpu.link_from = nullptr;
