@@ -177,12 +177,14 @@ class ModifiedCode {
   private:
     void ahead(Report& report, Cpu& cpu, const MemoryAccess& access) const;
     struct Write {
+        const Cpu* cpu = nullptr;
         u64 linear_page = 0, by = 0, sequence = 0;
         u32 from = 0, to = 0; ///< within the page
     };
     Board& board_;
-    std::unordered_set<u64> code_; ///< physical pages
-    std::unordered_map<u64, Write> writes_;
+    std::unordered_set<u64> code_;                       ///< physical pages
+    static constexpr std::size_t most_writes = 64;       ///< that are remembered of a page
+    std::unordered_map<u64, std::vector<Write>> writes_; ///< to code, by physical page
     std::unordered_map<const Cpu*, u64> serialised_;
     u64 sequence_ = 0;
 };

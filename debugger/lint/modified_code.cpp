@@ -1,7 +1,7 @@
 // Code that was just written (SDM 3A 9.1.3, 12.6). Up to the i486 the prefetch queue does not see writes: a jump must
 // come before the new code (i486 Processor Programmer's Reference 12.3; 80386 15.6). From the Pentium on it does, but
-// only by the linear address that the code is executed at; what is written by another one needs a serialising
-// instruction in between.
+// only by the linear address that the code is executed at; what is written by another one, or by another processor,
+// needs a serialising instruction in between.
 #include "debugger/lint/impl.hpp"
 #include "machine/board.hpp"
 
@@ -21,15 +21,18 @@ void ModifiedCode::wants(Report& report, Cpu& cpu, u64 linear, u64 phys, const I
     if (!cpu.has(Feature::i586)) return;
     const auto found = writes_.find(page);
     if (found == writes_.end()) return;
-    const Write& w = found->second;
-    const u64 from = phys & page_mask;
-    if (from >= w.to || from + insn.length <= w.from) return;
-    if (w.linear_page != (linear & ~page_mask) && serialised_[&cpu] < w.sequence)
-        report.warn(cpu, LintKind::modified_code, linear,
-                    "was written through linear page " + hex(w.linear_page, 8) + " at " + hex(w.by, 8) +
-                        ", and nothing has serialised since",
-                    "SDM 3A 9.1.3");
-    if (w.linear_page == (linear & ~page_mask) || serialised_[&cpu] >= w.sequence) writes_.erase(found);
+    const u64 linear_page = linear & ~page_mask, from = phys & page_mask, serialised = serialised_[&cpu];
+    for (const Write& w : found->second) {
+        if (serialised >= w.sequence || from >= w.to || from + insn.length <= w.from) continue;
+        if (w.linear_page == linear_page && w.cpu == &cpu) continue;
+        report.warn(
+            cpu, LintKind::modified_code, linear,
+            "was written " +
+                (w.cpu != &cpu ? std::string("by another processor") : "through linear page " + hex(w.linear_page, 8)) +
+                " at " + hex(w.by, 8) + ", and nothing has serialised since",
+            "SDM 3A 9.1.3");
+        break;
+    }
 }
 
 void ModifiedCode::accessed(Report& report, Cpu& cpu, const MemoryAccess& access) {
@@ -38,10 +41,17 @@ void ModifiedCode::accessed(Report& report, Cpu& cpu, const MemoryAccess& access
     if (queue_of(cpu) != 0) return ahead(report, cpu, access);
     const u32 from = static_cast<u32>(access.phys & page_mask), to = from + access.size;
     const u64 linear_page = access.linear & ~page_mask;
-    Write& w = writes_[access.phys & ~page_mask];
-    const bool grows = w.sequence != 0 && w.linear_page == linear_page;
-    w = {linear_page, cpu.code_linear(cpu.ip), ++sequence_, grows ? std::min(w.from, from) : from,
-         grows ? std::max(w.to, to) : to};
+    std::vector<Write>& writes = writes_[access.phys & ~page_mask];
+    const u64 by = cpu.code_linear(cpu.ip);
+    if (!writes.empty()) {
+        Write& last = writes.back();
+        if (last.cpu == &cpu && last.to == from && last.linear_page == linear_page) { // a copy goes on
+            last = {&cpu, linear_page, by, ++sequence_, last.from, to};
+            return;
+        }
+    }
+    if (writes.size() >= most_writes) writes.erase(writes.begin());
+    writes.push_back({&cpu, linear_page, by, ++sequence_, from, to});
 }
 
 /// Whether the straight line from here leads to what was written.

@@ -8,8 +8,8 @@ namespace glassbox::lint {
 
 namespace {
 
-/// Whether the tables do not say any more what the entry does.
-bool outdated(Cpu& cpu, const TlbEntry& e, const char*& how) {
+/// Whether the tables do not allow any more what the entry does.
+bool outdated(Cpu& cpu, const TlbEntry& e, bool write, const char*& how) {
     PageWalk w;
     if (w.find(cpu, e.page()) != PageWalk::Result::mapped) {
         how = "is not present any more";
@@ -19,7 +19,7 @@ bool outdated(Cpu& cpu, const TlbEntry& e, const char*& how) {
     how = "maps another page";
     if ((w.phys & bus & ~page_mask) != e.phys) return true;
     how = "does not allow writes any more";
-    return e.write_tag != TlbEntry::no_tag && !w.writable() && (cpu.cr0 & cr0::WP) != 0;
+    return write && e.write_tag != TlbEntry::no_tag && !w.writable() && (cpu.cr0 & cr0::WP) != 0;
 }
 
 } // namespace
@@ -43,7 +43,7 @@ void Translations::entry_changed(u64 by) {
         for (TlbTable& table : cpu.tlbs) {
             table.for_each([&](TlbEntry& e) {
                 const char* how = nullptr;
-                if (!outdated(cpu, e, how)) return;
+                if (!outdated(cpu, e, true, how)) return;
                 stale_.try_emplace({&cpu, e.page()}, Change{by});
                 e.read_tag |= parked::watched;
                 e.write_tag |= parked::watched;
@@ -56,15 +56,17 @@ void Translations::accessed(Report& report, Cpu& cpu, const MemoryAccess& access
     const u64 page = access.linear & ~page_mask;
     if (const auto found = stale_.find({&cpu, page}); found != stale_.end()) {
         const Change change = found->second;
-        stale_.erase(found);
         const TlbTable& supervisor = cpu.tlbs[static_cast<u8>(TlbClass::supervisor)];
         const TlbEntry& e = (access.system ? supervisor : *cpu.class_tlb).entries[TlbTable::index(page)];
+        const bool held = cpu.paging() && e.filled() && e.page() == page;
         const char* how = nullptr;
-        if (cpu.paging() && e.filled() && e.page() == page && outdated(cpu, e, how))
+        if (held && outdated(cpu, e, access.write, how))
             report.warn(cpu, LintKind::stale_translation, cpu.code_linear(cpu.ip),
                         "reaches page " + hex(page, 8) + " by a translation whose entry " + how +
                             "; no flush since the change at " + hex(change.by, 8),
                         "SDM 3A 4.10.4.2");
+        // A read says nothing of a right to write that is gone.
+        if (!held || how == nullptr || access.write || !outdated(cpu, e, true, how)) stale_.erase(found);
     }
     constexpr u64 meaning = ~(pte::accessed | pte::dirty);
     const bool changed =

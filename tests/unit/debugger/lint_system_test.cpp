@@ -64,6 +64,12 @@ TEST_CASE("lint: a translation is used after its entry has changed") {
     aged.cpu().gpr[RAX] = 0x2'0000 | 7;
     aged.run({0x8A, 0x0B, 0x89, 0x07, 0x8A, 0x0B, 0x90}, 4);
     aged.quiet();
+    Paged read_only; // reading by it is no offence, writing is
+    read_only.cpu().gpr[RAX] = 0x2'0000 | 5;
+    read_only.run({0x88, 0x0B, 0x89, 0x07, 0x8A, 0x0B, 0x90}, 4); // MOV [EBX], CL; MOV [EDI], EAX; MOV CL, [EBX]
+    read_only.quiet();
+    read_only.run({0x88, 0x0B, 0x90}, 2, 0x1100);
+    CHECK(has(read_only.only(LintKind::stale_translation), "does not allow writes any more"));
     Paged gone;
     gone.cpu().gpr[RAX] = 0;
     gone.run({0x8A, 0x0B, 0x89, 0x07, 0x8A, 0x0B, 0x90}, 4);
