@@ -17,7 +17,19 @@ using Page = std::array<u8, page_size>;
 using SharedPage = std::shared_ptr<const Page>;
 
 inline bool all_zero(std::span<const u8> bytes) {
-    return bytes.empty() || (bytes[0] == 0 && std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
+    constexpr std::size_t step = 128; // long enough for vectors, short enough to leave early
+    std::size_t at = 0;
+    for (; at + step <= bytes.size(); at += step) {
+        std::array<u64, step / 8> words;
+        std::memcpy(words.data(), bytes.data() + at, step);
+        u64 any = 0;
+        for (const u64 word : words) any |= word;
+        if (any != 0) return false;
+    }
+    for (; at < bytes.size(); ++at) {
+        if (bytes[at] != 0) return false;
+    }
+    return true;
 }
 
 class PagePool {

@@ -23,6 +23,38 @@ struct Entry {
 };
 
 constexpr u64 progress_step = 8'000'000;
+/// What is executed again to go back by one instruction takes no longer than this, at the speed of the first time.
+constexpr double longest_way = 0.1;
+
+double host_seconds() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// How far apart checkpoints should be. Measured on the host's clock, which is as well: where they are changes nothing
+/// that the guest can see.
+class Spacing {
+  public:
+    explicit Spacing(const HistoryOptions& options) : least_(options.spacing), share_(options.percent / 100.0) {}
+    void ran(double seconds, u64 instructions) {
+        seconds_ += seconds, instructions_ += instructions;
+        if (instructions_ < least_) return;
+        speed_ = static_cast<double>(instructions_) / std::max(seconds_, 1e-6);
+        seconds_ = 0, instructions_ = 0;
+    }
+    void took(double seconds) { // whoever else has used the processor meanwhile does not count fully
+        cost_ = cost_ == 0 ? seconds : 0.8 * cost_ + 0.2 * std::min(seconds, 3 * cost_);
+    }
+    u64 now() const {
+        if (share_ <= 0) return least_;
+        return std::max(least_, static_cast<u64>(speed_ * std::min(cost_ / share_, longest_way)));
+    }
+
+  private:
+    u64 least_;
+    double share_;
+    double seconds_ = 0, speed_ = 0, cost_ = 0;
+    u64 instructions_ = 0;
+};
 
 /// Nobody hears of what executes while it exists.
 class Silence {
@@ -48,13 +80,14 @@ class Silence {
 
 struct Timeline::Impl {
     Impl(Machine& machine_, const HistoryOptions& options_)
-        : machine(machine_), options(options_), keeper(machine_.board()) {
+        : machine(machine_), options(options_), spacing(options_), keeper(machine_.board()) {
         frontier = now();
         keeper.take(position(), true);
     }
 
     Machine& machine;
     HistoryOptions options;
+    Spacing spacing;
     Keeper keeper;
     std::vector<Entry> log;
     u64 next = 0;        ///< entries of the log that have been applied
@@ -88,7 +121,9 @@ struct Timeline::Impl {
 
 StopReason Timeline::Impl::execute(Time until, u64 count) {
     const u64 before = machine.instructions();
+    const double start = host_seconds();
     const StopReason reason = machine.run(until, count);
+    spacing.ran(host_seconds() - start, machine.instructions() - before);
     settled = true;
     if (machine.instructions() != before) arrived = reason == StopReason::limit && machine.instructions() == count;
     frontier = std::max(frontier, now());
@@ -131,15 +166,17 @@ void Timeline::Impl::apply_pending() {
 /// Where the next checkpoint is due, which is after the present instruction count.
 u64 Timeline::Impl::next_checkpoint() const {
     const CheckpointRef before = keeper.at_or_before(position()), after = keeper.after(position());
-    u64 due = (before ? before->instructions() : machine.instructions()) + options.spacing;
-    if (after && after->instructions() < due + options.spacing / 2) due = after->instructions() + options.spacing;
+    u64 due = (before ? before->instructions() : machine.instructions()) + spacing.now();
+    if (after && after->instructions() < due + spacing.now() / 2) due = after->instructions() + spacing.now();
     return std::max(due, machine.instructions() + 1);
 }
 
 void Timeline::Impl::checkpoint_if_due() {
     const CheckpointRef before = keeper.at_or_before(position());
     if (before && machine.instructions() < before->instructions() + options.spacing) return;
+    const double start = host_seconds();
     const CheckpointRef taken = keeper.take(position(), arrived);
+    spacing.took(host_seconds() - start);
     if (listener && arrived && !(now() < frontier)) listener->checkpoint(*taken);
     keeper.thin(options.memory_budget, machine.instructions());
 }

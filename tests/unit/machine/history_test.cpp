@@ -64,7 +64,7 @@ TEST_CASE("history: any instant is what it was in a straight run") {
     ports.serial[0] = &serial;
     auto machine = create(demo_config(), ports);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 700'000});
+    timeline.begin({.spacing = 700'000, .percent = 100});
     play(timeline, events, end);
     CHECK(machine->state_hash() == expected.at(end));
     CHECK(timeline.at_frontier());
@@ -103,7 +103,7 @@ TEST_CASE("history: an idle machine lets time pass between two instructions, and
     };
     auto machine = create(config), other = create(config);
     Timeline timeline(*machine), plain(*other);
-    timeline.begin({.spacing = 300'000});
+    timeline.begin({.spacing = 300'000, .percent = 100});
     std::vector<u64> hashes, expected;
     std::vector<Moment> moments, same;
     run(timeline, hashes, moments);
@@ -130,7 +130,7 @@ TEST_CASE("history: disks are taken back, and their files never written") {
     const auto expected = straight(config, {}, places);
     auto machine = create(config);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 1'000'000});
+    timeline.begin({.spacing = 1'000'000, .percent = 100});
     timeline.run(never, places.back());
     for (const u64 count : shuffled(places)) visit(timeline, expected, count);
     visit(timeline, expected, places.back());
@@ -165,7 +165,7 @@ TEST_CASE("history: translations that the guest should have flushed are what the
     const auto expected = straight(config, {}, places);
     auto machine = create(config);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 500'000});
+    timeline.begin({.spacing = 500'000, .percent = 100});
     timeline.run(never, places.back());
     const u64 sum = machine->board().memory.read(PhysAddress{0x7E00}, 4);
     CHECK(sum > 1000);
@@ -187,7 +187,7 @@ TEST_CASE("history: several processors") {
     const auto expected = straight(config, {}, places);
     auto machine = create(config);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 200'000});
+    timeline.begin({.spacing = 200'000, .percent = 100});
     CHECK(timeline.run(never, 400'000'000) == StopReason::exit_port);
     for (const u64 count : shuffled(places)) visit(timeline, expected, count);
     REQUIRE(timeline.go_to(all / 2).has_value());
@@ -201,7 +201,7 @@ TEST_CASE("history: several processors") {
 TEST_CASE("history: what is injected behind the frontier begins another future") {
     auto machine = create(demo_config());
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 500'000});
+    timeline.begin({.spacing = 500'000, .percent = 100});
     play(timeline, typing(), end);
     REQUIRE(timeline.go_to(7'500'000).has_value());
     REQUIRE(timeline.inject(KeyInput{0x21, false, true}).has_value());
@@ -219,7 +219,7 @@ TEST_CASE("history: what is injected behind the frontier begins another future")
 TEST_CASE("history: changes by hand stay in the past that they were made in") {
     auto machine = create(demo_config());
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 500'000});
+    timeline.begin({.spacing = 500'000, .percent = 100});
     timeline.run(never, 5'000'000);
     REQUIRE(timeline.go_to(3'000'000).has_value());
     const u64 untouched = machine->state_hash();
@@ -249,13 +249,13 @@ TEST_CASE("history: a budget is kept by thinning, and every instant stays within
     const auto expected = straight(demo_config(), events, counts);
     auto machine = create(demo_config());
     Timeline timeline(*machine);
-    timeline.begin({.memory_budget = ~u64{0}, .spacing = 50'000});
+    timeline.begin({.memory_budget = ~u64{0}, .spacing = 50'000, .percent = 100});
     play(timeline, events, end);
     const auto all = timeline.statistics();
     auto again = create(demo_config());
     Timeline thinned(*again);
     const u64 budget = all.memory * 2 / 3;
-    thinned.begin({.memory_budget = budget, .spacing = 50'000});
+    thinned.begin({.memory_budget = budget, .spacing = 50'000, .percent = 100});
     play(thinned, events, end);
     const auto few = thinned.statistics();
     CHECK(few.checkpoints < all.checkpoints);
@@ -275,7 +275,7 @@ TEST_CASE("history: a budget is kept by thinning, and every instant stays within
 TEST_CASE("history: a long way can be cancelled, and the machine is where it was") {
     auto machine = create(demo_config());
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 1'000'000'000});
+    timeline.begin({.spacing = 1'000'000'000, .percent = 100});
     timeline.run(never, 30'000'000);
     const u64 hash = machine->state_hash();
     int told = 0;
@@ -295,7 +295,7 @@ TEST_CASE("history: a long way can be cancelled, and the machine is where it was
 TEST_CASE("history: nobody hears of executions that go somewhere, and stops in a run are stops") {
     auto machine = create(demo_config());
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 1'000'000});
+    timeline.begin({.spacing = 1'000'000, .percent = 100});
     timeline.run(never, 4'000'000);
     struct Ear final : Probe {
         u64 heard = 0, stop_at = ~u64{0};
@@ -334,7 +334,7 @@ TEST_CASE("history: media that were changed are back in their drives, files or n
     const auto expected = straight(config, events, places);
     auto machine = create(config);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 400'000});
+    timeline.begin({.spacing = 400'000, .percent = 100});
     play(timeline, events, places.back());
     std::filesystem::remove(folder.file("other"));
     std::filesystem::remove(folder.file("floppy"));

@@ -25,7 +25,7 @@ template <class F> Recorded record(const std::string& path, const MachineConfig&
     ports.serial[0] = &serial;
     auto machine = create(config, ports);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 500'000});
+    timeline.begin({.spacing = 500'000, .percent = 100});
     auto recorder = Recorder::create(path, *machine, timeline);
     REQUIRE_MESSAGE(recorder.has_value(), recorder.error().message);
     for (const Event& event : typing()) {
@@ -55,7 +55,7 @@ void prepare(const Recording& recording, Replayed& replay, u64 from = 0) {
     ports.serial[0] = &replay.serial;
     replay.machine = create(recording.config(), ports);
     replay.timeline = std::make_unique<Timeline>(*replay.machine);
-    const auto begun = recording.begin(*replay.machine, *replay.timeline, {.spacing = 700'000}, from);
+    const auto begun = recording.begin(*replay.machine, *replay.timeline, {.spacing = 700'000, .percent = 100}, from);
     REQUIRE_MESSAGE(begun.has_value(), begun.error().message);
 }
 
