@@ -82,7 +82,8 @@ void DebugInformation::read_functions(Dwarf_Die* parent, const std::string& pref
         const std::string name = prefix + (text ? std::string(text, ::strnlen(text, longest_name)) : std::string());
         if (dwarf_tag(&die) == DW_TAG_namespace) read_functions(&die, text ? name + "::" : prefix, depth + 1, symbols);
         Dwarf_Addr low = 0, high = 0;
-        if (dwarf_tag(&die) != DW_TAG_subprogram || !text || dwarf_lowpc(&die, &low) != 0) continue;
+        if (dwarf_tag(&die) != DW_TAG_subprogram || !text || !*text || name.size() > longest_name) continue;
+        if (dwarf_lowpc(&die, &low) != 0) continue;
         FileSymbol symbol;
         symbol.name = name;
         symbol.address = low;
