@@ -47,6 +47,7 @@ Expected<> Debugger::go_to(const Moment& moment) {
     keep_registers();
     return impl_->go_to(moment);
 }
+void Debugger::look_away() { impl_->disconnect(); }
 const std::vector<Stop>& Debugger::past_stops() const { return impl_->past; }
 
 void Debugger::changed() {

@@ -87,6 +87,8 @@ class Debugger {
     Expected<> go_to(u64 instructions);
     /// The same to an instant between instructions: a stop's, of `past_stops`.
     Expected<> go_to(const Moment& moment);
+    /// Stop points do not hear what is executed until the next `run`: for those who look at the past and come back.
+    void look_away();
     /// Where the machine has stopped before, oldest first.
     const std::vector<Stop>& past_stops() const;
 

@@ -14,6 +14,7 @@ namespace {
 
 struct Executed {
     u64 count = 0;
+    u64 repetitions = 1; ///< of a string instruction: each counts
     unsigned processor = 0;
     InstructionLine line;
     u64 after = 0; ///< linear address of the instruction that would follow
@@ -29,8 +30,15 @@ class Listener final : public Probe {
 
     bool before_instruction(Cpu& cpu) override {
         const unsigned number = number_of(cpu);
-        Executed now{cpu.scheduler.instructions(), number, instruction_line(cpu, symbols_, current_place(cpu)), 0, {}};
-        if (!branches_) now.line.values = current_instruction(cpu, symbols_).values;
+        Executed& before = pending_[number];
+        const u64 linear = cpu.code_linear(cpu.ip);
+        if (before.line.decoded.repeated && before.line.place.linear == linear) {
+            ++before.repetitions;
+            if (!branches_ && !lines.empty() && lines.back().count == before.count) ++lines.back().repetitions;
+            return false;
+        }
+        Executed now{cpu.scheduler.instructions(), 1, number, {}, 0, {}};
+        now.line = instruction_line(cpu, symbols_, current_place(cpu), !branches_);
         now.after = now.line.place.linear + now.line.decoded.length;
         settle(number, &now);
         pending_[number] = std::move(now);
@@ -62,7 +70,7 @@ class Listener final : public Probe {
     void settle(unsigned number, const Executed* next) {
         Executed& before = pending_[number];
         if (!branches_ || !before.line.decoded.valid || !next) return;
-        if (before.after == next->line.place.linear || before.line.place.linear == next->line.place.linear) return;
+        if (before.after == next->line.place.linear) return;
         before.event =
             "to " + code_address(next->line) + (next->line.symbol.empty() ? "" : " <" + next->line.symbol + ">");
         add(before);
@@ -82,24 +90,16 @@ class Listener final : public Probe {
 std::string line_text(const Executed& e, bool branches, bool several) {
     std::string text = right(std::to_string(e.count), 12) + (several ? " #" + std::to_string(e.processor) : "") + " ";
     if (!e.line.decoded.valid && !e.event.empty() && e.line.bytes.empty()) return text + "   -- " + e.event;
-    if (!branches) return text + to_text(e.line);
+    const std::string times = e.repetitions > 1 ? "  (" + std::to_string(e.repetitions) + " times)" : std::string();
+    if (!branches) return text + to_text(e.line) + times;
     return text + "   " + left(code_address(e.line), 16) + "  " + left(e.line.decoded.text, 32) + "  " + e.event;
 }
 
-} // namespace
-
-Expected<> write_last(Debugger& debugger, u64 count, bool branches, std::string& out) {
+/// Executes the last `span` instructions before `now` again while the listener hears of them.
+Expected<> listen(Debugger& debugger, Listener& listener, const Moment& now, u64 span) {
     Timeline& timeline = debugger.timeline();
     Machine& machine = debugger.machine();
-    if (!timeline.active()) return fail("no history is kept, so there is no way back (see help history)");
-    const Moment now = timeline.now();
-    // Branches are sparser than instructions; how much, nobody knows.
-    const u64 span = branches ? count * 64 : count;
-    const u64 first = timeline.earliest().instructions;
-    const u64 from = now.instructions - std::min(span, now.instructions - std::min(first, now.instructions));
-    const auto before = debugger.registers_before;
-    if (auto gone = timeline.go_to(from, debugger.progress); !gone) return gone;
-    Listener listener(debugger, static_cast<std::size_t>(count), branches);
+    if (auto gone = timeline.go_to(now.instructions - span, debugger.progress); !gone) return gone;
     machine.attach(listener);
     machine.set_every_instruction(listener, true);
     // Stop points of the debugger may end a run early; a halted machine may not move at all.
@@ -111,14 +111,40 @@ Expected<> write_last(Debugger& debugger, u64 count, bool branches, std::string&
     }
     machine.set_every_instruction(listener, false);
     machine.detach(listener);
+    return {};
+}
+
+} // namespace
+
+Expected<> write_last(Debugger& debugger, u64 count, bool branches, std::string& out) {
+    Timeline& timeline = debugger.timeline();
+    Machine& machine = debugger.machine();
+    if (!timeline.active()) return fail("no history is kept, so there is no way back (see help history)");
+    const Moment now = timeline.now();
+    debugger.look_away();
+    // How far back so many lie, nobody knows: repetitions of string instructions count, and branches are rare.
+    constexpr u64 most_span = 1 << 18;
+    u64 span = branches ? count * 8 : count;
+    std::deque<Executed> lines;
+    bool all = false;
+    Expected<> result;
+    do {
+        span = std::min(span, most_span);
+        const u64 possible = now.instructions - std::min(timeline.earliest().instructions, now.instructions);
+        all = span >= possible || span == most_span;
+        Listener listener(debugger, static_cast<std::size_t>(count), branches);
+        result = listen(debugger, listener, now, std::min(span, possible));
+        lines = std::move(listener.lines);
+        span *= 16;
+    } while (result && lines.size() < count && !all);
     // To the picosecond: while a processor is halted, time passes without instructions.
-    auto back = debugger.go_to(now);
-    debugger.registers_before = before;
+    auto back = debugger.timeline().go_to(now.instructions);
+    if (back && debugger.timeline().now().time < now.time) (void)debugger.timeline().run(now.time);
+    if (!result) return result;
     if (!back) return back;
-    for (const Executed& e : listener.lines) out += line_text(e, branches, machine.processors() > 1) + "\n";
-    if (listener.lines.empty())
-        out += branches ? "  no branch in the last " + std::to_string(span) + " instructions\n"
-                        : "  nothing has been executed yet\n";
+    for (const Executed& e : lines) out += line_text(e, branches, machine.processors() > 1) + "\n";
+    if (lines.empty())
+        out += branches ? "  no branch in what was executed last\n" : "  nothing has been executed yet\n";
     return {};
 }
 
