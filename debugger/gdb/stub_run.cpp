@@ -15,7 +15,7 @@ using gdb::Scanner;
 namespace {
 /// gdb's own numbers of signals.
 constexpr unsigned sig_int = 2, sig_trap = 5, sig_segv = 11;
-constexpr u64 most_range_steps = 1000;
+constexpr u64 most_range_steps = 1000, longest_quick_step = 100'000;
 
 std::string two_digits(unsigned value) { return {"0123456789abcdef"[value >> 4 & 15], "0123456789abcdef"[value & 15]}; }
 } // namespace
@@ -224,7 +224,12 @@ void GdbStub::range_step(unsigned thread, u64 from, u64 to) {
         debugger_.select_processor(thread - 1);
         begun = debugger_.resume(plan);
         if (!begun) break;
-        debugger_.run_to_stop();
+        debugger_.run(never, debugger_.machine().instructions() + longest_quick_step);
+        if (debugger_.running()) { // the processor waits for something: whenever it stops, that will do
+            stepping_range_ = false;
+            awaited_ = true;
+            return;
+        }
         const u64 pc = cpu.code_linear(cpu.ip);
         if (debugger_.stop().kind != StopKind::step || pc < from || pc >= to) break;
     }
