@@ -13,13 +13,23 @@ struct FrameDeleter {
     void operator()(Dwarf_Frame* frame) const { std::free(frame); }
 };
 
+/// Registers that a function keeps for its caller, by the ABI (System V: AMD64 3.2.1, 386 3-11). Tables seldom say so.
+bool kept_by_callee(int number, unsigned bits) {
+    if (bits == 64) return number == 3 || number == 6 || (number >= 12 && number <= 15);
+    return number == 3 || (number >= 5 && number <= 7);
+}
+
 /// The caller's value of one register.
 std::optional<u64> restored(Dwarf_Frame* frame, int number, LocationMachine& machine) {
     Dwarf_Op memory[3];
     Dwarf_Op* operations = nullptr;
     std::size_t count = 0;
     if (dwarf_frame_register(frame, number, memory, &operations, &count) != 0) return {};
-    if (count == 0) return operations == memory ? std::nullopt : machine.value_of(static_cast<u64>(number));
+    if (count == 0) {
+        if (operations != memory || kept_by_callee(number, machine.bits()))
+            return machine.value_of(static_cast<u64>(number));
+        return number == (machine.bits() == 64 ? 7 : 4) ? machine.cfa : std::nullopt;
+    }
     const Dwarf_Op& first = operations[0];
     if (const auto reg = LocationMachine::register_of(first)) return machine.value_of(*reg);
     const auto value = machine.compute(operations, count);

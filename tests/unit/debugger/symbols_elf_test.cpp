@@ -158,6 +158,14 @@ void check_unwinding(const Symbols& symbols, const std::string& program, unsigne
             if (reg == names.end() || rule[0] != 'c') continue;
             CHECK(caller->values[static_cast<std::size_t>(reg - names.begin())] == saved(rule));
         }
+        // What the ABI has a function keep, and this row does not say was saved, is what it was.
+        for (const char* name : {"rbx", "r12", "r15", "ebx", "esi", "edi"}) {
+            const auto reg = std::find(names.begin(), names.end(), name);
+            const auto rule = row.rules.find(name);
+            if (reg == names.end() || (rule != row.rules.end() && rule->second[0] == 'c')) continue;
+            const auto number = static_cast<std::size_t>(reg - names.begin());
+            CHECK(caller->values[number] == frame.values[number]);
+        }
         const auto unreadable = [](u64, unsigned, u64&) { return false; };
         CHECK_FALSE(symbols.unwind(frame, bits, unreadable).has_value());
         CHECK_FALSE(symbols.unwind(frame, bits == 64 ? 32 : 64, unreadable).has_value());
