@@ -18,12 +18,14 @@ u64 queue_of(const Cpu& cpu) {
 void ModifiedCode::wants(Report& report, Cpu& cpu, u64 linear, u64 phys, const Insn& insn) {
     const u64 page = phys & ~page_mask;
     if (code_.insert(page).second) watch_now(board_, page);
+    // Whoever begins has fetched nothing yet: a processor after its SIPI.
+    if (!serialised_.contains(&cpu)) serialised(cpu);
     if (!cpu.has(Feature::i586)) return;
     const auto found = writes_.find(page);
     if (found == writes_.end()) return;
-    const u64 linear_page = linear & ~page_mask, from = phys & page_mask, serialised = serialised_[&cpu];
+    const u64 linear_page = linear & ~page_mask, from = phys & page_mask, since = serialised_[&cpu];
     for (const Write& w : found->second) {
-        if (serialised >= w.sequence || from >= w.to || from + insn.length <= w.from) continue;
+        if (since >= w.sequence || from >= w.to || from + insn.length <= w.from) continue;
         if (w.linear_page == linear_page && w.cpu == &cpu) continue;
         report.warn(
             cpu, LintKind::modified_code, linear,
