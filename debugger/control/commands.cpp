@@ -32,7 +32,7 @@ constexpr std::string_view finish_help =
 constexpr std::string_view until_help =
     "Runs until the instruction at ADDRESS is about to execute, on any processor. Without an address: until\n"
     "the one behind this instruction, which leaves a loop at its end.\n"
-    "  until 7C3Eh\n  until start_kernel\n  u\n";
+    "  until 7C3Eh\n  until start_kernel\n  until\n";
 constexpr std::string_view continue_help =
     "Runs until a stop point, Ctrl-C, or the machine's end. With N the present stop point's next N-1 hits are\n"
     "passed over.\n"

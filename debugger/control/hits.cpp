@@ -262,6 +262,7 @@ void Debugger::Impl::accessed(Cpu& cpu, const MemoryAccess& access) {
         Hit hit{.processor = number, .write = access.write, .what = {}};
         fill_values(cpu, range, physical, access, hit);
         if (point.kind == StopPointKind::change && hit.old_value == hit.new_value && access.size <= 8) continue;
+        if (!access.system) hit.by = (access.write ? ", written by " : ", read by ") + code_place(cpu);
         note(point, number, std::move(hit));
     }
 }

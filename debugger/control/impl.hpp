@@ -28,7 +28,8 @@ struct Hit {
     unsigned size = 0;
     bool write = false;
     u64 old_value = 0, new_value = 0;
-    std::string what; ///< in words, for all but breakpoints
+    std::string what = {}; ///< in words, for all but breakpoints
+    std::string by = {};   ///< watchpoints: whose access it was
 };
 
 /// Where `next` and the like wait for the machine to come by.
@@ -197,6 +198,8 @@ struct Debugger::Impl final : Probe, BusProbe {
     void irq_changed(unsigned irq, bool level) override;
 };
 
+/// CS:IP as people write it: "0000:7C00", "0008:C0101000".
+std::string code_place(const Cpu& cpu);
 /// "7C00", "FFFF800000100000": capitals without leading zeros.
 std::string hex_number(u64 value);
 std::string stop_kind_name(StopPointKind kind);

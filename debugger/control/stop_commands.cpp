@@ -41,17 +41,19 @@ Expected<> parse_watched(CommandContext& context, const std::string& text, StopP
     Debugger& debugger = context.debugger;
     std::string place = text;
     std::optional<u64> length;
-    if (const std::size_t cut = text.find_last_of(' '); cut != std::string::npos) {
-        const std::string before = text.substr(0, cut), last = text.substr(cut + 1);
-        if (Expression::parse(before)) { // what follows is apart from it
-            length = size_word(last);
-            if (!length) {
-                const auto value = evaluate(debugger, last);
-                if (!value) return tl::unexpected(value.error());
-                length = *value;
-            }
-            place = before;
+    const std::size_t first = text.find(' '), last = text.find_last_of(' ');
+    if (first != std::string::npos && size_word(text.substr(0, first)) && !Expression::parse(text)) {
+        length = size_word(text.substr(0, first)); // "word 7C00h"
+        place = text.substr(first + 1);
+    } else if (last != std::string::npos && !size_word(text.substr(0, last)) &&
+               Expression::parse(text.substr(0, last))) {
+        length = size_word(text.substr(last + 1)); // "counter 4"
+        if (!length) {
+            const auto value = evaluate(debugger, text.substr(last + 1));
+            if (!value) return tl::unexpected(value.error());
+            length = *value;
         }
+        place = text.substr(0, last);
     }
     const auto found = evaluate_place(debugger, place);
     if (!found) return tl::unexpected(found.error());

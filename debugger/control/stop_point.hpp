@@ -36,20 +36,20 @@ enum class StopPointKind : u8 {
 struct StopPoint {
     unsigned number = 0; ///< given by StopPoints::add
     StopPointKind kind = StopPointKind::execute;
-    Address where;
+    Address where = {};
     u64 length = 1;
     u64 first = 0, last = 0;
     bool on_read = true, on_write = true; ///< port, mmio and device
-    std::string name;
-    std::optional<unsigned> processor; ///< only when this one executes
+    std::string name = {};
+    std::optional<unsigned> processor = {}; ///< only when this one executes
     bool enabled = true;
     bool temporary = false; ///< removed when it has stopped the machine
     bool hidden = false;    ///< gdb's own: not listed
     u64 ignore = 0;         ///< how many more hits are passed over
     u64 hits = 0;
-    std::string condition;             ///< an expression; empty: always
-    std::vector<std::string> commands; ///< executed when it has stopped the machine
-    std::string text;                  ///< as the user wrote it, for lists
+    std::string condition = {};             ///< an expression; empty: always
+    std::vector<std::string> commands = {}; ///< executed when it has stopped the machine
+    std::string text = {};                  ///< as the user wrote it, for lists
 };
 
 } // namespace glassbox

@@ -16,6 +16,22 @@ std::string hex_number(u64 value) {
     return text.data();
 }
 
+namespace {
+
+std::string capital_hex(u64 value, unsigned digits) {
+    std::array<char, 20> text{};
+    std::snprintf(text.data(), text.size(), "%0*llX", static_cast<int>(std::min(digits, 16u)),
+                  static_cast<unsigned long long>(value));
+    return text.data();
+}
+
+} // namespace
+
+std::string code_place(const Cpu& cpu) {
+    const unsigned digits = cpu.code64() ? 16 : code_bits(cpu) == 32 || cpu.ip > 0xFFFF ? 8 : 4;
+    return capital_hex(cpu.seg[CS].selector, 4) + ":" + capital_hex(cpu.ip, digits);
+}
+
 std::string stop_kind_name(StopPointKind kind) {
     switch (kind) {
     case StopPointKind::execute: return "breakpoint";
@@ -42,18 +58,6 @@ std::string stop_kind_name(StopPointKind kind) {
 }
 
 namespace {
-
-std::string capital_hex(u64 value, unsigned digits) {
-    std::array<char, 20> text{};
-    std::snprintf(text.data(), text.size(), "%0*llX", static_cast<int>(std::min(digits, 16u)),
-                  static_cast<unsigned long long>(value));
-    return text.data();
-}
-
-std::string code_place(const Cpu& cpu) {
-    const unsigned digits = cpu.code64() ? 16 : code_bits(cpu) == 32 || cpu.ip > 0xFFFF ? 8 : 4;
-    return capital_hex(cpu.seg[CS].selector, 4) + ":" + capital_hex(cpu.ip, digits);
-}
 
 bool is_watch(StopPointKind kind) {
     return kind == StopPointKind::read || kind == StopPointKind::write || kind == StopPointKind::access ||
@@ -95,7 +99,7 @@ Stop Debugger::Impl::stop_for(const StopPoint* point, const Hit& hit) const {
     made.text =
         (point->temporary ? "temporary " : "") + stop_kind_name(point->kind) + " " + std::to_string(point->number);
     if (is_watch(point->kind)) {
-        made.text += watch_text(*point, hit) + hit.what;
+        made.text += watch_text(*point, hit) + hit.by;
     } else if (point->kind == StopPointKind::execute && hit.what.empty()) {
         if (!point->text.empty()) made.text += ": " + point->text;
     } else if (!hit.what.empty()) {
