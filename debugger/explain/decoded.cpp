@@ -210,6 +210,10 @@ std::vector<Operand> memory_operands(const Moment& m, const Decoded& d) {
     std::vector<Operand> reads, writes;
     if (!d.valid) return reads;
     if (d.repeats() && cut(m.gpr[RCX], d.insn.address_width) == 0) return reads;
+    if (d.is({ZYDIS_MNEMONIC_NOP, ZYDIS_MNEMONIC_LEAVE})) return reads; // no access, and the stack's
+    if (d.insn.meta.category == ZYDIS_CATEGORY_PREFETCH || d.insn.meta.category == ZYDIS_CATEGORY_PREFETCHWT1 ||
+        d.is({ZYDIS_MNEMONIC_PREFETCH, ZYDIS_MNEMONIC_PREFETCHW, ZYDIS_MNEMONIC_PREFETCHWT1}))
+        return reads;                     // they never fault
     if (d.is({ZYDIS_MNEMONIC_MONITOR})) { // a load of a byte (SDM 2B, MONITOR)
         unsigned segment = DS;
         if ((d.insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) != 0) segment = FS;

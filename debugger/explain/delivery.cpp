@@ -95,6 +95,10 @@ struct Delivery {
                       "3A 6.10");
             return gp(e.idt_error(), "vector beyond the IDT");
         }
+        if (m.idtr.base == 0 && (m.idtr.limit == 0x3FF || m.idtr.limit == 0xFFFF))
+            story.say("IDTR has the values of real mode, base 0 and limit " + h(m.idtr.limit, 4) +
+                          ": LIDT seems not to have been executed since, and what lies there is no IDT",
+                      "3A 9.9.1");
         const u64 linear = m.idtr.base + first;
         if (Verdict v = tell_system(story, m, linear, size, Access::read)) return v;
         const u64 at = m.long_mode() ? linear : static_cast<u32>(linear);

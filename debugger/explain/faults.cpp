@@ -64,6 +64,21 @@ Finding tell_failed_delivery(Story& story, const Moment& m, const Cpu::Deliverin
     return {v->why == (fault.why ? fault.why : "") ? Match::exact : Match::agrees, v};
 }
 
+/// What a fault of this kind often comes from.
+void tell_suspicion(Story& story, const Moment& m, const Fault& fault, const Cpu::Delivering& during) {
+    const bool hardware = during.vector >= 0 && during.kind == InterruptKind::hardware;
+    if (hardware && during.vector >= 8 && during.vector < 16 && !m.real_mode())
+        story.say(
+            "Vectors 08h to 0Fh belong to exceptions in protected mode; an interrupt there is what the 8259 sends "
+            "for IRQ 0 to 7 while it is still programmed as the BIOS left it",
+            "3A 6.2");
+    if (fault.vector == Exception::PF && (fault.error & 1) == 0 && fault.cr2 < page_size && during.vector < 0)
+        story.say("An address below 1000h: a null pointer, or a member of one");
+    if (fault.vector == Exception::PF && during.vector < 0 && fault.cr2 == m.code_linear(m.ip))
+        story.say("The address is that of the instruction: what led execution here (a jump, a call, a return address) "
+                  "is to be looked for, or the page tables lack the code");
+}
+
 /// The reasons of one fault.
 Finding tell_fault(Story& story, const Moment& m, const Fault& fault, const Cpu::Delivering& during, const Decoded& d) {
     Finding found;
@@ -74,10 +89,12 @@ Finding tell_fault(Story& story, const Moment& m, const Fault& fault, const Cpu:
                       : "It arose while " + event_words(during) + " was being delivered:",
                   m.real_mode() ? "3A 20.1.4" : "3A 6.12");
         Story::Indented in(story);
+        tell_suspicion(story, m, fault, during);
         found = tell_failed_delivery(story, m, during, fault);
         if (found.match == Match::none) found.match = tell_reason(story, m, fault);
         return found;
     }
+    tell_suspicion(story, m, fault, during);
     found = tell_instruction(story, m, d, &fault);
     if (found.match == Match::none) found.match = tell_reason(story, m, fault);
     return found;

@@ -121,7 +121,8 @@ Verdict tell_segment(Story& story, const Moment& m, const Operand& o, u64& linea
     }
     tell_cached(story, m, o.segment, s);
     linear = static_cast<u32>(s.base + o.offset);
-    if (m.has(Feature::only_8086) || segment_allows(m, s, o.offset, o.size, o.access == Access::write)) {
+    // A flat segment has no end: an access at its last bytes goes on at 0.
+    if (m.has(Feature::only_8086) || s.flat() || segment_allows(m, s, o.offset, o.size, o.access == Access::write)) {
         if (s.base != 0) story.say("Base plus offset make linear address " + h(linear, 8), "3A 3.4");
         return {};
     }

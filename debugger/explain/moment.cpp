@@ -1,6 +1,7 @@
 #include "debugger/explain/moment.hpp"
 
 #include "debugger/explain/paging.hpp"
+#include "debugger/view.hpp"
 
 #include <algorithm>
 
@@ -47,8 +48,13 @@ std::size_t Moment::read_physical(u64 phys, std::span<u8> bytes) const {
     while (done < bytes.size()) {
         const u64 at = (phys + done) & cpu->memory.a20_mask() & ((u64{1} << cpu->model->physical_bits) - 1);
         const u8* page = cpu->memory.page_for_read(PhysAddress{at});
-        if (!page) break;
         const std::size_t part = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));
+        if (!page) {
+            if (region_at(cpu->memory, at, MemoryMap::Access::read) != nullptr) break; // a device's
+            std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(done), part, u8{0xFF});
+            done += part;
+            continue;
+        }
         std::memcpy(bytes.data() + done, page + (at & page_mask), part);
         done += part;
     }

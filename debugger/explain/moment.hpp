@@ -53,7 +53,7 @@ struct Moment {
     unsigned offset_digits() const { return code64() ? 16 : mode_is_small() ? 4 : 8; }
     std::string mode_words() const;
 
-    /// Plain memory only, A20 applied; the number of bytes that there are.
+    /// No device is asked, A20 applied; where nothing answers there are ones. The number of bytes that there are.
     std::size_t read_physical(u64 phys, std::span<u8> bytes) const;
     /// By the page tables as they stand, whatever they allow.
     std::size_t read(u64 linear, std::span<u8> bytes) const;

@@ -53,6 +53,7 @@ constexpr Reason reasons[] = {
     {"new task's LDT is not present", "The LDT of the new task has P = 0", "3A 7.3"},
     {"new task's EIP is beyond its code segment", "EIP in the new TSS is beyond the limit of its code segment",
      "3A 7.3"},
+    {"undefined instruction", "The opcode is defined as undefined here", "2B UD"},
     {"a fault while delivering a fault", "Two faults met", "3A 6.15, interrupt 8"},
     {"the offset is outside the segment, or the segment does not allow the access",
      "The access lies outside its segment, or the segment's type does not allow it", "3A 5.3"},

@@ -140,6 +140,10 @@ Verdict rule_opcode(Story& story, const Moment& m, const Decoded& d) {
         return refuse(story,
                       deny(Exception::UD, "not an instruction of this processor model", "it cannot be executed"));
     }
+    if (d.is({ZYDIS_MNEMONIC_RSM})) {
+        story.say("RSM exists in system-management mode alone, and this is not it", "2B RSM");
+        return refuse(story, deny(Exception::UD, "undefined instruction", "it cannot be executed"));
+    }
     if (d.is({ZYDIS_MNEMONIC_UD0, ZYDIS_MNEMONIC_UD1, ZYDIS_MNEMONIC_UD2})) {
         story.say("The instruction is there to raise this exception; compilers place it where execution must not come",
                   "2B UD");

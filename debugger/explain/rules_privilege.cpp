@@ -142,16 +142,12 @@ struct PortUse {
     bool immediate = false;
 };
 
+/// The port's permission comes before the count of a repetition.
 PortUse port_of(const Moment& m, const Decoded& d) {
     PortUse use;
     const bool string = d.is({ZYDIS_MNEMONIC_INSB, ZYDIS_MNEMONIC_INSW, ZYDIS_MNEMONIC_INSD, ZYDIS_MNEMONIC_OUTSB,
                               ZYDIS_MNEMONIC_OUTSW, ZYDIS_MNEMONIC_OUTSD});
     if (!string && !d.is({ZYDIS_MNEMONIC_IN, ZYDIS_MNEMONIC_OUT})) return use;
-    if (string && d.repeats() &&
-        (m.gpr[RCX] & (d.insn.address_width == 64   ? ~u64{0}
-                       : d.insn.address_width == 32 ? 0xFFFF'FFFF
-                                                    : 0xFFFF)) == 0)
-        return use;
     use.any = true;
     use.port = static_cast<u16>(m.gpr[RDX]);
     for (unsigned i = 0; i < d.insn.operand_count_visible; ++i) {
@@ -244,7 +240,11 @@ Verdict rule_pending(Story& story, const Moment& m) {
     return refuse(story, deny(Exception::MF, "an unmasked x87 exception is pending", "the error is reported now"));
 }
 
-bool x87(const Decoded& d) { return d.valid && d.insn.meta.isa_set == ZYDIS_ISA_SET_X87; }
+/// The escape opcodes.
+bool x87(const Decoded& d) {
+    return d.valid && d.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_LEGACY &&
+           d.insn.opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (d.insn.opcode & 0xF8) == 0xD8;
+}
 
 Verdict rule_x87(Story& story, const Moment& m, const Decoded& d) {
     if (d.is({ZYDIS_MNEMONIC_FWAIT})) {
@@ -281,9 +281,12 @@ Unit unit_of(const Decoded& d) {
         vector = vector || kind == ZYDIS_REGCLASS_XMM || kind == ZYDIS_REGCLASS_YMM || kind == ZYDIS_REGCLASS_ZMM;
     }
     const bool vex = d.insn.encoding == ZYDIS_INSTRUCTION_ENCODING_VEX;
-    if (vex && vector) return Unit::avx;
-    if (vector || d.is({ZYDIS_MNEMONIC_LDMXCSR, ZYDIS_MNEMONIC_STMXCSR})) return Unit::sse;
-    return mmx || d.is({ZYDIS_MNEMONIC_EMMS}) ? Unit::mmx : Unit::none;
+    // Conversions between memory and other registers name no vector register.
+    const bool converts =
+        d.insn.meta.category == ZYDIS_CATEGORY_CONVERT && d.insn.opcode_map != ZYDIS_OPCODE_MAP_DEFAULT;
+    if (vex && (vector || converts)) return Unit::avx;
+    if (vector || converts || d.is({ZYDIS_MNEMONIC_LDMXCSR, ZYDIS_MNEMONIC_STMXCSR})) return Unit::sse;
+    return mmx || d.is({ZYDIS_MNEMONIC_EMMS, ZYDIS_MNEMONIC_FEMMS}) ? Unit::mmx : Unit::none;
 }
 
 Verdict undefined(Story& story, const char* words, const char* section, const char* why) {

@@ -29,10 +29,47 @@ bool is_far(const Decoded& d) { return d.insn.meta.branch_type == ZYDIS_BRANCH_T
 
 } // namespace
 
+namespace {
+
+/// Whether a conditional branch is taken (SDM 1, appendix B; SDM 2A, Jcc, LOOP).
+bool taken(const Moment& m, const Decoded& d) {
+    const auto flag = [&](u32 bit) { return (m.eflags & bit) != 0; };
+    const bool less = flag(eflags::SF) != flag(eflags::OF);
+    const u64 mask = d.insn.address_width == 64 ? ~u64{0} : d.insn.address_width == 32 ? 0xFFFF'FFFF : 0xFFFF;
+    const u64 count = m.gpr[RCX] & mask, after = (m.gpr[RCX] - 1) & mask;
+    switch (d.insn.mnemonic) {
+    case ZYDIS_MNEMONIC_JO: return flag(eflags::OF);
+    case ZYDIS_MNEMONIC_JNO: return !flag(eflags::OF);
+    case ZYDIS_MNEMONIC_JB: return flag(eflags::CF);
+    case ZYDIS_MNEMONIC_JNB: return !flag(eflags::CF);
+    case ZYDIS_MNEMONIC_JZ: return flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_JNZ: return !flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_JBE: return flag(eflags::CF) || flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_JNBE: return !flag(eflags::CF) && !flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_JS: return flag(eflags::SF);
+    case ZYDIS_MNEMONIC_JNS: return !flag(eflags::SF);
+    case ZYDIS_MNEMONIC_JP: return flag(eflags::PF);
+    case ZYDIS_MNEMONIC_JNP: return !flag(eflags::PF);
+    case ZYDIS_MNEMONIC_JL: return less;
+    case ZYDIS_MNEMONIC_JNL: return !less;
+    case ZYDIS_MNEMONIC_JLE: return less || flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_JNLE: return !less && !flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_JCXZ:
+    case ZYDIS_MNEMONIC_JECXZ:
+    case ZYDIS_MNEMONIC_JRCXZ: return count == 0;
+    case ZYDIS_MNEMONIC_LOOP: return after != 0;
+    case ZYDIS_MNEMONIC_LOOPE: return after != 0 && flag(eflags::ZF);
+    case ZYDIS_MNEMONIC_LOOPNE: return after != 0 && !flag(eflags::ZF);
+    default: return true;
+    }
+}
+
+} // namespace
+
 Verdict rule_near(Story& story, const Moment& m, const Decoded& d) {
     const bool branch =
         d.valid && (is_conditional(d) || d.is({ZYDIS_MNEMONIC_JMP, ZYDIS_MNEMONIC_CALL, ZYDIS_MNEMONIC_RET}));
-    if (!branch || is_far(d)) return {};
+    if (!branch || is_far(d) || !taken(m, d)) return {};
     const auto target = near_target(m, d);
     if (!target) return {};
     const char* words = "the branch is not taken";
@@ -66,7 +103,6 @@ StackUse stack_use(const Moment& m, const Decoded& d) {
     case ZYDIS_MNEMONIC_CALL: use.pushes = 1; break;
     case ZYDIS_MNEMONIC_PUSHA:
     case ZYDIS_MNEMONIC_PUSHAD: use.pushes = 8; break;
-    case ZYDIS_MNEMONIC_ENTER: use.pushes = 1; break;
     case ZYDIS_MNEMONIC_POP:
     case ZYDIS_MNEMONIC_POPF:
     case ZYDIS_MNEMONIC_POPFD:
@@ -100,9 +136,33 @@ Verdict as_instruction(const Decoded& d, Verdict v) {
 
 } // namespace
 
+namespace {
+
+/// ENTER: the frame pointer, those of the enclosing frames, and room for the new frame (SDM 2A, ENTER).
+Verdict rule_enter(Story& story, const Moment& m, const Decoded& d, unsigned width) {
+    const u64 size = d.operands[0].imm.value.u & 0xFFFF, level = d.operands[1].imm.value.u & 31;
+    StackPlace stack = StackPlace::current(m), frames = stack;
+    frames.name = "The frames are read at RBP";
+    u64 value = 0;
+    for (unsigned i = 0; i <= level; ++i) {
+        if (i > 0 && i < level) {
+            frames.sp = (m.gpr[RBP] - u64{i} * width) & frames.mask();
+            if (Verdict v = tell_peek(story, m, frames, width, 0, value)) return v;
+        }
+        if (Verdict v = tell_push(story, m, stack, width, 1)) return v;
+        stack.sp = (stack.sp - width) & stack.mask();
+    }
+    // The new top must be writable, too.
+    stack.sp = (stack.sp - size + width) & stack.mask();
+    return tell_push(story, m, stack, width, 1);
+}
+
+} // namespace
+
 Verdict rule_stack(Story& story, const Moment& m, const Decoded& d) {
     const StackUse use = stack_use(m, d);
     StackPlace stack = StackPlace::current(m);
+    if (d.is({ZYDIS_MNEMONIC_ENTER})) return as_instruction(d, rule_enter(story, m, d, use.width));
     if (use.pushes != 0) return as_instruction(d, tell_push(story, m, stack, use.width, use.pushes));
     u64 value = 0;
     for (unsigned i = 0; i < use.pops; ++i) {

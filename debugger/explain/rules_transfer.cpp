@@ -259,6 +259,20 @@ struct Return {
         return no(Exception::GP, 0, "return beyond the limit of virtual-8086 code");
     }
 
+    /// An error code that the handler has left on the stack: one slot up, CS would be a code segment.
+    void suspect_error_code(const StackPlace& stack, u64 ip, u64 cs) {
+        u64 next = 0;
+        Story unheard;
+        if (!interrupt || tell_peek(unheard, m, stack, width, 2 * width, next)) return;
+        const auto right = find_descriptor(m, static_cast<u16>(next));
+        const auto wrong = find_descriptor(m, static_cast<u16>(cs));
+        if (next > 0xFFFF || is_null(static_cast<u16>(next)) || !right || !right->is_code()) return;
+        if (wrong && wrong->is_code() && cs <= 0xFFFF) return;
+        story.say("One slot further up, " + far_words(next, cs, 2 * width) + " would be an address of code, and " +
+                      h(ip, 4) + " an error code: perhaps the handler has left it on the stack",
+                  "3A 6.13");
+    }
+
     Verdict go() {
         const StackPlace stack = StackPlace::current(m);
         u64 ip = 0, cs = 0, flags = 0;
@@ -270,6 +284,7 @@ struct Return {
         story.say("The stack says to return to " + far_words(selector, ip, 2 * width) +
                       (interrupt ? " with flags " + h(flags, 2 * width) : std::string()),
                   interrupt ? "3A 6.12.1" : "3A 5.8.6");
+        suspect_error_code(stack, ip, cs);
         if (interrupt && width == 4 && (flags & eflags::VM) != 0 && m.cpl == 0 && !m.long_mode())
             return to_v86(stack, ip);
         const unsigned rpl = selector & 3u;

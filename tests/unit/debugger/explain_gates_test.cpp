@@ -198,6 +198,22 @@ TEST_CASE("explain: faults that follow one another are no double fault") {
     CHECK(explain_shutdown(m.cpu) == "The processor is not shut down.\n");
 }
 
+TEST_CASE("explain: what a fault often comes from") {
+    Guest m;
+    push(m, {0x202, code0, 0x100, 0x10}); // #GP's error code is still there
+    EXPLAINS(run(m, {0xCF}), GP, 0x100, "One slot further up, 0008:00000100 would be an address of code");
+    m.level(0);
+    m.cpu.idtr = {0, 0x3FF};
+    const Told t = run(m, {0xCD, 0x7F});
+    CHECK(t.has("LIDT seems not to have been executed since"));
+    m.level(3);
+    m.cpu.cr3 = 0x2'0000; // an empty directory
+    m.cpu.cr0 |= cr0::PG;
+    m.cpu.flush_tlb(false);
+    m.cpu.update_mode();
+    EXPLAINS(run(m, {}), PF, 4, "The address is that of the instruction");
+}
+
 TEST_CASE("explain: what an external interrupt meets") {
     Guest m;
     m.cpu.eflags |= eflags::IF;
