@@ -41,6 +41,7 @@ bool Flags::wants(u64 linear, u64 phys, const Insn& insn) {
     const u32 reads = only_saves(insn) ? 0 : info.reads & maybe_;
     bool wanted = false;
     if (reads != 0) {
+        if (readers_.size() >= most_readers) readers_.clear(); // they are found again
         readers_[phys] = {sources_, reads};
         wanted = true;
     } else if (const auto known = readers_.find(phys); known != readers_.end()) {

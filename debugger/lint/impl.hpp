@@ -25,13 +25,17 @@ class Report {
     /// `linear`: of the instruction.
     void warn(Cpu& cpu, LintKind kind, u64 linear, const std::string& text, std::string_view section);
     const std::vector<LintWarning>& list() const { return list_; }
-    void clear() { list_.clear(), places_.clear(); }
+    void clear() { list_.clear(), places_.clear(), more_ = 0; }
+    /// Warnings at places beyond the number that is kept.
+    u64 more() const { return more_; }
+    static constexpr std::size_t most_places = 10'000;
 
   private:
     Machine& machine_;
     Lint::Warned warned_;
     std::vector<LintWarning> list_;
     std::map<std::pair<LintKind, u64>, std::size_t> places_;
+    u64 more_ = 0;
 };
 
 /// The instruction at a linear address of the present code segment; nothing where there is none.
@@ -65,6 +69,7 @@ class Flags {
     u64 next_phys_ = ~u64{0};
     u32 maybe_ = 0;
     std::array<Source, 6> sources_;
+    static constexpr std::size_t most_readers = 1u << 14;
     std::unordered_map<u64, Reader> readers_; ///< by physical address
 };
 
@@ -90,6 +95,7 @@ class Translations {
     void entry_changed(u64 by);
 
     Board& board_;
+    static constexpr std::size_t most = 1u << 16;
     std::unordered_set<u64> tables_;                     ///< physical pages that hold paging structures
     std::map<std::pair<const Cpu*, u64>, Change> stale_; ///< by linear page
 };

@@ -59,11 +59,15 @@ void watch_now(Board& board, u64 phys_page) {
 }
 
 void Report::warn(Cpu& cpu, LintKind kind, u64 linear, const std::string& text, std::string_view section) {
-    const auto [place, fresh] = places_.try_emplace({kind, linear}, list_.size());
-    if (!fresh) {
+    if (const auto place = places_.find({kind, linear}); place != places_.end()) {
         ++list_[place->second].count;
         return;
     }
+    if (list_.size() >= most_places) { // a guest may have as many as it likes
+        ++more_;
+        return;
+    }
+    places_.emplace(std::pair(kind, linear), list_.size());
     LintWarning w;
     w.kind = kind;
     for (unsigned i = 0; i < machine_.processors(); ++i)
@@ -173,6 +177,7 @@ std::string Lint::summary() const {
             text += "lint: " + std::string(name_of(static_cast<LintKind>(k))) + ": " + times(places, "place") + ", " +
                     times(all, "time") + "\n" + lines;
     }
+    if (impl_->report.more() != 0) text += "lint: and " + times(impl_->report.more(), "time") + " at further places\n";
     return text;
 }
 

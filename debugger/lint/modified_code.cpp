@@ -17,6 +17,7 @@ u64 queue_of(const Cpu& cpu) {
 
 void ModifiedCode::wants(Report& report, Cpu& cpu, u64 linear, u64 phys, const Insn& insn) {
     const u64 page = phys & ~page_mask;
+    if (code_.size() >= most_pages) code_.clear();
     if (code_.insert(page).second) watch_now(board_, page);
     // Whoever begins has fetched nothing yet: a processor after its SIPI.
     if (!serialised_.contains(&cpu)) serialised(cpu);
@@ -43,6 +44,7 @@ void ModifiedCode::accessed(Report& report, Cpu& cpu, const MemoryAccess& access
     if (queue_of(cpu) != 0) return ahead(report, cpu, access);
     const u32 from = static_cast<u32>(access.phys & page_mask), to = from + access.size;
     const u64 linear_page = access.linear & ~page_mask;
+    if (writes_.size() >= most_written) writes_.clear();
     std::vector<Write>& writes = writes_[access.phys & ~page_mask];
     const u64 by = cpu.code_linear(cpu.ip);
     if (!writes.empty()) {

@@ -3,6 +3,8 @@
 #include "debugger/lint/impl.hpp"
 #include "machine/board.hpp"
 
+#include <algorithm>
+
 namespace glassbox::lint {
 
 Ports::Chip Ports::chip_of(u16 port) {
@@ -57,7 +59,8 @@ void Ports::timer(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8
             for (unsigned i = 0; i < 3; ++i)
                 if ((value & 0x20) == 0 && (value >> (i + 1) & 1)) latched_[i] = access_[i] == 3 ? 2 : 1;
             for (unsigned i = 0; i < 3; ++i)
-                if ((value & 0x10) == 0 && (value >> (i + 1) & 1)) ++latched_[i]; // the status byte
+                if ((value & 0x10) == 0 && (value >> (i + 1) & 1))
+                    latched_[i] = std::min(latched_[i] + 1, 3); // the status byte
             return;
         }
         const unsigned n = value >> 6;

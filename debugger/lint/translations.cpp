@@ -30,6 +30,7 @@ bool Translations::watches(Cpu& cpu, u64 linear_page, u64 phys_page) {
         w.find(cpu, linear_page);
         for (unsigned i = 0; i < w.count; ++i) {
             const u64 table = w.address[i] & cpu.memory.a20_mask() & ~page_mask;
+            if (tables_.size() >= most) tables_.clear();
             if (tables_.insert(table).second) watch_now(board_, table);
         }
     }
@@ -44,6 +45,7 @@ void Translations::entry_changed(u64 by) {
             table.for_each([&](TlbEntry& e) {
                 const char* how = nullptr;
                 if (!outdated(cpu, e, true, how)) return;
+                if (stale_.size() >= most) stale_.clear();
                 stale_.try_emplace({&cpu, e.page()}, Change{by});
                 e.read_tag |= parked::watched;
                 e.write_tag |= parked::watched;
