@@ -188,8 +188,9 @@ class ModifiedCode {
         u32 from = 0, to = 0; ///< within the page
     };
     Board& board_;
-    std::unordered_set<u64> code_;                       ///< physical pages
-    static constexpr std::size_t most_writes = 64;       ///< that are remembered of a page
+    std::unordered_set<u64> code_;                 ///< physical pages
+    static constexpr std::size_t most_writes = 64; ///< that are remembered of a page
+    static constexpr std::size_t most_written = 4096, most_pages = 1u << 20;
     std::unordered_map<u64, std::vector<Write>> writes_; ///< to code, by physical page
     std::unordered_map<const Cpu*, u64> serialised_;
     u64 sequence_ = 0;
