@@ -3,6 +3,7 @@
 
 #include "debugger/debugger.hpp"
 #include "debugger/symbols/expression_scope.hpp"
+#include "debugger/symbols/local_variables.hpp"
 #include "debugger/symbols/number_text.hpp"
 #include "debugger/view.hpp"
 
@@ -87,11 +88,6 @@ Expected<> symbols_command(CommandContext& context, Arguments& arguments) {
 
 // --- lines
 
-u64 present_address(Debugger& debugger) {
-    const Cpu& cpu = debugger.cpu();
-    return cpu.code_linear(cpu.ip);
-}
-
 /// The linear address that the arguments name, or the present instruction's.
 Expected<u64> address_or_present(CommandContext& context, const std::string& text) {
     if (text.empty()) return present_address(context.debugger);
@@ -171,92 +167,6 @@ Expected<> list_command(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
-// --- variables of functions
-
-/// The registers of the processor that is looked at, by DWARF's numbers.
-FrameRegisters present_registers(Debugger& debugger) {
-    const Cpu& cpu = debugger.cpu();
-    constexpr std::array<Gpr, 8> order = {RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP};
-    const bool wide = code_bits(cpu) == 64;
-    FrameRegisters frame;
-    frame.pc = present_address(debugger);
-    for (std::size_t i = 0; i < 8; ++i) frame.values[i] = wide ? cpu.gpr[order[i]] : cpu.gpr[i] & 0xFFFF'FFFF;
-    for (std::size_t i = 8; wide && i < 16; ++i) frame.values[i] = cpu.gpr[i];
-    return frame;
-}
-
-/// Those of the function that executes, or of its `up`th caller.
-Expected<Locals> locals_of(Debugger& debugger, u64 up) {
-    const Cpu& cpu = debugger.cpu();
-    const unsigned bits = code_bits(cpu);
-    if (bits == 16) return fail("variables of functions are known to 32-bit and 64-bit code alone");
-    const Symbols::ReadMemory read = [&cpu](u64 linear, unsigned size, u64& value) {
-        std::array<u8, 8> bytes{};
-        if (size > 8 || read_linear_quietly(cpu, linear, std::span(bytes).first(size)) != size) return false;
-        value = 0;
-        for (unsigned i = size; i-- > 0;) value = value << 8 | bytes[i];
-        return true;
-    };
-    FrameRegisters frame = present_registers(debugger);
-    for (u64 n = 0; n < up; ++n) {
-        const auto caller = debugger.symbols().unwind(frame, bits, read);
-        if (!caller) return fail("there is no call-frame information to go further up than frame " + std::to_string(n));
-        frame = *caller;
-    }
-    auto locals = debugger.symbols().locals(frame, bits, read);
-    if (!locals)
-        return fail("no debug information describes the function at " + marked_hex(frame.pc) +
-                    (debugger.symbols().empty() ? " (symbols load FILE)" : ""));
-    return *locals;
-}
-
-std::string padded(std::string text, std::size_t width) {
-    text.resize(std::max(text.size(), width), ' ');
-    return text;
-}
-
-Expected<> locals_command(CommandContext& context, Arguments& arguments) {
-    u64 up = 0;
-    if (!arguments.empty()) {
-        const auto value = evaluate(context.debugger, arguments.rest());
-        if (!value) return tl::unexpected(value.error());
-        if (*value > 1000) return fail("locals FRAME: 0 is the function that executes, 1 its caller ...");
-        up = *value;
-    }
-    const auto locals = locals_of(context.debugger, up);
-    if (!locals) return tl::unexpected(locals.error());
-    context.out += locals->function + ":" + (locals->variables.empty() ? " no variables" : "") + "\n";
-    std::size_t names = 0, types = 0, values = 0;
-    for (const Local& local : locals->variables) {
-        names = std::max(names, local.name.size());
-        types = std::max(types, std::min<std::size_t>(30, local.type.size()));
-        values = std::max(values, std::min<std::size_t>(30, local.value.size()));
-    }
-    for (const Local& local : locals->variables) {
-        const bool known = !local.value.empty() || !local.where.empty();
-        std::string line = (local.parameter ? "  parameter  " : "             ") + padded(local.name, names) + "  " +
-                           padded(local.type, types) + "  " + (known ? padded(local.value, values) : "(not kept here)");
-        if (!local.where.empty()) line += "  in " + local.where;
-        line.erase(line.find_last_not_of(' ') + 1);
-        context.out += line + "\n";
-    }
-    return {};
-}
-
-/// "n = 5 (int, in EDI)", if the expression is the name of a variable of the function that executes.
-std::string local_called(CommandContext& context, const std::string& name) {
-    const auto locals = locals_of(context.debugger, 0);
-    if (!locals) return {};
-    const auto& all = locals->variables;
-    const auto found = std::find_if(all.rbegin(), all.rend(),
-                                    [&](const Local& local) { return local.name == name; }); // inner ones win
-    if (found == all.rend()) return {};
-    if (found->value.empty() && found->where.empty())
-        return name + " is not kept at this instruction (" + found->type + ")\n";
-    return name + " = " + found->value + " (" + found->type + (found->where.empty() ? "" : ", in " + found->where) +
-           ")\n";
-}
-
 // --- values
 
 /// What is at a variable that the expression names: "dword there 5".
@@ -284,7 +194,8 @@ Expected<> print_command(CommandContext& context, Arguments& arguments) {
     }
     const std::string text = arguments.rest();
     if (text.empty()) return fail("print EXPRESSION: of what? (help expressions)");
-    if (const std::string local = format || context.debugger.symbols().empty() ? "" : local_called(context, text);
+    if (const std::string local =
+            format || context.debugger.symbols().empty() ? "" : local_text(context.debugger, text);
         !local.empty()) {
         context.out += local;
         return {};

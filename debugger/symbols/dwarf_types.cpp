@@ -1,3 +1,4 @@
+// Types of variables (DWARF 5, section 5), as sizes and as text. Chains that a file makes endless are cut off.
 #include "debugger/symbols/dwarf_types.hpp"
 
 #include <dwarf.h>

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+#include <utility>
 
 namespace glassbox {
 
@@ -19,38 +19,6 @@ bool is_hex_digit(char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool begins_name(char c) { return is_letter(c) || c == '.' || c == '@'; }
 bool is_space(char c) { return c == ' ' || c == '\t'; }
-
-std::string lower(std::string_view text) {
-    std::string low(text);
-    for (char& c : low) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    return low;
-}
-
-/// Digits of `base`, '_' between them; nothing if it is none or does not fit in 64 bits.
-std::optional<u64> digits(std::string_view text, unsigned base) {
-    u64 value = 0;
-    bool any = false;
-    for (const char c : text) {
-        if (c == '_' && any) continue;
-        if (!is_hex_digit(c)) return {};
-        const auto digit =
-            static_cast<unsigned>(is_digit(c) ? c - '0' : std::tolower(static_cast<unsigned char>(c)) - 'a' + 10);
-        if (digit >= base || value > (~u64{0} - digit) / base) return {};
-        value = value * base + digit;
-        any = true;
-    }
-    return any ? std::optional(value) : std::nullopt;
-}
-
-/// A number as it is marked; nothing if it is none.
-std::optional<u64> marked_number(std::string_view word, unsigned unmarked_base) {
-    const std::string low = lower(word);
-    const std::string_view text = low;
-    if (text.starts_with("0x")) return digits(text.substr(2), 16);
-    if (text.ends_with('h')) return digits(text.substr(0, text.size() - 1), 16);
-    if (unmarked_base == 10 && text.starts_with("0b")) return digits(text.substr(2), 2);
-    return digits(text, unmarked_base);
-}
 
 struct BinaryOperator {
     std::string_view text;
@@ -202,7 +170,7 @@ class Parser {
     Index line(std::size_t column, std::string file) {
         ++at_;
         const std::size_t start = at_;
-        const auto value = digits(word(), 10);
+        const auto value = number_of(word(), 10);
         if (!value || *value > 0xFFFF'FFFF) return set_error(start, "after a file and ':' comes a line's number");
         return add({.kind = Kind::line, .number = *value, .name = std::move(file)}, column, {});
     }
@@ -245,7 +213,7 @@ class Parser {
 
     Index named(std::size_t column) {
         const std::string name(word());
-        const std::string low = lower(name);
+        const std::string low = lower_case(name);
         if (const unsigned size = size_called(low); size && sized_follows()) return sized(column, size);
         if (low == "phys" && call_follows()) return physical(column, 0);
         if (low == "linear" && call_follows()) {
@@ -259,7 +227,7 @@ class Parser {
             return set_error(column, "'" + name + "' before ':' is no segment register, selector or source file");
         }
         if (hex_at_ == column && name.size() <= 8 && std::all_of(name.begin(), name.end(), is_hex_digit))
-            return add({.number = digits(name, 16).value_or(0)}, column, {});
+            return add({.number = number_of(name, 16).value_or(0)}, column, {});
         return add({.kind = Kind::name, .name = name}, column, {});
     }
 
@@ -287,11 +255,11 @@ class Parser {
         std::size_t start = skip();
         if (peek() == '[') return memory(column, {.size = static_cast<u8>(size)});
         take('$');
-        std::string low = lower(word());
+        std::string low = lower_case(word());
         if (low == "ptr") {
             start = skip();
             if (peek() == '[') return memory(column, {.size = static_cast<u8>(size)});
-            low = lower(word());
+            low = lower_case(word());
         }
         if (low == "phys" && call_follows()) return physical(column, size);
         ExpressionNode node{.size = static_cast<u8>(size)};
@@ -338,7 +306,7 @@ class Parser {
         return text_.substr(start, at_ - start);
     }
     static bool may_have_elements(std::string_view name) {
-        const std::string low = lower(name);
+        const std::string low = lower_case(name);
         return !name.empty() && !is_digit(name.front()) && size_called(low) == 0 && low != "ptr";
     }
     /// "[12]" right behind a name is an element of a variable.
@@ -382,21 +350,6 @@ class Parser {
 };
 
 } // namespace
-
-Error expression_error(std::string_view text, std::size_t column, const std::string& what) {
-    std::string shown(text.substr(0, 60));
-    std::replace_if(shown.begin(), shown.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-    if (text.size() > shown.size()) shown += "...";
-    return Error{what + " (column " + std::to_string(column) + " of \"" + shown + "\")"};
-}
-
-std::optional<unsigned> segment_register(std::string_view name) {
-    constexpr std::array<std::string_view, 6> names{"es", "cs", "ss", "ds", "fs", "gs"};
-    const std::string low = lower(name);
-    const auto found = std::find(names.begin(), names.end(), low);
-    if (found == names.end()) return {};
-    return static_cast<unsigned>(found - names.begin());
-}
 
 Expected<Expression> Expression::parse(std::string_view text) {
     auto tree = Parser(text).parse();

@@ -68,6 +68,11 @@ struct Expression::Tree {
 
 /// "what (column N of 'text')"
 Error expression_error(std::string_view text, std::size_t column, const std::string& what);
+std::string lower_case(std::string_view text);
+/// Digits of `base`, '_' between them; nothing if it is none or does not fit in 64 bits.
+std::optional<u64> number_of(std::string_view text, unsigned base);
+/// A number as it is marked (0x, h, 0b); nothing if it is none.
+std::optional<u64> marked_number(std::string_view word, unsigned unmarked_base);
 /// ES to GS by name, whatever its case.
 std::optional<unsigned> segment_register(std::string_view name);
 

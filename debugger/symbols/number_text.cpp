@@ -1,3 +1,4 @@
+// Numbers as `print` shows them.
 #include "debugger/symbols/number_text.hpp"
 
 #include "debugger/hex.hpp"
