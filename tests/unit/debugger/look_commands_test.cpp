@@ -233,7 +233,7 @@ TEST_CASE("the last instructions are those that were executed, and the machine i
     const std::string ip = bench.run("u cs:ip 1");
     const std::string out = bench.run("last 20");
     CHECK(std::count(out.begin(), out.end(), '\n') >= 20);
-    CHECK(contains(out, "       49999 "));
+    CHECK(contains(out, " times)")); // REP MOVSB of the firmware: each repetition counts
     CHECK_FALSE(contains(out, "       50000 "));
     CHECK(bench.machine->state_hash() == before);
     CHECK(bench.run("u cs:ip 1") == ip);
