@@ -12,6 +12,18 @@ Verdict refuse(Story& story, const Denial& denial) {
     return denial;
 }
 
+Verdict tell_upper_half(Story& story, const Moment& m, u16 selector, const Descriptor& d) {
+    const u32 limit = (selector & 4) != 0 ? m.ldtr.limit : m.gdtr.limit, error = selector & 0xFFFCu;
+    const char* words = "the descriptor cannot be used";
+    if ((selector & 0xFFF8u) + 15 > limit) {
+        story.say("In long mode the descriptor has 16 bytes, and the table ends at " + h(limit, 4), "3A 5.8.3.1");
+        return refuse(story, deny(Exception::GP, error, "16-byte descriptor outside its descriptor table", words));
+    }
+    if ((d.high >> 40 & 0x1F) == 0) return {};
+    story.say("Bits 40 to 44 of its upper half, " + h(d.high, 16) + ", must be 0", "3A 5.8.3.1");
+    return refuse(story, deny(Exception::GP, error, "type bits in the upper half of a 16-byte descriptor", words));
+}
+
 Verdict tell_accessed(Story& story, const Moment& m, u16 selector, const Descriptor& d) {
     const auto place = descriptor_place(m, selector);
     if (d.accessed() || !place) return {};

@@ -16,6 +16,8 @@ Verdict tell_stack_segment(Story& story, const Moment& m, u16 selector, unsigned
 Verdict tell_return_code(Story& story, const Moment& m, u16 selector, Blamed blamed, Descriptor& out);
 /// Whether code may begin at `offset`.
 Verdict tell_offset(Story& story, const Moment& m, const Descriptor& code, u64 offset, u32 error = 0);
+/// Long mode: the upper half of a 16-byte descriptor (SDM 3A 5.8.3.1).
+Verdict tell_upper_half(Story& story, const Moment& m, u16 selector, const Descriptor& d);
 /// The accessed bit of a descriptor is about to be set in memory.
 Verdict tell_accessed(Story& story, const Moment& m, u16 selector, const Descriptor& d);
 

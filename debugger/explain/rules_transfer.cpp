@@ -1,6 +1,4 @@
-// Far transfers, segment loads and software interrupts (SDM 3A 5.5-5.8, chapter 7; SDM 2, CALL, JMP, RET, IRET, MOV,
-// LTR, LLDT, INT n).
-#include "debugger/explain/delivery.hpp"
+// Far jumps, calls and returns, IRET (SDM 3A 5.8, 6.12, chapter 7; SDM 2, CALL, JMP, RET, IRET).
 #include "debugger/explain/rules.hpp"
 
 namespace glassbox::explain {
@@ -162,23 +160,11 @@ struct Transfer {
                       m.long_mode() ? "gate not present" : "gate or TSS not present");
         }
         if (m.long_mode()) {
-            if (Verdict v = wide(p.selector, d)) return v;
+            if (Verdict v = tell_upper_half(story, m, p.selector, d)) return v;
         }
         if (task_gate) return tell_task_gate(story, m, d.gate_selector(), 0);
         if (tss) return tell_task_switch(story, m, p.selector, d, 0);
         return through_gate(d);
-    }
-
-    /// The second half of a 16-byte descriptor.
-    Verdict wide(u16 selector, const Descriptor& d) {
-        const u32 limit = (selector & 4) != 0 ? m.ldtr.limit : m.gdtr.limit;
-        if ((selector & 0xFFF8u) + 15 > limit) {
-            story.say("In long mode the descriptor has 16 bytes, and the table ends at " + h(limit, 4), "3A 5.8.3.1");
-            return gp(selector, "16-byte descriptor outside its descriptor table");
-        }
-        if ((d.high >> 40 & 0x1F) == 0) return {};
-        story.say("Bits 40 to 44 of its upper half, " + h(d.high, 16) + ", must be 0", "3A 5.8.3.1");
-        return gp(selector, "type bits in the upper half of a 16-byte descriptor");
     }
 
     Verdict go(const FarPointer& p) {
@@ -364,108 +350,6 @@ Verdict rule_far(Story& story, const Moment& m, const Decoded& d) {
     const auto pointer = far_pointer(m, d);
     if (!pointer) return {};
     return Transfer{story, m, d.is({ZYDIS_MNEMONIC_CALL})}.go(*pointer);
-}
-
-namespace {
-
-Verdict load(Story& story, const Moment& m, unsigned name, u16 selector) {
-    if (!m.protected_mode()) return {};
-    story.say(std::string(segment_names[name]) + " is to be loaded with " + selector_words(selector), "3A 3.4.3");
-    Segment out;
-    if (name == SS) return tell_stack_segment(story, m, selector, m.cpl, {}, out, m.code64());
-    if (is_null(selector)) return {};
-    return tell_data_segment(story, m, selector, m.cpl, {});
-}
-
-Verdict load_system(Story& story, const Moment& m, const Decoded& d, u16 selector) {
-    const bool ltr = d.is({ZYDIS_MNEMONIC_LTR});
-    const char* cannot = ltr ? "TR cannot be loaded" : "LDTR cannot be loaded";
-    const auto no = [&](Exception e, u32 error, const char* why) { return refuse(story, deny(e, error, why, cannot)); };
-    if (is_null(selector)) {
-        if (!ltr) return {};
-        story.say("TR must not hold a null selector", "2A LTR");
-        return no(Exception::GP, 0, "LTR with a null selector");
-    }
-    const u32 error = selector & 0xFFFCu;
-    if ((selector & 4) != 0) {
-        story.say("The selector " + selector_words(selector) + " must name the GDT", ltr ? "3A 7.2.4" : "3A 3.5.1");
-        return no(Exception::GP, error, ltr ? "LTR selector is not in the GDT" : "LLDT selector is not in the GDT");
-    }
-    Descriptor desc;
-    if (Verdict v = tell_descriptor(story, m, selector, {}, desc)) return v;
-    const bool right = !ltr            ? desc.is_system(SystemType::ldt)
-                       : m.long_mode() ? desc.is_system(SystemType::tss32)
-                                       : desc.is_available_tss();
-    if (!right) {
-        story.say(std::string(ltr ? "LTR needs an available TSS" : "LLDT needs an LDT") + "; this is " +
-                      with_article(descriptor_type(m, desc)),
-                  ltr ? "3A 7.2.4" : "3A 3.5.1");
-        return no(Exception::GP, error, ltr ? "LTR selector is not an available TSS" : "LLDT selector is not an LDT");
-    }
-    if (!desc.present()) {
-        story.say("The descriptor's P bit is 0", "3A 6.15, interrupt 11");
-        return no(Exception::NP, error, ltr ? "TSS not present" : "LDT not present");
-    }
-    if (!m.long_mode()) return {};
-    Transfer checks{story, m, false};
-    if (Verdict v = checks.wide(selector, desc)) return v;
-    const unsigned shift = m.has(Feature::la57) ? 64 - 57 : 64 - 48;
-    if (static_cast<u64>(static_cast<i64>(desc.base() << shift) >> shift) == desc.base()) return {};
-    story.say("The descriptor's base, " + h(desc.base(), 16) + ", is not canonical", ltr ? "2A LTR" : "2A LLDT");
-    return no(Exception::GP, error, "LDT's or TSS's base is not canonical");
-}
-
-std::optional<unsigned> far_load_target(const Decoded& d) {
-    switch (d.insn.mnemonic) {
-    case ZYDIS_MNEMONIC_LDS: return DS;
-    case ZYDIS_MNEMONIC_LES: return ES;
-    case ZYDIS_MNEMONIC_LSS: return SS;
-    case ZYDIS_MNEMONIC_LFS: return FS;
-    case ZYDIS_MNEMONIC_LGS: return GS;
-    default: return {};
-    }
-}
-
-} // namespace
-
-Verdict rule_segment_load(Story& story, const Moment& m, const Decoded& d) {
-    if (!d.valid) return {};
-    if (d.is({ZYDIS_MNEMONIC_LLDT, ZYDIS_MNEMONIC_LTR})) {
-        const auto value = value_of(m, d, d.operands[0]);
-        if (!value) return {};
-        return load_system(story, m, d, static_cast<u16>(*value));
-    }
-    if (const auto name = far_load_target(d)) {
-        const Operand place = place_of(m, d, d.operands[1]);
-        const u64 linear = m.base_of(place.segment) + place.offset + place.size - 2;
-        const auto selector = m.number(m.code64() ? linear : static_cast<u32>(linear), 2);
-        if (!selector) return {};
-        return load(story, m, *name, static_cast<u16>(*selector));
-    }
-    const ZydisDecodedOperand* first = d.shown(0);
-    const bool segment = first && first->type == ZYDIS_OPERAND_TYPE_REGISTER &&
-                         ZydisRegisterGetClass(first->reg.value) == ZYDIS_REGCLASS_SEGMENT;
-    if (!segment) return {};
-    if (d.is({ZYDIS_MNEMONIC_POP})) {
-        const StackPlace stack = StackPlace::current(m);
-        u64 value = 0;
-        if (Verdict v = tell_peek(story, m, stack, 2, 0, value)) return v;
-        return load(story, m, segment_index(first->reg.value), static_cast<u16>(value));
-    }
-    if (!d.is({ZYDIS_MNEMONIC_MOV})) return {};
-    const auto value = value_of(m, d, d.operands[1]);
-    if (!value) return {};
-    return load(story, m, segment_index(first->reg.value), static_cast<u16>(*value));
-}
-
-Verdict rule_interrupt(Story& story, const Moment& m, const Decoded& d) {
-    if (d.is({ZYDIS_MNEMONIC_INT}))
-        return tell_delivery(story, m, {static_cast<u8>(d.operands[0].imm.value.u), InterruptKind::software, false, 0});
-    if (d.is({ZYDIS_MNEMONIC_INT3})) return tell_delivery(story, m, {3, InterruptKind::int3, false, 0});
-    if (d.is({ZYDIS_MNEMONIC_INT1})) return tell_delivery(story, m, {1, InterruptKind::icebp, false, 0});
-    if (d.is({ZYDIS_MNEMONIC_INTO}) && (m.eflags & eflags::OF) != 0)
-        return tell_delivery(story, m, {4, InterruptKind::into, false, 0});
-    return {};
 }
 
 } // namespace glassbox::explain

@@ -22,7 +22,7 @@ struct Score {
 
 void randomise(Cpu& cpu, std::mt19937& random, bool wide) {
     for (unsigned i = 0; i < 16; ++i) {
-        const u32 kind = random() % 6;
+        const auto kind = random() % 6;
         u64 value = kind == 0 ? random() : kind == 1 ? 0 : kind == 2 ? random() % 0x100 : random() % 0x10'0000;
         if (wide && kind == 0) value |= u64{static_cast<u32>(random())} << 32;
         if (i != RSP || kind > 2) cpu.gpr[i] = value;
