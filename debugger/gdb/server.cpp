@@ -99,7 +99,19 @@ void GdbServer::accept_client() {
     const int on = 1;
     ::setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     client_ = connection;
-    stub_ = std::make_unique<GdbStub>(debugger_, options_);
+    GdbOptions options = options_;
+    options.interrupted = [this] { return take_interrupt(); };
+    stub_ = std::make_unique<GdbStub>(debugger_, options);
+}
+
+/// Whether the next byte from the client is gdb's Ctrl-C, or nothing more will come; it is taken.
+bool GdbServer::take_interrupt() {
+    char byte = 0;
+    const ssize_t size = ::recv(client_, &byte, 1, MSG_PEEK);
+    if (size == 0) return true;
+    if (size < 0 || byte != 3) return false;
+    (void)::recv(client_, &byte, 1, 0);
+    return true;
 }
 
 /// It reads this as the answer to its first packet.

@@ -41,6 +41,7 @@ class GdbServer {
     void refuse(int connection);
     void see_off();
     void receive();
+    bool take_interrupt();
     void send();
     void hang_up();
 

@@ -11,7 +11,7 @@ namespace glassbox {
 using gdb::Scanner;
 
 GdbStub::GdbStub(Debugger& debugger, const GdbOptions& options)
-    : debugger_(debugger), wanted_(options.arch), arch_(options.arch) {
+    : debugger_(debugger), interrupted_(options.interrupted), wanted_(options.arch), arch_(options.arch) {
     debugger_.add_listener(*this);
     debugger_.interrupt();
     thread_ = debugger_.processor() + 1;

@@ -19,6 +19,9 @@ namespace glassbox {
 
 struct GdbOptions {
     gdb::Arch arch = gdb::Arch::automatic;
+    /// Asked now and then while the machine goes back, which takes long: whether the client has sent its interrupt. May
+    /// be empty.
+    std::function<bool()> interrupted{};
 };
 
 class GdbStub final : public StopListener {
@@ -96,6 +99,7 @@ class GdbStub final : public StopListener {
     void actions(gdb::Scanner& s);
     void range_step(unsigned thread, u64 from, u64 to);
     void go(Plan::Kind kind, unsigned thread, bool back);
+    Expected<> go_back(const Plan& plan, bool& ended);
     void interrupt();
     void interrupt_packet(gdb::Scanner& s);
     void why_stopped(gdb::Scanner& s);
@@ -127,6 +131,7 @@ class GdbStub final : public StopListener {
     Debugger& debugger_;
     gdb::PacketReader reader_;
     std::string out_;
+    std::function<bool()> interrupted_;
     gdb::Arch wanted_;
     gdb::Arch arch_; ///< of the description that gdb has read last: what `g` follows
     std::vector<gdb::Register> registers_;

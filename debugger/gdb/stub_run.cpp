@@ -111,19 +111,33 @@ void GdbStub::interrupt_packet(Scanner&) {
 // --- going on
 // ----------------------------------------------------------------------------------------------------------
 
+/// The client's interrupt ends it, and the machine is where it was.
+Expected<> GdbStub::go_back(const Plan& plan, bool& ended) {
+    const auto others = debugger_.progress;
+    debugger_.progress = [&](double done) {
+        ended |= interrupted_ && interrupted_();
+        return !ended && (!others || others(done));
+    };
+    auto gone = debugger_.resume(plan);
+    debugger_.progress = others;
+    return gone;
+}
+
 void GdbStub::go(Plan::Kind kind, unsigned thread, bool back) {
     Plan plan;
     plan.kind = kind;
     plan.backwards = back;
     if (thread) debugger_.select_processor(thread - 1);
     awaited_ = true;
-    const auto begun = debugger_.resume(plan);
+    bool ended = false;
+    const auto begun = back ? go_back(plan, ended) : debugger_.resume(plan);
     if (!awaited_) return; // it has been carried out, and reported
     if (!begun) {
         awaited_ = false;
         console(begun.error().message + "\n");
-        std::string text = "T" + two_digits(sig_trap) + "thread:" + gdb::to_hex(u64{debugger_.processor()} + 1) + ";";
-        if (back) text += "replaylog:begin;";
+        std::string text = "T" + two_digits(ended ? sig_int : sig_trap) +
+                           "thread:" + gdb::to_hex(u64{debugger_.processor()} + 1) + ";";
+        if (back && !ended) text += "replaylog:begin;";
         return reply(text);
     }
     if (!debugger_.running()) report(debugger_.stop());

@@ -279,6 +279,24 @@ TEST_CASE("gdb: backwards, to the beginning of the history") {
     CHECK(c.ask("bc").find("replaylog:begin;") != std::string::npos);
 }
 
+TEST_CASE("gdb: the interrupt byte ends a long way back, and the machine is where it was") {
+    bool wish = false;
+    Client c({}, {.arch = gdb::Arch::i8086, .interrupted = [&] { return wish; }});
+    c.timeline->begin({});
+    c.stub->receive(Client::frame("c"));
+    c.debugger->run(never, 12'000'000);
+    c.debugger->interrupt();
+    CHECK(c.packets(c.stub->take_output()) == std::vector<std::string>{"T02thread:1;"});
+    CHECK(c.ask("Z2,0,1") == "OK");
+    wish = true;
+    const u64 hash = c.machine->state_hash();
+    CHECK(c.ask("bc") == "T02thread:1;");
+    CHECK(c.machine->state_hash() == hash);
+    wish = false;
+    CHECK(c.ask("bc") != "T02thread:1;");
+    CHECK(c.machine->instructions() < 12'000'000);
+}
+
 TEST_CASE("gdb: without a history there is nothing before") {
     Client c;
     CHECK(c.ask("bs").find("replaylog:begin;") != std::string::npos);
