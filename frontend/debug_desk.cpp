@@ -1,5 +1,6 @@
 #include "frontend/debug_desk.hpp"
 
+#include "debugger/lint/lint.hpp"
 #include "debugger/symbols/expression.hpp"
 #include "frontend/session.hpp"
 
@@ -53,6 +54,11 @@ Expected<> DebugDesk::open() {
         auto loaded = debugger.symbols().load(file.path, file.offset);
         if (!loaded) return fail(loaded.error().message);
     }
+    if (options_.lint) {
+        debugger.lint = std::make_shared<Lint>(debugger.machine(), [this](const LintWarning& warning) {
+            parts_.complain("lint: " + Lint::to_text(warning));
+        });
+    }
     if (!options_.any()) return {};
     engage();
     debugger.set_magic_break(options_.magic_break);
@@ -99,6 +105,10 @@ void DebugDesk::engage() {
         history.memory_budget = options_.history_memory;
         timeline.begin(history);
     }
+}
+
+void DebugDesk::finish() {
+    if (options_.lint && debugger_.lint) parts_.complain("lint: all together\n" + debugger_.lint->summary());
 }
 
 bool DebugDesk::interrupt() {

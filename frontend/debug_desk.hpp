@@ -51,6 +51,8 @@ class DebugDesk final : StopListener {
     void add_interests(std::vector<pollfd>& polls) const;
     void service(std::span<const pollfd> polls);
 
+    /// At the end of the run: what lint has found.
+    void finish();
     /// The run ends with this status.
     std::optional<int> status() const { return status_; }
     /// A signal that arrived during a long command and was not Ctrl-C.

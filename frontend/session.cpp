@@ -362,6 +362,7 @@ int Session::finish() {
         guest_.display().render(frame);
         attempt(write_png(frame, options_.screenshot));
     }
+    if (parts_.desk) parts_.desk->finish();
     attempt(guest_.end_recording());
     if (!options_.save.empty()) attempt(guest_.save(options_.save));
     if (const auto verdict = guest_.verdict()) {
