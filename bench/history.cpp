@@ -80,14 +80,16 @@ int main(int argc, char** argv) {
             Timeline timeline(*machine);
             const double start = processor_seconds();
             if (kept) timeline.begin({.memory_budget = number("--budget") << 20});
+            const double begun = processor_seconds() - start;
             timeline.run(never, end);
             times[kept] = processor_seconds() - start;
             if (!kept) continue;
             const auto statistics = timeline.statistics();
-            std::printf(
-                "run %llu: %.2f s without a history, %.2f s with one: %+.1f %%; %zu checkpoints, %zu pages, %llu MiB\n",
-                static_cast<unsigned long long>(run + 1), times[0], times[1], (times[1] / times[0] - 1) * 100,
-                statistics.checkpoints, statistics.pages, static_cast<unsigned long long>(statistics.memory >> 20));
+            std::printf("run %llu: %.2f s without a history, %.2f s with one (%.0f ms to begin it): %+.1f %%; %zu "
+                        "checkpoints, %zu pages, %llu MiB\n",
+                        static_cast<unsigned long long>(run + 1), times[0], times[1], begun * 1e3,
+                        (times[1] / times[0] - 1) * 100, statistics.checkpoints, statistics.pages,
+                        static_cast<unsigned long long>(statistics.memory >> 20));
             std::fflush(stdout);
             if (run + 1 < number("--runs")) continue;
             reverse_steps(timeline, end, "the end");

@@ -2,6 +2,7 @@
 
 #include "machine/board.hpp"
 #include "machine/history/digest.hpp"
+#include "machine/history/touched.hpp"
 #include "machine/snapshot.hpp"
 #include "mmu/park.hpp"
 
@@ -78,6 +79,8 @@ std::vector<u32> Keeper::suspects(const Checkpoint* at) {
         const auto [from, to] = std::minmax(base_->position, at->position);
         for (Place place = place_after(from); place != list_.end() && (*place)->position <= to; ++place)
             add((*place)->ram);
+    } else if (!at) {
+        pages = touched_pages(board_.memory.ram()); // they differ from zeroes
     } else {
         pages.resize(ram_.pages());
         std::iota(pages.begin(), pages.end(), 0u);

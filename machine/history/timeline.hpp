@@ -26,7 +26,7 @@ struct Moment {
 
 struct HistoryOptions {
     u64 memory_budget = u64{1} << 30; ///< of the host, for checkpoints; older ones are thinned out to stay below it
-    u64 spacing = 20'000'000;         ///< instructions between checkpoints, at least
+    u64 spacing = 40'000'000;         ///< instructions between checkpoints, at least
     unsigned percent = 3;             ///< of the time that checkpoints may take; they are fewer where that is more
 };
 
