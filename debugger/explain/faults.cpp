@@ -191,7 +191,7 @@ void tell_link(Story& story, const Cpu& cpu, const Moment& m, const Decoded& d, 
     story.line(std::to_string(i + 1) + ". The " + ordinals[i] + " fault: " + title(f, story.error_codes));
     Story::Indented in(story);
     if (i == 0) {
-        story.line(place(story, m) + ":");
+        story.say(place(story, m) + ":");
         Story::Indented deeper(story);
         tell_bytes(story, d);
     }
@@ -232,7 +232,7 @@ Finding explain::tell_record(Story& story, const FaultRecord& record) {
     const Moment& m = record.moment;
     story.error_codes = !m.real_mode();
     story.line(title(record.fault, story.error_codes));
-    story.line(place(story, m) + ":");
+    story.say(place(story, m) + ":");
     const Decoded d = Decoded::at(m);
     Story::Indented in(story);
     {
@@ -265,7 +265,7 @@ std::string explain_next(const Cpu& cpu, const AddressNames& names) {
     const Moment m = Moment::of(cpu);
     const Decoded d = Decoded::at(m);
     story.error_codes = !m.real_mode();
-    story.line("The instruction " + place(story, m) + ":");
+    story.say("The instruction " + place(story, m) + ":");
     Story::Indented in(story);
     {
         Story::Indented deeper(story);
@@ -286,7 +286,7 @@ std::string explain_triple_fault(Machine& machine, const AddressNames& names) {
     } else {
         Story story(names);
         const Moment m = Moment::of(board.processors.current());
-        story.line("The processor stands " + place(story, m) + ".");
+        story.say("The processor stands " + place(story, m));
         if (board.processors.current().halted)
             story.say("It has executed HLT with EFLAGS.IF = " + std::string((m.eflags & eflags::IF) ? "1" : "0") +
                           ", and nothing that could wake it is going to happen",

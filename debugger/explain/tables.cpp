@@ -20,11 +20,11 @@ std::string explain_interrupt(const Cpu& cpu, u8 vector, const AddressNames& nam
         story.say("EFLAGS.IF = 0: a maskable interrupt would wait", "3A 6.8.1");
     const Event from_outside{vector, exception ? InterruptKind::exception : InterruptKind::hardware,
                              exception && has_error && !m.real_mode(), 0};
-    tell_delivery(story, m, from_outside);
+    const Verdict outside = tell_delivery(story, m, from_outside);
     if (m.real_mode()) return story.text();
     Story by_instruction = story.fresh();
     const Verdict v = tell_delivery(by_instruction, m, {vector, InterruptKind::software, false, 0});
-    if (v) {
+    if (v && !(outside && outside->why == v->why)) {
         story.say("By INT " + h(vector, 2) + " at this CPL it would not be allowed:", "3A 6.12.1");
         story.append(by_instruction);
     }

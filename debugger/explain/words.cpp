@@ -181,7 +181,7 @@ void Story::wrap(std::string_view first, std::string_view text) {
     while (!text.empty()) {
         const std::size_t end = end_of_piece(text);
         const std::string_view piece = text.substr(0, end);
-        if (begun && width_of(line) + 1 + width_of(piece) > columns) {
+        if (begun && width_of(line) + 1 + width_of(piece) > columns - margin_) {
             text_ += line;
             text_ += '\n';
             line = margin + "  ";

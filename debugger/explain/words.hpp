@@ -77,6 +77,7 @@ class Story {
     Story fresh() const {
         Story other(names_);
         other.error_codes = error_codes;
+        other.margin_ = margin_ + 2 * depth_;
         return other;
     }
     /// " <schedule+1Ch>", or nothing.
@@ -99,6 +100,7 @@ class Story {
     Names names_;
     std::string text_;
     unsigned depth_ = 0;
+    unsigned margin_ = 0; ///< columns by which the story that takes this one in will move it
 };
 
 } // namespace glassbox::explain
