@@ -77,7 +77,12 @@ Expected<> help(CommandContext& context, Arguments& arguments) {
     }
     const std::string word = arguments.take();
     for (const std::string_view group : groups) {
-        if (lower(group) == lower(word)) return context.out += help_of_group(group), Expected<>{};
+        if (lower(group) != lower(word)) continue;
+        context.out += help_of_group(group);
+        for (const Command* command : all_commands()) { // a command may be called as its group is
+            if (command->name == lower(word)) context.out += '\n' + help_of(*command);
+        }
+        return {};
     }
     if (word == "expressions" || word == "expression") return context.out += expression_help, Expected<>{};
     const auto command = find_command(word);
