@@ -162,8 +162,12 @@ void write_table(const Cpu& cpu, const Symbols* symbols, const DescriptorTable& 
             say(n, "(not readable)");
             continue;
         }
+        if (n == 0 && !where.local) { // whatever is in it (SDM 3A 3.4.2)
+            say(n, d->raw == 0 ? "null" : "null, holds " + digits(d->raw, 16));
+            continue;
+        }
         if (d->raw == 0) {
-            say(n, n == 0 && !where.local ? "null" : "empty");
+            say(n, "empty");
             continue;
         }
         flush(table, run, 8, ti, 11);
