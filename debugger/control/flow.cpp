@@ -125,7 +125,7 @@ std::optional<InterruptFrame> delivered_frame(const Cpu& cpu, u64 from_ip) {
         return peek(cpu, at + skip, width, ip) && ip == (from_ip & mask);
     };
     for (const unsigned width : {8u, 4u, 2u}) {
-        if ((width == 8) != cpu.long_mode()) continue;
+        if ((width == 8) != cpu.long_mode() || (width != 2 && cpu.real_mode())) continue;
         for (const unsigned skip : {0u, width}) {
             if (fits(width, skip)) return interrupt_frame(cpu, width, skip);
         }

@@ -290,7 +290,7 @@ bool direction(const StopPoint& point, bool write) { return write ? point.on_wri
 bool Debugger::Impl::faulting(Cpu& cpu, const Fault& fault) {
     if (!points.has(StopPointKind::exception) || (observer && !observer->points())) return false;
     const unsigned vector = static_cast<unsigned>(fault.vector);
-    if (!observer && machine.instructions() == skip_fault_count) return false;
+    if (machine.instructions() == skip_fault_count) return false; // it was held back here before
     note_all(StopPointKind::exception, number_of(cpu), [&](const StopPoint& point) -> std::optional<Hit> {
         if (!within(point, vector)) return {};
         std::string what = exception_name(vector);

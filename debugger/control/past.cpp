@@ -110,6 +110,7 @@ Expected<> Past::execute(PastObserver& observer, u64 count, Time time) {
     d.questions_changed = true;
     d.hits.clear();
     d.asked = false;
+    d.skip_fault_count = ~u64{0};
     for (unsigned i = 0; i < d.machine.processors(); ++i) d.modes[i] = d.mode_name(d.machine.cpu(i));
     const auto over = [&] { return d.machine.instructions() >= count && d.machine.now() >= time; };
     const u64 begin = d.machine.instructions();

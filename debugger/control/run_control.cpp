@@ -110,6 +110,7 @@ Expected<> Debugger::Impl::resume(const Plan& plan) {
     if (plan.kind == Plan::Kind::time && plan.time <= machine.now()) return fail("that time is over already");
     entered = true;
     skip_count = machine.instructions();
+    if (skip_fault_count != skip_count) skip_fault_count = ~u64{0};
     hits.clear();
     asked = false;
     interrupt_wanted.reset();
