@@ -1,0 +1,192 @@
+// Steps forwards and backwards over a guest with interrupts, faults, repetitions and sleep are each other's inverse.
+#include "tests/unit/debugger/control_bench.hpp"
+
+#include <vector>
+
+using namespace glassbox;
+using namespace glassbox::control_guests;
+
+namespace {
+
+struct Spot {
+    u64 count, ip, ax;
+    bool operator==(const Spot&) const = default;
+};
+
+Spot here(Bench& b) { return {b.count(), b.ip(), b.debugger.cpu().gpr[RAX]}; }
+
+} // namespace
+
+TEST_CASE("control: a step is one instruction, whatever it is, and its inverse leads back to the same state") {
+    Bench b(real);
+    std::vector<Spot> places = {here(b)};
+    bool timer = false, slept = false, repeated = false, faulted = false;
+    for (int i = 0; i < 420; ++i) {
+        const u64 ip = b.ip(), count = b.count();
+        const Time time = b.machine->now();
+        b.step();
+        REQUIRE(b.stop().kind == StopKind::step);
+        if (ip == mark_b && b.ip() == 0x7C5E) repeated |= b.count() == count + 5;
+        if (ip == mark_f) faulted |= b.ip() == 0x7C8C;
+        if (ip == mark_h) slept |= b.machine->now() > time + 20 * microsecond;
+        timer |= b.ip() == 0x7C95;
+        places.push_back(here(b));
+    }
+    CHECK((timer && slept && repeated && faulted));
+    const u64 hash_at_end = b.machine->state_hash();
+    for (std::size_t i = places.size() - 1; i-- > 0;) {
+        b.step(true);
+        REQUIRE(here(b) == places[i]);
+    }
+    b.step(true);
+    CHECK(b.stop().kind == StopKind::history_end);
+    CHECK(b.count() == 0);
+    REQUIRE(b.go({.kind = Plan::Kind::step, .count = 420}));
+    CHECK(here(b) == places.back());
+    CHECK(b.machine->state_hash() == hash_at_end);
+    REQUIRE(b.go({.kind = Plan::Kind::step, .count = 400, .backwards = true}));
+    CHECK(here(b) == places[20]);
+}
+
+TEST_CASE("control: with several processors a step is one of the selected processor") {
+    Bench b(real, 2);
+    for (const unsigned who : {1u, 0u}) {
+        b.debugger.select_processor(who);
+        std::vector<Spot> places = {here(b)};
+        for (int i = 0; i < 60; ++i) {
+            b.step();
+            REQUIRE(b.debugger.processor() == who);
+            places.push_back(here(b));
+        }
+        for (std::size_t i = places.size() - 1; i-- > 1;) {
+            b.step(true);
+            REQUIRE(b.debugger.processor() == who);
+            REQUIRE(here(b) == places[i]);
+        }
+    }
+}
+
+TEST_CASE("control: next is over calls, interrupts, repetitions and loops, and back") {
+    Bench b(real);
+    b.break_at(mark_a);
+    b.go_on();
+    b.debugger.remove(1);
+    for (int turn = 0; turn < 8; ++turn) { // the timer comes in at another place each time
+        CAPTURE(turn);
+        std::vector<u64> counts, ips;
+        while (b.ip() != mark_f) {
+            counts.push_back(b.count());
+            ips.push_back(b.ip());
+            b.next();
+            REQUIRE(counts.size() < 20);
+        }
+        CHECK(ips.size() == 9);
+        CHECK(b.debugger.cpu().gpr[RAX] == 6);
+        for (std::size_t i = ips.size(); i-- > 0;) {
+            b.next(true);
+            CHECK(b.ip() == ips[i]);
+            CHECK(b.count() == counts[i]);
+        }
+        REQUIRE(b.go({.kind = Plan::Kind::until, .address = mark_g}));
+        b.next();
+        CHECK(b.ip() == mark_h);
+        CHECK((b.debugger.cpu().gpr[RCX] & 0xFFFF) == 0);
+        REQUIRE(b.go({.kind = Plan::Kind::until, .address = mark_a}));
+    }
+}
+
+TEST_CASE("control: finish is robust against recursion and interrupts, and so is its inverse") {
+    Bench b(real);
+    for (int turn = 0; turn < 6; ++turn) {
+        CAPTURE(turn);
+        REQUIRE(b.go({.kind = Plan::Kind::until, .address = mark_c}));
+        const u64 call = b.count();
+        b.step();
+        REQUIRE(b.ip() == sum);
+        REQUIRE(b.go({.kind = Plan::Kind::finish}));
+        CHECK(b.ip() == mark_d);
+        CHECK((b.debugger.cpu().gpr[RAX] & 0xFFFF) == 6);
+        REQUIRE(b.go({.kind = Plan::Kind::until, .address = mark_k, .backwards = true})); // inside, just before the end
+        REQUIRE(b.go({.kind = Plan::Kind::finish, .backwards = true}));
+        CHECK(b.ip() == mark_c);
+        CHECK(b.count() == call);
+        for (int depth = 0; depth < 2; ++depth) { // into the second recursion
+            REQUIRE(b.go({.kind = Plan::Kind::until, .address = sum}));
+        }
+        const u64 inner = b.count();
+        REQUIRE(b.go({.kind = Plan::Kind::finish}));
+        CHECK(b.ip() == mark_k);
+        CHECK(b.count() > inner);
+        REQUIRE(b.go({.kind = Plan::Kind::finish}));
+        CHECK(b.ip() == mark_d);
+    }
+}
+
+TEST_CASE("control: out of a handler and back to where it was interrupted") {
+    Bench b(real);
+    b.break_at(0x7C96); // in the timer's handler
+    b.go_on();
+    b.go_on();
+    REQUIRE(b.go({.kind = Plan::Kind::finish}));
+    const u64 returned = b.ip();
+    CHECK((returned < 0x7C95 || returned > 0x7C9F));
+    b.back();
+    CHECK(b.ip() == 0x7C96);
+    REQUIRE(b.go({.kind = Plan::Kind::finish, .backwards = true}));
+    CHECK(b.ip() == returned);
+}
+
+TEST_CASE("control: instructions, times and counts, both ways") {
+    Bench b(real);
+    REQUIRE(b.go({.kind = Plan::Kind::instructions, .count = 1000}));
+    CHECK(b.count() == 1000);
+    const Moment there = b.timeline.now();
+    const u64 hash = b.machine->state_hash();
+    REQUIRE(b.go({.kind = Plan::Kind::time, .time = 5 * millisecond}));
+    CHECK(b.machine->now() >= 5 * millisecond);
+    CHECK(b.machine->now() < 5 * millisecond + 10 * microsecond);
+    REQUIRE(b.go({.kind = Plan::Kind::time, .time = there.time, .backwards = true}));
+    CHECK(b.machine->now() == there.time);
+    CHECK(b.machine->state_hash() == hash);
+    REQUIRE(b.go({.kind = Plan::Kind::instructions, .count = 300, .backwards = true}));
+    CHECK(b.count() == 700);
+    REQUIRE(b.debugger.go_to(1000).has_value());
+    CHECK(b.machine->state_hash() == hash);
+    REQUIRE(b.go({.kind = Plan::Kind::instructions, .count = 5000, .backwards = true}));
+    CHECK(b.stop().kind == StopKind::history_end);
+    CHECK_FALSE(b.debugger.go_to(1'000'000'000).has_value());
+    CHECK(b.count() == 0);
+    CHECK_FALSE(b.go({.kind = Plan::Kind::time, .time = 0}));
+}
+
+TEST_CASE("control: a search that is cancelled leaves the machine where it was") {
+    Bench b(real);
+    REQUIRE(b.go({.kind = Plan::Kind::instructions, .count = 20'000}));
+    const u64 hash = b.machine->state_hash();
+    const Moment there = b.timeline.now();
+    b.add({.kind = StopPointKind::write, .where = {.value = 0x100}});
+    b.debugger.progress = [](double) { return false; };
+    CHECK_FALSE(b.go({.kind = Plan::Kind::continue_on, .backwards = true}));
+    CHECK_FALSE(b.debugger.running());
+    CHECK(b.timeline.now() == there);
+    CHECK(b.machine->state_hash() == hash);
+    b.debugger.progress = {};
+    b.back();
+    CHECK(b.stop().kind == StopKind::history_end);
+}
+
+TEST_CASE("control: a run with stops is the run without") {
+    Bench b(real);
+    const auto whole = machine_with(real);
+    b.break_at(mark_a);
+    b.add({.kind = StopPointKind::access, .where = {.value = counter}, .length = 2});
+    b.add({.kind = StopPointKind::interrupt, .first = 0x20, .last = 0x20});
+    b.add({.kind = StopPointKind::exception, .first = 0, .last = 31});
+    b.debugger.set_magic_break(true);
+    for (int i = 0; i < 300; ++i) b.go_on();
+    for (int i = 0; i < 40; ++i) b.next();
+    REQUIRE(b.count() > 2000);
+    CHECK(whole->run(never, b.count()) == StopReason::limit);
+    CHECK(whole->now() == b.machine->now());
+    CHECK(whole->state_hash() == b.machine->state_hash());
+}
