@@ -199,8 +199,8 @@ Expected<> commit_media(CommandContext& context, Arguments&) {
     Machine& machine = context.debugger.machine();
     if (!machine.board().config.keep_media)
         return fail("the guest writes to the files of its drives directly: there is nothing to commit");
-    if (auto done = machine.board().commit_media(); !done) return done;
-    context.out += "written to the files of the drives\n";
+    if (auto done = context.debugger.timeline().commit_media(); !done) return done;
+    context.out += "written to the files of the drives; the history begins here\n";
     return {};
 }
 

@@ -336,7 +336,14 @@ void Timeline::begin_here() {
 bool Timeline::active() const { return impl_ != nullptr; }
 
 StopReason Timeline::run(Time until, u64 max_instructions) {
-    return impl_ ? impl_->advance(until, max_instructions) : machine_.run(until, max_instructions);
+    if (!impl_) return machine_.run(until, max_instructions);
+    const StopReason reason = impl_->advance(until, max_instructions);
+    // Nothing follows a recording's end, so what happened at its last instant happens now.
+    if (impl_->replaying && !(now() < impl_->frontier) && impl_->next < impl_->log.size()) {
+        impl_->apply_pending();
+        impl_->execute(machine_.now(), machine_.instructions());
+    }
+    return reason;
 }
 
 Expected<> Timeline::inject(const Input& input) {
@@ -369,6 +376,19 @@ void Timeline::changed_by_hand() {
     i.settled = false;
     entry.what = i.keeper.take(i.position(), i.arrived, true);
     i.log.push_back(std::move(entry));
+}
+
+Expected<> Timeline::commit_media() {
+    if (replaying()) return fail("a recording is being repeated: what its guest writes to drives is not kept");
+    if (impl_ && impl_->listener)
+        return fail("the run is being recorded, and could not be repeated with other files: end the recording first");
+    if (auto done = machine_.board().commit_media(); !done) return done;
+    if (impl_) {
+        const HistoryOptions options = impl_->options;
+        impl_.reset();
+        begin(options);
+    }
+    return {};
 }
 
 Moment Timeline::now() const { return {machine_.instructions(), machine_.now()}; }

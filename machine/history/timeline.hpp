@@ -27,7 +27,7 @@ struct Moment {
 struct HistoryOptions {
     u64 memory_budget = u64{1} << 30; ///< of the host, for checkpoints; older ones are thinned out to stay below it
     u64 spacing = 40'000'000;         ///< instructions between checkpoints, at least
-    unsigned percent = 3;             ///< of the time that checkpoints may take; they are fewer where that is more
+    unsigned percent = 3;             ///< of the time that checkpoints may take, else they are fewer; 0: no matter
 };
 
 class Timeline {
@@ -53,6 +53,10 @@ class Timeline {
     /// Somebody has changed the machine by hand: what comes after now is dropped, and this instant gets a checkpoint
     /// that executions of the history continue from.
     void changed_by_hand();
+
+    /// Board::commit_media: the files change, so the past, which reads them as they were, is dropped. Refused where
+    /// somebody else needs them as they were.
+    Expected<> commit_media();
 
     Moment now() const;
     Moment earliest() const;

@@ -44,7 +44,7 @@ struct Bench {
         if (auto made = Machine::create(config, {})) machine = std::move(*made);
         if (!machine) return;
         Timeline timeline(*machine);
-        timeline.begin({.spacing = 100'000, .percent = 100});
+        timeline.begin({.spacing = 100'000, .percent = 0});
         auto recorder = Recorder::create(path, *machine, timeline);
         if (!recorder) {
             machine.reset();
@@ -72,7 +72,7 @@ struct Bench {
         auto recording = Recording::open(path);
         if (!recording) return;
         Timeline timeline(*machine);
-        if (!recording->begin(*machine, timeline, {.spacing = 100'000, .percent = 100})) return;
+        if (!recording->begin(*machine, timeline, {.spacing = 100'000, .percent = 0})) return;
         timeline.run(never, machine->instructions() + 1000);
         (void)recording->verify(*machine, timeline);
     }

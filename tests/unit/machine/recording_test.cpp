@@ -25,7 +25,7 @@ template <class F> Recorded record(const std::string& path, const MachineConfig&
     ports.serial[0] = &serial;
     auto machine = create(config, ports);
     Timeline timeline(*machine);
-    timeline.begin({.spacing = 500'000, .percent = 100});
+    timeline.begin({.spacing = 500'000, .percent = 0});
     auto recorder = Recorder::create(path, *machine, timeline);
     REQUIRE_MESSAGE(recorder.has_value(), recorder.error().message);
     for (const Event& event : typing()) {
@@ -55,7 +55,7 @@ void prepare(const Recording& recording, Replayed& replay, u64 from = 0) {
     ports.serial[0] = &replay.serial;
     replay.machine = create(recording.config(), ports);
     replay.timeline = std::make_unique<Timeline>(*replay.machine);
-    const auto begun = recording.begin(*replay.machine, *replay.timeline, {.spacing = 700'000, .percent = 100}, from);
+    const auto begun = recording.begin(*replay.machine, *replay.timeline, {.spacing = 700'000, .percent = 0}, from);
     REQUIRE_MESSAGE(begun.has_value(), begun.error().message);
 }
 
@@ -162,6 +162,23 @@ TEST_CASE("recording: going back as it is recorded, other futures and changes by
     CHECK(replay.machine->board().memory.read(PhysAddress{0x70'0000}, 4) == 0);
     REQUIRE(replay.timeline->go_to(7'800'000).has_value());
     CHECK(replay.machine->board().memory.read(PhysAddress{0x70'0000}, 4) == 0x1234'5678);
+}
+
+TEST_CASE("recording: what happens at its last instant is part of it") {
+    const Folder folder;
+    const std::string path = folder.file("run.rec");
+    const Recorded recorded = record(path, demo_config(), [](Timeline& timeline) {
+        REQUIRE(timeline.inject(KeyInput{0x10, false, true}).has_value());
+        REQUIRE(timeline.inject(ResetInput{}).has_value());
+    });
+    const Recording recording = open(path);
+    CHECK(recording.frontier().instructions == end);
+    Replayed replay;
+    prepare(recording, replay);
+    while (!replay.timeline->at_frontier()) replay.timeline->run(replay.timeline->now().time + millisecond);
+    const auto same = recording.verify(*replay.machine, *replay.timeline);
+    CHECK_MESSAGE(same.has_value(), same.error().message);
+    CHECK(replay.machine->state_hash() == recorded.hash);
 }
 
 TEST_CASE("recording: of disks, media and the end of the guest") {
