@@ -141,7 +141,7 @@ TEST_CASE("control: events of the processor") {
     texts = stop_texts(prot, {.kind = StopPointKind::cpl, .first = 3, .last = 3}, 2, false);
     CHECK(contains(texts[0], "CPL was 0, is 3"));
     texts = stop_texts(prot, {.kind = StopPointKind::control, .first = 0, .last = 0, .name = "cr"}, 4, false);
-    REQUIRE(texts.size() == 3); // PE, PG, and TS by the task switch
+    REQUIRE(texts.size() >= 3); // PE, PG, and TS by each task switch
     CHECK(contains(texts[1], "CR0 was"));
     texts = stop_texts(prot, {.kind = StopPointKind::msr, .first = 0x174, .last = 0x176}, 2, false);
     CHECK(contains(texts[0], "MSR 174h was 0h, is 8h"));
