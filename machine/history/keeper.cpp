@@ -16,6 +16,9 @@ namespace glassbox {
 namespace {
 /// Checkpoints are looked for one after the other where that is rare: a bound that memory alone does not give.
 constexpr std::size_t most_checkpoints = 5000;
+/// Kept whatever the budget: with fewer, going back is as slow as starting again. The first holds all of RAM that is in
+/// use, which may be more than the budget alone.
+constexpr std::size_t fewest_checkpoints = 24;
 } // namespace
 
 Keeper::Keeper(Board& board)
@@ -164,7 +167,7 @@ void Keeper::drop(const CheckpointRef& checkpoint) {
 }
 
 void Keeper::thin(u64 budget, u64 here) {
-    while (list_.size() > 3 && (memory() > budget || list_.size() > most_checkpoints)) {
+    while (list_.size() > fewest_checkpoints && (memory() > budget || list_.size() > most_checkpoints)) {
         const u64 end = list_.back()->instructions();
         Place worst = list_.end();
         double lowest = std::numeric_limits<double>::max();
