@@ -121,6 +121,7 @@ Expected<> Past::execute(PastObserver& observer, u64 count, Time time) {
         const StopReason reason =
             done < count ? d.timeline.run(never, std::min(count, done + slice)) : d.timeline.run(time);
         const bool ours = std::exchange(d.asked, false);
+        if (ours && reason != StopReason::breakpoint) d.request_left = true;
         const Moment now = d.timeline.now();
         for (const Hit& hit : std::exchange(d.hits, {})) {
             std::string trouble;

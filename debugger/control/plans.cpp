@@ -74,6 +74,7 @@ void Debugger::Impl::wait_for(u64 linear, u64 stack, const Cpu& cpu) {
     arrival = {.armed = true, .linear = linear, .stack = stack, .cpl = cpu.cpl, .space = cpu.cr3 & ~page_mask};
     every = false;
     questions_changed = true;
+    active.deadline = never; // however long a call takes
 }
 
 /// `next`: what returns here is waited for, the rest is stepped.
@@ -88,6 +89,7 @@ void Debugger::Impl::prepare_next() {
     arrival = {};
     every = true;
     code_base = cpu.seg[CS].base;
+    active.deadline = machine.now() + longest_wait;
 }
 
 bool Debugger::Impl::arrives(const Cpu& cpu) const {
@@ -108,6 +110,7 @@ void Debugger::Impl::reached(unsigned number) {
 bool Debugger::Impl::stepped(Cpu& cpu, unsigned number, u64 count) {
     active.start = count;
     active.who = number;
+    active.deadline = machine.now() + longest_wait;
     if (by_lines(active.plan.kind) && !line_reached(cpu, number, count)) {
         if (!goes_over(active.plan.kind)) return false;
         replan_wanted = true;

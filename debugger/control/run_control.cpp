@@ -140,6 +140,7 @@ StopReason Debugger::Impl::run(Time until, u64 max_instructions) {
         case StopReason::limit:
             if (settle(false)) return StopReason::breakpoint;
             if (limit_reached()) return StopReason::breakpoint;
+            if (machine.now() < until && machine.instructions() < max_instructions) continue; // a later deadline
             return StopReason::limit;
         default: {
             request_left |= std::exchange(asked, false);

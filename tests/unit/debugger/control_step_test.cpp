@@ -159,6 +159,21 @@ TEST_CASE("control: instructions, times and counts, both ways") {
     CHECK_FALSE(b.go({.kind = Plan::Kind::time, .time = 0}));
 }
 
+TEST_CASE("control: however long a call takes, next waits; a sleeper that nothing wakes, not for ever") {
+    // call wait / hlt / jmp -3 / wait: mov ecx, 20,000,000 / dec ecx / jnz / ret: 20 seconds and more
+    const std::array<u8, 17> code = {0xE8, 0x03, 0x00, 0xF4, 0xEB, 0xFD, 0x66, 0xB9, 0x80,
+                                     0x96, 0x98, 0x00, 0x66, 0x49, 0x75, 0xFC, 0xC3};
+    Bench b(code);
+    b.debugger.progress = {};
+    b.next();
+    CHECK(b.ip() == 0x7C03);
+    CHECK(b.machine->now() > 15 * second);
+    b.debugger.cpu().eflags |= 0x200; // awake to interrupts, of which none come
+    b.debugger.changed();
+    b.step();
+    CHECK(b.stop().text.find("is halted, and no interrupt came") != std::string::npos);
+}
+
 TEST_CASE("control: a search that is cancelled leaves the machine where it was") {
     Bench b(real);
     REQUIRE(b.go({.kind = Plan::Kind::instructions, .count = 20'000}));
