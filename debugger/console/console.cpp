@@ -132,8 +132,7 @@ std::string Console::report_stop() {
         out += execute_line(command, good);
     }
     const Stop& stop = debugger_.stop();
-    if (const StopPoint* point = stop.number ? debugger_.find(stop.number) : nullptr)
-        waiting_.insert(waiting_.begin(), point->commands.begin(), point->commands.end());
+    waiting_.insert(waiting_.begin(), stop.commands.begin(), stop.commands.end());
     return out;
 }
 
