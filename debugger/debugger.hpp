@@ -95,8 +95,7 @@ class Debugger {
     /// Somebody has changed registers, memory or devices: history is told, caches are dropped.
     void changed();
 
-    // --- stop points
-    // --------------------------------------------------------------------------------------------------
+    // --- stop points -------------------------------------------------------------------------------------------------
     /// Returns the number. The error says why it cannot be (a condition that is no expression, a length of 0 …).
     Expected<unsigned> add(StopPoint point);
     bool remove(unsigned number);
@@ -107,8 +106,7 @@ class Debugger {
     void set_magic_break(bool on);
     bool magic_break() const;
 
-    // --- surroundings
-    // -------------------------------------------------------------------------------------------------
+    // --- surroundings ------------------------------------------------------------------------------------------------
     void add_listener(StopListener& listener);
     void remove_listener(StopListener& listener);
     /// The registers of each processor as they were when it was last told to go: what `registers` marks as changed.

@@ -48,8 +48,7 @@ class Console {
     /// What could stand in the place of the last word of `line`, sorted.
     std::vector<std::string> complete(std::string_view line);
 
-    // --- for the commands of debugger/console
-    // -------------------------------------------------------------------------
+    // --- for the commands of debugger/console ------------------------------------------------------------------------
     void quit() { quit_ = true; }
     unsigned add_display(std::string command);
     bool remove_display(unsigned number);

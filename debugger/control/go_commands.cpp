@@ -109,7 +109,7 @@ Expected<> go_to(CommandContext& context, Arguments& arguments) {
     if (text == "start" || text == "begin") {
         target = debugger.timeline().earliest().instructions;
     } else if (text == "end") {
-        target = debugger.timeline().frontier().instructions;
+        return debugger.go_to(debugger.timeline().frontier()); // with the time that passed without instructions
     } else {
         const char sign = text.front();
         const auto value = evaluate(debugger, std::string_view(text).substr(sign == '+' || sign == '-' ? 1 : 0));

@@ -49,16 +49,7 @@ void Debugger::Impl::note(const StopPoint& point, unsigned processor, Hit hit) {
     ask();
 }
 
-template <class Match> void Debugger::Impl::note_all(StopPointKind kind, unsigned processor, const Match& match) {
-    if (!points.has(kind)) return;
-    for (const StopPoint& point : points.list()) {
-        if (!point.enabled || point.kind != kind || (point.processor && *point.processor != processor)) continue;
-        if (std::optional<Hit> hit = match(point)) note(point, processor, std::move(*hit));
-    }
-}
-
-// --- code
-// -------------------------------------------------------------------------------------------------------------
+// --- code ------------------------------------------------------------------------------------------------------------
 
 /// XCHG BX, BX: 87 DB with 16-bit operands.
 bool Debugger::Impl::is_magic(const Insn& insn) {
@@ -205,8 +196,7 @@ bool Debugger::Impl::before_instruction(Cpu& cpu) {
     return end;
 }
 
-// --- data
-// -------------------------------------------------------------------------------------------------------------
+// --- data ------------------------------------------------------------------------------------------------------------
 
 bool Debugger::Impl::watches(Cpu&, u64 linear_page, u64 phys_page) {
     return (!observer || observer->points()) && points.any_of_memory() && points.watches(linear_page, phys_page);
@@ -267,8 +257,7 @@ void Debugger::Impl::accessed(Cpu& cpu, const MemoryAccess& access) {
     }
 }
 
-// --- events
-// -----------------------------------------------------------------------------------------------------------
+// --- events ----------------------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -281,9 +270,6 @@ std::string exception_name(unsigned vector) {
         return std::string(exception_names[vector]);
     return "exception " + std::to_string(vector);
 }
-
-bool within(const StopPoint& point, u64 value) { return value >= point.first && value <= point.last; }
-bool direction(const StopPoint& point, bool write) { return write ? point.on_write : point.on_read; }
 
 } // namespace
 
@@ -381,58 +367,6 @@ void Debugger::Impl::shut_down(Cpu& cpu) {
     });
 }
 
-// --- buses
-// ------------------------------------------------------------------------------------------------------------
-
-void Debugger::Impl::port_accessed(std::string_view owner, Port port, unsigned width, bool write, u32 value) {
-    if (observer && !observer->points()) return;
-    const auto describe = [&](const StopPoint&) {
-        std::string text = std::string(write ? "OUT of " : "IN of ") + hex(value, 2 * width) + "h " +
-                           (write ? "to" : "from") + " port " + hex_number(port.value) + "h";
-        if (!owner.empty()) text += " (" + std::string(owner) + ")";
-        return Hit{
-            .address = port.value, .size = width, .write = write, .old_value = value, .new_value = value, .what = text};
-    };
-    const unsigned number = number_of(machine.cpu());
-    note_all(StopPointKind::port, number, [&](const StopPoint& point) -> std::optional<Hit> {
-        if (port.value > point.last || port.value + width - 1 < point.first || !direction(point, write)) return {};
-        return describe(point);
-    });
-    note_all(StopPointKind::device, number, [&](const StopPoint& point) -> std::optional<Hit> {
-        if (!owner.starts_with(point.name) || !direction(point, write)) return {};
-        return describe(point);
-    });
-}
-
-void Debugger::Impl::device_accessed(std::string_view region, PhysAddress address, unsigned width, bool write,
-                                     u64 value) {
-    if (observer && !observer->points()) return;
-    const auto describe = [&](const StopPoint&) {
-        return Hit{.address = address.value,
-                   .size = width,
-                   .write = write,
-                   .old_value = value,
-                   .new_value = value,
-                   .what = std::string(write ? "write of " : "read of ") + hex(value, 2 * width) + "h " +
-                           (write ? "to " : "from ") + hex_number(address.value) + "h (" + std::string(region) + ")"};
-    };
-    const unsigned number = number_of(machine.cpu());
-    note_all(StopPointKind::mmio, number, [&](const StopPoint& point) -> std::optional<Hit> {
-        if (!range_of(point).meets(address.value, address.value + width - 1) || !direction(point, write)) return {};
-        return describe(point);
-    });
-    note_all(StopPointKind::device, number, [&](const StopPoint& point) -> std::optional<Hit> {
-        if (!region.starts_with(point.name) || !direction(point, write)) return {};
-        return describe(point);
-    });
-}
-
-void Debugger::Impl::irq_changed(unsigned irq, bool level) {
-    if (!level || (observer && !observer->points())) return;
-    note_all(StopPointKind::irq, number_of(machine.cpu()), [&](const StopPoint& point) -> std::optional<Hit> {
-        if (!within(point, irq)) return {};
-        return Hit{.address = irq, .what = "IRQ " + std::to_string(irq) + " was raised"};
-    });
-}
+// --- buses -----------------------------------------------------------------------------------------------------------
 
 } // namespace glassbox

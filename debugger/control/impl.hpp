@@ -5,6 +5,7 @@
 // settles it between two instructions, where everything is exact.
 #pragma once
 
+#include "bus/memory_map.hpp"
 #include "bus/probe.hpp"
 #include "cpu/probe.hpp"
 #include "debugger/control/call_tracker.hpp"
@@ -66,7 +67,7 @@ class PastObserver {
     virtual bool finished() const { return false; } ///< asked when `before` has ended the run
 };
 
-struct Debugger::Impl final : Probe, BusProbe {
+struct Debugger::Impl final : Probe, BusProbe, MemoryWatcher {
     Impl(Debugger& debugger, Machine& machine_, Timeline& timeline_);
     ~Impl() override;
 
@@ -83,8 +84,7 @@ struct Debugger::Impl final : Probe, BusProbe {
     Stop stop;
     std::vector<Stop> past;
 
-    // --- running forwards (run_control.cpp)
-    // ---------------------------------------------------------------------------
+    // --- running forwards (run_control.cpp) --------------------------------------------------------------------------
     StopReason run(Time until, u64 max_instructions);
     Expected<> resume(const Plan& plan);
     void interrupt(StopKind kind);
@@ -94,6 +94,7 @@ struct Debugger::Impl final : Probe, BusProbe {
     Stop stop_for(const StopPoint* point, const Hit& hit) const;
     bool settle_hits();
     bool limit_reached();
+    bool recording_over();
     StopReason ended(StopReason reason);
     void halt(Stop stop_);
     Stop stop_here(StopKind kind, std::string text);
@@ -103,8 +104,7 @@ struct Debugger::Impl final : Probe, BusProbe {
     void begin_unplanned();
     unsigned number_of(const Cpu& cpu) const;
 
-    // --- the plan (plans.cpp)
-    // -----------------------------------------------------------------------------------------
+    // --- the plan (plans.cpp) ----------------------------------------------------------------------------------------
     void start_plan(const Plan& plan);
     void prepare_next();
     void wait_for(u64 linear, u64 stack, const Cpu& cpu);
@@ -140,8 +140,7 @@ struct Debugger::Impl final : Probe, BusProbe {
     Arrival arrival;
     CallTracker calls;
 
-    // --- what was seen
-    // ------------------------------------------------------------------------------------------------
+    // --- what was seen -----------------------------------------------------------------------------------------------
     std::vector<Hit> hits;
     bool asked = false;        ///< the run was ended by us
     bool request_left = false; ///< the machine still has such a request
@@ -161,10 +160,10 @@ struct Debugger::Impl final : Probe, BusProbe {
     } last_wanted;
     void ask();
 
-    bool attached = false, bus_attached = false, every_attached = false, questions_changed = false;
+    bool attached = false, bus_attached = false, dma_attached = false, every_attached = false,
+         questions_changed = false;
 
-    // --- stop points (hits.cpp)
-    // ---------------------------------------------------------------------------------------
+    // --- stop points (hits.cpp) --------------------------------------------------------------------------------------
     bool accepts(StopPoint& point, unsigned processor, std::string& trouble);
     bool code_hit(Cpu& cpu, unsigned number, u64 count);
     bool matches_code(StopPoint& point, Cpu& cpu, u64 linear, u64 phys, u64 count);
@@ -175,14 +174,12 @@ struct Debugger::Impl final : Probe, BusProbe {
     std::map<unsigned, std::string> modes; ///< the last that was seen of each processor
     std::string mode_name(const Cpu& cpu) const;
 
-    // --- going back (backwards.cpp)
-    // -----------------------------------------------------------------------------------
+    // --- going back (backwards.cpp) ----------------------------------------------------------------------------------
     PastObserver* observer = nullptr;
     Expected<> backwards(const Plan& plan);
     Expected<> go_to(const Moment& moment);
 
-    // --- Probe, BusProbe
-    // ----------------------------------------------------------------------------------------------
+    // --- Probe, BusProbe ---------------------------------------------------------------------------------------------
     bool wants(Cpu& cpu, u64 linear, u64 phys, const Insn& insn) override;
     bool before_instruction(Cpu& cpu) override;
     bool watches(Cpu& cpu, u64 linear_page, u64 phys_page) override;
@@ -196,7 +193,21 @@ struct Debugger::Impl final : Probe, BusProbe {
     void port_accessed(std::string_view owner, Port port, unsigned width, bool write, u32 value) override;
     void device_accessed(std::string_view region, PhysAddress address, unsigned width, bool write, u64 value) override;
     void irq_changed(unsigned irq, bool level) override;
+    void memory_written(PhysAddress start, u64 size) override;
+    void map_changed() override {}
 };
+
+template <class Match> void Debugger::Impl::note_all(StopPointKind kind, unsigned processor, const Match& match) {
+    if (!points.has(kind)) return;
+    for (const StopPoint& point : points.list()) {
+        if (!point.enabled || point.kind != kind || (point.processor && *point.processor != processor)) continue;
+        if (std::optional<Hit> hit = match(point)) note(point, processor, std::move(*hit));
+    }
+}
+
+/// Whether a vector, port or register is among those that the stop point names.
+inline bool within(const StopPoint& point, u64 value) { return value >= point.first && value <= point.last; }
+inline bool direction(const StopPoint& point, bool write) { return write ? point.on_write : point.on_read; }
 
 /// CS:IP as people write it: "0000:7C00", "0008:C0101000".
 std::string code_place(const Cpu& cpu);

@@ -1,6 +1,7 @@
 // Running forwards: the loop around Timeline::run, and what is done between two instructions.
 #include "debugger/control/impl.hpp"
 #include "debugger/view.hpp"
+#include "machine/board.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -48,6 +49,12 @@ void Debugger::Impl::connect() {
         bus_wanted ? machine.attach(static_cast<BusProbe&>(*this)) : machine.detach(static_cast<BusProbe&>(*this));
         bus_attached = bus_wanted;
     }
+    const bool dma_wanted = armed && points.any_of_memory();
+    if (dma_wanted != dma_attached) {
+        MemoryMap& memory = machine.board().memory;
+        dma_wanted ? memory.add_watcher(*this) : memory.remove_watcher(*this);
+        dma_attached = dma_wanted;
+    }
     if (attached && every_wanted != every_attached) {
         machine.set_every_instruction(*this, every_wanted);
         every_attached = every_wanted;
@@ -59,7 +66,8 @@ void Debugger::Impl::disconnect() {
     faults_attached = false;
     if (attached) machine.detach(static_cast<Probe&>(*this));
     if (bus_attached) machine.detach(static_cast<BusProbe&>(*this));
-    attached = bus_attached = every_attached = false;
+    if (dma_attached) machine.board().memory.remove_watcher(*this);
+    attached = bus_attached = dma_attached = every_attached = false;
 }
 
 Stop Debugger::Impl::stop_here(StopKind kind, std::string text) {
@@ -127,7 +135,7 @@ Expected<> Debugger::Impl::resume(const Plan& plan) {
 
 StopReason Debugger::Impl::run(Time until, u64 max_instructions) {
     for (;;) {
-        if (!running) return StopReason::breakpoint;
+        if (!running || recording_over()) return StopReason::breakpoint;
         connect();
         in_run = true;
         const StopReason reason =
@@ -149,6 +157,20 @@ StopReason Debugger::Impl::run(Time until, u64 max_instructions) {
         }
         }
     }
+}
+
+/// What repeats a recording has nothing to do behind its end, or where it went another way.
+bool Debugger::Impl::recording_over() {
+    if (!entered || !timeline.replaying()) return false;
+    if (const auto diverged = timeline.diverged()) {
+        halt(stop_here(StopKind::history_end, "the machine went another way than the recording, between instructions " +
+                                                  std::to_string(diverged->after) + " and " +
+                                                  std::to_string(diverged->before)));
+        return true;
+    }
+    if (!timeline.at_frontier()) return false;
+    halt(stop_here(StopKind::history_end, "the end of the recording ('live' goes on from here)"));
+    return true;
 }
 
 /// A plan that ends by itself at a time or a count.

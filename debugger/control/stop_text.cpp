@@ -99,7 +99,7 @@ Stop Debugger::Impl::stop_for(const StopPoint* point, const Hit& hit) const {
     made.text =
         (point->temporary ? "temporary " : "") + stop_kind_name(point->kind) + " " + std::to_string(point->number);
     if (is_watch(point->kind)) {
-        made.text += watch_text(*point, hit) + hit.by;
+        made.text += hit.what.empty() ? watch_text(*point, hit) + hit.by : hit.what;
     } else if (point->kind == StopPointKind::execute && hit.what.empty()) {
         if (!point->text.empty()) made.text += ": " + point->text;
     } else if (!hit.what.empty()) {

@@ -41,8 +41,7 @@ class PacketReader {
     std::string last_;
 };
 
-// --- hexadecimal, as the protocol writes it
-// ----------------------------------------------------------------------------
+// --- hexadecimal, as the protocol writes it --------------------------------------------------------------------------
 
 int hex_digit(char c);
 std::string to_hex(std::string_view bytes);

@@ -133,8 +133,7 @@ bool GdbStub::dispatch_named(Scanner& s, std::string_view packet) {
 
 void GdbStub::nothing(Scanner&) { unsupported(); }
 
-// --- threads
-// -----------------------------------------------------------------------------------------------------------
+// --- threads ---------------------------------------------------------------------------------------------------------
 
 Cpu* GdbStub::cpu_for_registers() {
     Machine& machine = debugger_.machine();

@@ -20,8 +20,7 @@ constexpr u64 most_range_steps = 1000, longest_quick_step = 100'000;
 std::string two_digits(unsigned value) { return {"0123456789abcdef"[value >> 4 & 15], "0123456789abcdef"[value & 15]}; }
 } // namespace
 
-// --- stops
-// -------------------------------------------------------------------------------------------------------------
+// --- stops -----------------------------------------------------------------------------------------------------------
 
 std::string GdbStub::stop_reply(const Stop& stop) const {
     if (stop.kind == StopKind::ended && stop.machine == StopReason::power_off) return "W00";
@@ -108,8 +107,7 @@ void GdbStub::interrupt_packet(Scanner&) {
     interrupt();
 }
 
-// --- going on
-// ----------------------------------------------------------------------------------------------------------
+// --- going on --------------------------------------------------------------------------------------------------------
 
 /// The client's interrupt ends it, and the machine is where it was.
 Expected<> GdbStub::go_back(const Plan& plan, bool& ended) {
@@ -252,8 +250,7 @@ void GdbStub::range_step(unsigned thread, u64 from, u64 to) {
     report(debugger_.stop());
 }
 
-// --- stop points
-// -------------------------------------------------------------------------------------------------------
+// --- stop points -----------------------------------------------------------------------------------------------------
 
 bool GdbStub::point(Scanner& s, StopPoint& point, std::string& key) {
     const char type = s.peek();
@@ -305,8 +302,7 @@ void GdbStub::remove_points() {
     points_.clear();
 }
 
-// --- the end
-// -----------------------------------------------------------------------------------------------------------
+// --- the end ---------------------------------------------------------------------------------------------------------
 
 void GdbStub::detach(Scanner&) {
     awaited_ = monitoring_ = false;

@@ -63,8 +63,7 @@ void GdbStub::write_register_number(Scanner& s) {
     done ? ok() : error(done.error().message);
 }
 
-// --- memory
-// ------------------------------------------------------------------------------------------------------------
+// --- memory ----------------------------------------------------------------------------------------------------------
 
 bool GdbStub::address_and_length(Scanner& s, char end, u64& address, u64& length) {
     const auto first = s.number();
