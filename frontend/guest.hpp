@@ -38,7 +38,7 @@ class Guest {
     virtual void engage_debugger() {}
 
     /// Writes everything about the run to a file from now on; the error of `end_recording` is the first that occurred.
-    virtual Expected<> record(const std::string& path);
+    virtual Expected<> record(const std::string& path, const HistoryOptions& options);
     virtual Expected<> end_recording() { return {}; }
     /// Does again what the recording says; the machine was made of its configuration.
     virtual Expected<> replay(Recording recording, const HistoryOptions& options);
@@ -53,7 +53,9 @@ class Guest {
     virtual std::optional<Verdict> verdict() { return std::nullopt; }
 };
 
-inline Expected<> Guest::record(const std::string&) { return fail("two machines in lockstep cannot be recorded"); }
+inline Expected<> Guest::record(const std::string&, const HistoryOptions&) {
+    return fail("two machines in lockstep cannot be recorded");
+}
 inline Expected<> Guest::replay(Recording, const HistoryOptions&) {
     return fail("two machines in lockstep cannot repeat a recording");
 }

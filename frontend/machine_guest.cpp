@@ -59,7 +59,8 @@ class MachineGuest final : public Guest {
     Debugger* debugger() override { return &debugger_; }
     void engage_debugger() override { engaged_ = true; }
 
-    Expected<> record(const std::string& path) override {
+    Expected<> record(const std::string& path, const HistoryOptions& options) override {
+        timeline_.begin(options);
         auto recorder = Recorder::create(path, *machine_, timeline_);
         if (!recorder) return tl::unexpected(recorder.error());
         recorder_ = *std::move(recorder);

@@ -111,13 +111,13 @@ class Run {
         if (!options_.load.empty()) {
             if (auto loaded = guest_->load(options_.load); !loaded) return loaded;
         }
+        HistoryOptions history;
+        history.memory_budget = debug.history_memory;
         if (recording) {
-            HistoryOptions history;
-            history.memory_budget = debug.history_memory;
             if (auto begun = guest_->replay(*std::move(recording), history); !begun) return begun;
         }
         if (!debug.record.empty()) {
-            if (auto begun = guest_->record(debug.record); !begun) return begun;
+            if (auto begun = guest_->record(debug.record, history); !begun) return begun;
         }
         if (options_.trace.empty()) return {};
         auto file = open_trace(options_.trace);

@@ -61,6 +61,7 @@ constexpr std::string_view expression_help =
     R"(Expressions stand wherever a command takes a value or an address:
   7c00h 0x7c00 31744 0b101     numbers: decimal unless marked
   eax cs.base zf $cr3          registers and flags ($ where a symbol has the same name)
+  $instructions $nanoseconds   how many have been executed, and the machine's time
   [esp+4] byte [ebx] ds:[si]   memory through segments and paging; byte, word, dword, qword choose the width
   phys(1000h)                  physical memory; as an address, the physical address itself
   main main+1ch 'main.c':12    symbols and source lines

@@ -2,6 +2,7 @@
 //
 //   7c00h  0x7c00  31744  0b1010  1_000   numbers: decimal unless marked; 'A' is a character's code
 //   eax  $eax  cs.base  zf              registers ($ where a symbol has the same name)
+//   $instructions  $nanoseconds         how many have been executed, and the machine's time
 //   [esp+4]  byte [ebx]  word ds:[si]   memory, through segments and paging; as wide as the operand size of the code
 //   phys(0x1000)  dword phys(0x1000)    physical memory (as an address: the physical address itself)
 //   schedule  schedule+0x1c  'main.c':12  symbols and source lines

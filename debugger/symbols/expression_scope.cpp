@@ -9,6 +9,9 @@
 namespace glassbox {
 
 std::optional<RegisterValue> CpuScope::read_register(std::string_view name) {
+    // Where the machine is in its own time; neither is a register.
+    if (name == "instructions") return RegisterValue{cpu_.scheduler.instructions(), 64};
+    if (name == "nanoseconds") return RegisterValue{cpu_.scheduler.now() / nanosecond, 64};
     return glassbox::read_register(cpu_, name);
 }
 
