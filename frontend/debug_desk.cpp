@@ -86,12 +86,11 @@ Expected<> DebugDesk::open() {
     for (auto path = options_.scripts.rbegin(); path != options_.scripts.rend(); ++path) {
         if (auto read = console_.source(*path); !read) return read; // before those that wait already
     }
-    if (options_.enter && options_.breaks.empty() && !options_.break_at_boot) {
-        debugger.attach_stopped(StopKind::start);
-        if (parts_.input != Input::none || console_.has_waiting()) print(console_.welcome());
-    } else if (!options_.scripts.empty()) {
-        debugger.attach_stopped(StopKind::start);
-    }
+    const bool runs_on = !options_.breaks.empty() || options_.break_at_boot;
+    if (runs_on || (!options_.enter && options_.scripts.empty()))
+        return debugger.resume({}); // so that whatever ends the run is a stop
+    debugger.attach_stopped(StopKind::start);
+    if (options_.enter && (parts_.input != Input::none || console_.has_waiting())) print(console_.welcome());
     return {};
 }
 
@@ -168,7 +167,7 @@ void DebugDesk::attend() {
     if (status_ || report_ || !stopped() || console_.has_waiting()) return;
     switch (parts_.input) {
     case Input::none:
-        if (!gdb_) out_of_commands();
+        if (!gdb_ || (!gdb_->connected() && debugger_.stop().kind == StopKind::ended)) out_of_commands();
         break;
     case Input::pipe:
         if (pipe_ended_ && pipe_.empty() && !gdb_) out_of_commands();
