@@ -51,7 +51,7 @@ struct Command {
     std::string_view group;   ///< "Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"
     std::string_view usage;   ///< what follows the name: "[N]"
     std::string_view summary; ///< one line
-    std::string_view help;    ///< paragraphs and examples; each line at most 100 columns
+    std::string_view help;    ///< paragraphs and examples; long lines are broken when they are shown
     Expected<> (*run)(CommandContext& context, Arguments& arguments);
     /// What an argument may be, for completion: "symbol", "register", "file", "command", "device", or words separated
     /// by '|' ("on|off").

@@ -37,7 +37,7 @@ class Session {
         std::unique_ptr<Display> display; ///< null: none
         DebugDesk* desk = nullptr;        ///< null: a guest without a debugger
         /// Another display like `display`, after the debugger has used its terminal. May be empty.
-        std::function<Expected<std::unique_ptr<Display>>()> open_display;
+        std::function<Expected<std::unique_ptr<Display>>()> open_display = {};
         std::optional<Script> script;
         std::function<void(std::string_view)> complain; ///< a message for the user, without the program's name
         bool realtime = false;

@@ -36,15 +36,42 @@ std::string heading(const Command& command) {
     return text;
 }
 
+constexpr std::size_t page_width = 100;
+
+/// Where a line goes on when it is broken: under its own beginning, or under the second column of a table.
+std::size_t hanging_indent(std::string_view line) {
+    const std::size_t begin = std::min(line.find_first_not_of(' '), line.size());
+    const std::size_t gap = line.find("   ", begin);
+    const std::size_t column = gap == std::string_view::npos ? gap : line.find_first_not_of(' ', gap);
+    return column < page_width / 2 ? column : begin;
+}
+
+/// Lines as they are written, but no longer than the page is wide.
+std::string wrapped(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string line(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string indent(hanging_indent(line), ' ');
+        while (line.size() > page_width) {
+            const std::size_t space = line.rfind(' ', page_width);
+            if (space == std::string::npos || space <= indent.size()) break;
+            out += line.substr(0, space) + "\n";
+            line = indent + line.substr(space + 1);
+        }
+        out += line + "\n";
+    }
+    return out;
+}
+
 std::string help_of(const Command& command) {
     std::string text = std::string(command.name);
     if (!command.usage.empty()) text += " " + std::string(command.usage);
     text += "\n  " + std::string(command.summary) + "\n";
     if (!command.shorts.empty()) text += "  Short: " + std::string(command.shorts) + "\n";
     if (command.help.empty()) return text;
-    text += "\n" + std::string(command.help);
-    if (text.back() != '\n') text += '\n';
-    return text;
+    return text + "\n" + wrapped(command.help);
 }
 
 std::string help_of_group(std::string_view group) {
@@ -85,7 +112,7 @@ Expected<> help(CommandContext& context, Arguments& arguments) {
         }
         return {};
     }
-    if (word == "expressions" || word == "expression") return context.out += expression_help, Expected<>{};
+    if (word == "expressions" || word == "expression") return context.out += wrapped(expression_help), Expected<>{};
     const auto command = find_command(word);
     if (!command) return tl::unexpected(command.error());
     context.out += help_of(**command);

@@ -48,7 +48,9 @@ Expected<> DebugInformation::read_lines(SymbolFile& file) {
             dwarf_lineendsequence(line, &row.end);
             // Code that the linker has dropped stays in the table, at address 0 or near it.
             if (row.end ? address == 0 || !in_code(address - 1) : !in_code(address)) continue;
-            const char* const source = dwarf_linesrc(line, nullptr, nullptr);
+            const char* source = dwarf_linesrc(line, nullptr, nullptr);
+            // Compiled with "." as its folder: the name is that of the project's folder on.
+            if (source && source[0] == '.' && source[1] == '/') source += 2;
             if (!source && !row.end) continue;
             if (source && source != last_source) {
                 last_number = number_of(source);

@@ -45,7 +45,7 @@ served() { # the machine's end
 # client ARGUMENTS: gdb with the commands of standard input.
 client() {
   { echo "set pagination off"; echo "set confirm off"; echo "set width 0"; cat; } >commands
-  timeout 60 gdb -nx -batch "$@" -x commands >gdb.log 2>&1 </dev/null || fail "gdb ended with status $?"
+  timeout 60 gdb -nx -batch -d "$here/../.." "$@" -x commands >gdb.log 2>&1 </dev/null || fail "gdb ended with status $?"
   if grep -n 'Remote [^t]\|Error\|rror while\|Architecture rejected\|not compatible' gdb.log; then fail "an error"; fi
 }
 # expect LINE...: each matches a line behind that of the one before.

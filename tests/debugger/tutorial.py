@@ -4,12 +4,13 @@ starts a session, the blocks behind it go on with it, and what stands there must
 
 tutorial.py GLASSBOX PAGE BUILD_FOLDER     with GLASSBOX_WRITE_DOCS=1 the page is rewritten instead
 
-Build folders are written build/release in pages, whatever this one's is.
+The commands run in a folder where the build folder is build/release, wherever it really is.
 """
 import difflib
 import os
 import re
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from session import PROMPT, execute  # noqa: E402
@@ -49,8 +50,7 @@ def sessions_of(blocks):
     return sessions
 
 
-def tidy(text, folder):
-    text = text.replace(folder, SHOWN_FOLDER).replace(os.getcwd() + "/", "")
+def tidy(text):
     lines = [line.rstrip() for line in text.split("\n")]
     while lines and not lines[-1]:
         lines.pop()
@@ -59,30 +59,41 @@ def tidy(text, folder):
     return lines
 
 
-def play(program, session, folder):
+def play(program, session):
     line = session[0].lines[0]
-    arguments = line.replace(SHOWN_FOLDER, folder).split()[2:]
+    arguments = line.split()[2:]
     arguments = [re.sub(r'^"|"$', "", a) for a in arguments]
     commands = [command for block in session for command in block.commands]
     parts, status, output, errors = execute(program, arguments, commands)
     if len(parts) != len(commands) + 1 or errors:
         sys.exit(f"the session '{line}' went wrong (status {status}):\n{output}{errors}")
-    session[0].text = [line] + tidy(parts[0], folder)
+    session[0].text = [line] + tidy(parts[0])
     answers = iter(zip(commands, parts[1:]))
     for block in session:
         for _ in block.commands:
             command, answer = next(answers)
-            block.text += [PROMPT + command] + tidy(answer, folder)
+            block.text += [PROMPT + command] + tidy(answer)
 
 
 def main():
-    program, page, folder = sys.argv[1:4]
-    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    os.chdir(os.path.dirname(root))  # sources are found from here, as a reader has it
+    program, page, folder = (os.path.abspath(argument) for argument in sys.argv[1:4])
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    # A folder like the reader's: the kernel's command line holds its path, so that must be the same everywhere.
+    with tempfile.TemporaryDirectory(prefix="glassbox-tutorial-") as place:
+        os.makedirs(os.path.join(place, os.path.dirname(SHOWN_FOLDER)))
+        os.symlink(folder, os.path.join(place, SHOWN_FOLDER))
+        os.symlink(os.path.join(root, "guests"), os.path.join(place, "guests"))
+        os.chdir(place)
+        status = check(program, page)
+        os.chdir(root)
+    return status
+
+
+def check(program, page):
     lines = open(page, encoding="utf-8").read().split("\n")
     blocks = blocks_of(lines)
     for session in sessions_of(blocks):
-        play(program, session, folder)
+        play(program, session)
     if os.environ.get("GLASSBOX_WRITE_DOCS"):
         for block in reversed(blocks):
             lines[block.first:block.first + len(block.lines)] = block.text

@@ -26,7 +26,7 @@ TEST_CASE("unbalanced brackets and quotes end with the line") {
     CHECK(Arguments("\"a b").words() == std::vector<std::string>{"\"a b"});
 }
 
-TEST_CASE("every command can be found, helps itself, and fits the page") {
+TEST_CASE("every command can be found, and no name stands for two") {
     static const std::set<std::string_view> groups = {"Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"};
     std::set<std::string> names;
     for (const Command* command : all_commands()) {
@@ -37,8 +37,6 @@ TEST_CASE("every command can be found, helps itself, and fits the page") {
         CHECK(names.insert(std::string(command->name)).second);
         std::istringstream shorts{std::string(command->shorts)};
         for (std::string word; shorts >> word;) CHECK_MESSAGE(names.insert(word).second, word);
-        std::istringstream help{std::string(command->help)};
-        for (std::string line; std::getline(help, line);) CHECK_MESSAGE(line.size() <= 100, line);
         const auto found = find_command(command->name);
         REQUIRE(found);
         CHECK(*found == command);

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <unistd.h>
 
 using namespace glassbox;
@@ -130,6 +131,14 @@ TEST_CASE("inputs: keys by name, text for the serial line, refusals") {
     CHECK(desk("serial-input").starts_with("error: "));
     CHECK(desk("reset").empty());
     CHECK(desk("state-hash").starts_with("state-hash: "));
+}
+
+TEST_CASE("what help prints fits the page, whatever the tables say") {
+    Desk desk;
+    for (const Command* command : all_commands()) {
+        std::istringstream help{desk("help " + std::string(command->name))};
+        for (std::string line; std::getline(help, line);) CHECK_MESSAGE(line.size() <= 104, line); // UTF-8 counts bytes
+    }
 }
 
 TEST_CASE("help knows groups, commands and expressions, and says what it does not know") {

@@ -240,7 +240,7 @@ TEST_CASE("help and version") {
     REQUIRE(help);
     for (const Setting& setting : all_settings()) {
         CAPTURE(setting.name);
-        CHECK(mentions(help->print, "--" + std::string(setting.name)));
+        CHECK(mentions(help->print, dashed(setting)));
     }
     for (const char* text : {"wait-screen", "wait-serial", "Exit status", "ctrl-alt-delete", "Ctrl+Alt+G", "Ctrl+A x",
                              "MACHINE.toml", "power-off", "screenshot FILE.png"}) {

@@ -81,7 +81,7 @@ TEST_CASE("hostile: timers come late by different times, never by more than the 
 }
 
 TEST_CASE("hostile: the firmware and the demo guest run, alike each time") {
-    constexpr u64 length = 40'000'000;
+    constexpr u64 length = 80'000'000;
     for (const char* model : {"max", "486"}) {
         CAPTURE(model);
         const auto kind = demo(std::nullopt, model);
