@@ -26,7 +26,7 @@ struct MachineConfig {
     std::optional<std::string> cdrom;  ///< secondary master; an empty path is a drive without a disc
     std::vector<DriveConfig> floppies; ///< at most 2
     std::vector<std::string> boot = {"disk", "cdrom", "floppy"};
-    bool keep_media = false;           ///< what the guest writes to drives stays in memory until Board::commit_media
+    bool keep_media = false; ///< what the guest writes to drives stays in memory until Board::commit_media
     std::optional<std::string> kernel, initrd;
     std::string append;
     std::string bios, vgabios; ///< empty: Debian's seabios package
@@ -37,8 +37,8 @@ struct MachineConfig {
     u64 instructions_per_second = 0; ///< 0: Scheduler::default_speed
     i64 rtc_base = 1'767'225'600;    ///< seconds since 1970 (UTC) that the RTC shows at power-on; default 2026-01-01
     u64 entropy_seed = 0;            ///< what RDRAND and RDSEED begin with: the same seed gives the same numbers
-    /// Memory and registers hold anything at power-on, and timers are late, all as this seed says (machine/hostile.hpp):
-    /// what the manuals leave undefined. All of the memory is then taken from the host.
+    /// Memory and registers hold anything at power-on, and timers are late, all as this seed says
+    /// (machine/hostile.hpp): what the manuals leave undefined. All of the memory is then taken from the host.
     std::optional<u64> hostile_seed;
     bool stop_on_triple_fault = false;
     EngineOptions engine; ///< shortcuts to do without; nothing that the guest sees depends on it

@@ -1,7 +1,8 @@
-// What an instruction leaves undefined: the bits that no suite may compare, and that no guest may rely on. The flags of a row come from the opcode
-// table (OpInfo::undefined); what depends on the operands, the shift counts, is worked out here (SDM 2:
-// SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD, SHRD, BSWAP). It holds for an instruction that completes; one that faults has
-// changed nothing, but that a division leaves its flags undefined when it ends in #DE too (`undefined_after_fault`).
+// What an instruction leaves undefined: the bits that no suite may compare, and that no guest may rely on. The flags of
+// a row come from the opcode table (OpInfo::undefined); what depends on the operands, the shift counts, is worked out
+// here (SDM 2: SAL/SAR/SHL/SHR, RCL/RCR/ROL/ROR, SHLD, SHRD, BSWAP). It holds for an instruction that completes; one
+// that faults has changed nothing, but that a division leaves its flags undefined when it ends in #DE too
+// (`undefined_after_fault`).
 #pragma once
 
 #include "cpu/decode/row.hpp"

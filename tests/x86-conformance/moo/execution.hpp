@@ -2,11 +2,11 @@
 // taken. Memory that a case does not name has a background that must stay as it is; `stray` looks for writes to it.
 #pragma once
 
+#include "cpu/decode/undefined.hpp"
 #include "tests/x86-conformance/bare_machine.hpp"
 #include "tests/x86-conformance/coverage/coverage.hpp"
 #include "tests/x86-conformance/moo/chip.hpp"
 #include "tests/x86-conformance/moo/format.hpp"
-#include "cpu/decode/undefined.hpp"
 
 #include <optional>
 #include <string>
