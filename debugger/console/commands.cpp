@@ -58,7 +58,8 @@ std::string wrapped(std::string_view text) {
             const std::size_t space = line.rfind(' ', page_width);
             if (space == std::string::npos || space <= indent.size()) break;
             out += line.substr(0, space) + "\n";
-            line = indent + line.substr(space + 1);
+            line.erase(0, space + 1);
+            line.insert(0, indent);
         }
         out += line + "\n";
     }

@@ -319,5 +319,49 @@ done
 refuses 'bad.snap' --memory 4M --load bad.snap
 refuses 'nowhere' --memory 4M --save nowhere/x.snap
 
+# --- the debugger: options, symbol files, scripts, recordings ---------------------------------------------------------
+refuses 'gdb' --gdb 70000
+refuses 'gdb' --gdb here
+refuses 'gdb-arch' --gdb-arch arm
+refuses 'gdb.*listen' --gdb 192.0.2.1:5000
+refuses 'break.*nowhere' --break nowhere
+refuses 'break' --break '[1'
+refuses 'hostile' --hostile much
+refuses 'history-memory' --history-memory lots
+refuses 'missing.gbd' -x missing.gbd
+refuses 'folder' -x folder
+refuses 'exclude|no place' --record a.rec --replay b.rec
+refuses 'lockstep' --lockstep no-cache --record a.rec
+refuses 'nowhere/a.rec' --record nowhere/a.rec
+for file in missing.map folder empty disk.img; do refuses "$file" --symbols "$file"; done
+noise 5000 >noise.sym
+bytes 7f 45 4c 46 01 01 01 00 >short.elf
+{ bytes 7f 45 4c 46 02 01 01 00; noise 3000; } >wild.elf
+for file in noise.sym short.elf wild.elf; do refuses "$file" --symbols "$file"; done
+refuses '@' --symbols noise.sym@lots
+demo=
+for file in missing.rec folder empty disk.img noise.sym; do refuses "$file" --replay "$file"; done
+demo=--demo
+accepts --record good.rec
+size=$(stat -c %s good.rec)
+demo=
+for keep in 1 8 40 $((size / 3)); do # a file that breaks off is good up to there, if there is a machine in it
+  head -c "$keep" good.rec >cut.rec
+  timeout 20 "$glassbox" --replay cut.rec --display none --serial none >out 2>&1 </dev/null
+  status=$?
+  checks=$((checks + 1))
+  if [ $status -gt 1 ] || { [ $status -eq 1 ] && ! grep -q cut.rec out; }; then
+    failures=$((failures + 1))
+    echo "FAILED: a recording of $size bytes cut to $keep: status $status"; head -n 5 out
+  fi
+done
+for at in 0 9 30 $((size / 2)) $((size - 9)); do
+  { head -c "$at" good.rec; bytes a5 5a a5; tail -c +$((at + 4)) good.rec; } >bent.rec
+  refuses 'bent.rec' --replay bent.rec
+done
+refuses 'memory.*no place' --replay good.rec --memory 64M
+refuses 'script' --replay good.rec --script noise.sym
+demo=--demo
+
 echo "$checks checks, $failures failures"
 [ $failures -eq 0 ]
