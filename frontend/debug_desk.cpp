@@ -160,7 +160,11 @@ void DebugDesk::attend() {
         if (take_terminal) take_terminal();
         has_terminal_ = true;
     }
-    if (std::exchange(report_, false)) print(console_.report_stop());
+    if (std::exchange(report_, false)) {
+        print(console_.report_stop());
+        // Who did not come for the debugger is told at once what a command would say.
+        if (!options_.enter && debugger_.stop().kind == StopKind::triple_fault) print(parts_.guest.autopsy());
+    }
     print(console_.execute_next());
     if (console_.take_script_failure() && parts_.input != Input::terminal) status_ = status_script;
     if (console_.quit_requested()) status_ = status_.value_or(status_ok);

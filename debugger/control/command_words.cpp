@@ -17,7 +17,7 @@ Expected<> nothing_more(Arguments& arguments) {
 
 Expected<u64> take_count(CommandContext& context, Arguments& arguments) {
     if (arguments.empty()) return u64{1};
-    const auto count = evaluate(context.debugger, arguments.rest());
+    auto count = evaluate(context.debugger, arguments.rest());
     if (count && *count == 0) return fail("0 times is not at all");
     return count;
 }
