@@ -96,7 +96,7 @@ Expected<> Past::go(const Moment& moment) {
     impl_.disconnect();
     // A search goes to many places: its own progress counts, not that of each way.
     const auto progress = [this](double) { return told(0); };
-    if (const auto gone = impl_.timeline.go_to(moment.instructions, progress); !gone) {
+    if (auto gone = impl_.timeline.go_to(moment.instructions, progress); !gone) {
         if (cancelled_) return fail(std::string(cancelled));
         return gone;
     }

@@ -28,7 +28,7 @@ Verdict tell_accessed(Story& story, const Moment& m, u16 selector, const Descrip
     const auto place = descriptor_place(m, selector);
     if (d.accessed() || !place) return {};
     Story attempt = story.fresh();
-    const Verdict v = tell_system(attempt, m, *place + 5, 1, Access::write);
+    Verdict v = tell_system(attempt, m, *place + 5, 1, Access::write);
     if (!v) return {};
     story.say("The descriptor's accessed bit is 0, and the processor sets it in memory", "3A 3.4.5.1");
     story.append(attempt);
@@ -196,7 +196,7 @@ u32 shortest(unsigned type) { return (type & 8) != 0 ? 0x67 : 0x2B; }
 
 Verdict tell_whole(Story& story, const Moment& m, u64 base, u64 size, Access access, const char* what) {
     Story attempt = story.fresh();
-    const Verdict v = tell_system(attempt, m, base, size, access);
+    Verdict v = tell_system(attempt, m, base, size, access);
     if (!v) return {};
     story.say(std::string(what) + " lies at " + m.address(base) + " and must be " +
                   (access == Access::write ? "writable" : "readable") + " as a whole before the switch begins",

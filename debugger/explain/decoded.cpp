@@ -70,7 +70,7 @@ unsigned segment_index(ZydisRegister reg) {
 }
 
 std::optional<u64> register_value(const Moment& m, const Decoded& d, ZydisRegister reg) {
-    const auto id = ZydisRegisterGetId(reg);
+    const auto id = static_cast<u8>(ZydisRegisterGetId(reg));
     switch (ZydisRegisterGetClass(reg)) {
     case ZYDIS_REGCLASS_GPR8:
         if (reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH)

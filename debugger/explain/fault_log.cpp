@@ -14,7 +14,7 @@ bool FaultLog::faulting(Cpu& cpu, const Fault& fault) {
     // A fault that was held back, or one that is executed a second time, is not another one.
     while (!records_.empty() && replaced(records_.back().moment, record.moment)) records_.pop_back();
     if (records_.size() == most) records_.pop_front();
-    records_.push_back(std::move(record));
+    records_.push_back(record);
     return false;
 }
 

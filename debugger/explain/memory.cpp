@@ -85,7 +85,7 @@ Verdict tell_canonical(Story& story, const Moment& m, u64 linear, u64 size, Exce
     story.say("Linear addresses have " + std::to_string(m.linear_bits()) + " bits here, so bits 63 to " +
                   std::to_string(m.linear_bits() - 1) + " must all be equal; in " + h(linear, 16) + " they are not",
               "1 3.3.7.1");
-    const Denial d = deny(exception, error, why, words);
+    Denial d = deny(exception, error, why, words);
     story.conclude(d);
     return d;
 }
@@ -97,7 +97,7 @@ Verdict tell_alignment(Story& story, const Moment& m, u64 linear, u64 size) {
     story.say("CPL = 3, CR0.AM = 1 and EFLAGS.AC = 1: alignment is checked, and " + m.address(linear) +
                   " is no multiple of " + std::to_string(size),
               "3A 6.15, interrupt 17");
-    const Denial d =
+    Denial d =
         deny(Exception::AC, "a misaligned access with alignment checking on", "the misaligned access is refused");
     story.conclude(d);
     return d;
@@ -137,8 +137,7 @@ Verdict tell_operand(Story& story, const Moment& m, const Operand& o) {
                       "; linear address " + m.address(linear) + " is " + std::to_string(linear % o.alignment) +
                       " beyond one",
                   "1 10.4.1.1");
-        const Denial d =
-            deny(Exception::GP, 0, "a vector operand is not aligned to its size", "the operand is misaligned");
+        Denial d = deny(Exception::GP, 0, "a vector operand is not aligned to its size", "the operand is misaligned");
         story.conclude(d);
         return d;
     }
@@ -265,8 +264,8 @@ Verdict tell_descriptor(Story& story, const Moment& m, u16 selector, Blamed blam
                           h(selector | 7u, 4) + " of the " + table + ", whose limit is " +
                           h(local ? m.ldtr.limit : m.gdtr.limit, 4),
                       "3A 3.5.1");
-        const Denial d = deny(blamed.exception, blamed.error(selector), "selector outside its descriptor table",
-                              "there is no such descriptor");
+        Denial d = deny(blamed.exception, blamed.error(selector), "selector outside its descriptor table",
+                        "there is no such descriptor");
         story.conclude(d);
         return d;
     }

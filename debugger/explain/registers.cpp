@@ -141,9 +141,10 @@ std::string bit_lines(u64 value, std::span<const Bit> bits) {
         const bool set = (value >> b.number & 1) != 0;
         const std::string words = set ? b.set : b.clear;
         if (words.empty()) continue;
-        std::string line = "  " + std::string(b.number < 10 ? " " : "") + std::to_string(b.number) + "  " + b.name;
+        std::string line = b.number < 10 ? "   " : "  ";
+        line.append(std::to_string(b.number)).append("  ").append(b.name);
         line.resize(std::max<std::size_t>(line.size(), 17), ' ');
-        text += line + "= " + (set ? "1" : "0") + "  " + words + '\n';
+        text.append(line).append(set ? "= 1  " : "= 0  ").append(words).append("\n");
     }
     return text;
 }

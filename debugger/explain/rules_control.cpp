@@ -230,7 +230,7 @@ Verdict rule_mov_control(Story& story, const Moment& m, const Decoded& d) {
         return w.gp("reserved bit of DR6 or DR7");
     }
     if (kind != ZYDIS_REGCLASS_CONTROL) return {};
-    const auto number = static_cast<unsigned>(n);
+    const unsigned number = static_cast<u8>(n);
     const std::string before = "CR" + std::to_string(number) + " is to become " + h(*value, m.code64() ? 16 : 8);
     Story attempt = story.fresh();
     ControlWrite tried{attempt, m};
