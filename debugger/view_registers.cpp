@@ -220,7 +220,7 @@ Expected<> write_register(Cpu& cpu, std::string_view name, u64 value) {
     const bool negative = rest == (~u64{0} >> place->bits) && place->bits < 64 && (value >> (place->bits - 1) & 1);
     if (rest != 0 && !negative)
         return fail("the value does not fit " + std::to_string(place->bits) + (place->bits == 1 ? " bit" : " bits"));
-    const auto done = write_place(cpu, *place, low_bits(value, place->bits));
+    auto done = write_place(cpu, *place, low_bits(value, place->bits));
     if (!done) return done;
     cpu.link_from = nullptr; // the branch that led here led somewhere else
     cpu.update_mode();

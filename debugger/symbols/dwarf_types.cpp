@@ -68,7 +68,7 @@ std::string type_text(Dwarf_Die* die) {
         Dwarf_Attribute attribute{};
         Dwarf_Die type{};
         if (!dwarf_attr_integrate(&at, DW_AT_type, &attribute) || !dwarf_formref_die(&attribute, &type))
-            return before + "void" + behind;
+            return before.append("void").append(behind);
         switch (dwarf_tag(&type)) {
         case DW_TAG_const_type: qualify(before, "const ", &type); break;
         case DW_TAG_volatile_type: qualify(before, "volatile ", &type); break;
@@ -79,7 +79,7 @@ std::string type_text(Dwarf_Die* die) {
         case DW_TAG_rvalue_reference_type: behind.insert(0, "&"); break;
         case DW_TAG_array_type: behind += array_text(&type); break;
         case DW_TAG_subroutine_type: return "function" + behind;
-        default: return before + name_of(&type, "{...}") + behind;
+        default: return before.append(name_of(&type, "{...}")).append(behind);
         }
         at = type;
     }

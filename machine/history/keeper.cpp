@@ -105,7 +105,7 @@ std::vector<u8> Keeper::engine_state() {
 }
 
 CheckpointRef Keeper::take(const Position& position, bool arrival, bool by_hand) {
-    const CheckpointRef before = at_or_before(position);
+    CheckpointRef before = at_or_before(position);
     if (before && before->position == position) return before;
     const CheckpointRef next = after(position);
     auto now = std::make_shared<Checkpoint>();
@@ -148,7 +148,7 @@ Expected<> Keeper::restore(const CheckpointRef& to) {
 }
 
 void Keeper::remove(Place place) {
-    const CheckpointRef gone = *place;
+    const CheckpointRef gone = list_[static_cast<std::size_t>(place - list_.begin())]; // outlives its place
     if (gone == base_) { // RAM is still as it was at the one before, but for what changed until then and since
         base_ = place == list_.begin() ? nullptr : *(place - 1);
         for (const u32 page : gone->ram) dirty_.mark(page);
