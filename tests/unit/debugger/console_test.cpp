@@ -5,6 +5,8 @@
 #include "machine/history/timeline.hpp"
 #include "machine/machine.hpp"
 
+#include "debug_session.hpp"
+
 #include <algorithm>
 #include <doctest/doctest.h>
 #include <filesystem>
@@ -16,24 +18,10 @@ using namespace glassbox;
 
 namespace {
 
-struct Desk {
-    std::unique_ptr<Machine> machine;
-    std::optional<Timeline> timeline;
-    std::optional<Debugger> debugger;
+struct Desk : test::DebugSession {
     std::optional<Console> console;
 
-    Desk() {
-        MachineConfig config;
-        config.demo = true;
-        config.memory_bytes = u64{16} << 20;
-        auto made = Machine::create(config, {});
-        REQUIRE_MESSAGE(made, made.error().message);
-        machine = *std::move(made);
-        timeline.emplace(*machine);
-        debugger.emplace(*machine, *timeline);
-        console.emplace(*debugger);
-        debugger->attach_stopped(StopKind::start);
-    }
+    Desk() { console.emplace(*debugger); }
     std::string operator()(std::string_view line) { return console->execute(line); }
     std::string run_script() {
         std::string out;

@@ -6,6 +6,8 @@
 #include "machine/history/timeline.hpp"
 #include "machine/machine.hpp"
 
+#include "debug_session.hpp"
+
 #include <doctest/doctest.h>
 #include <memory>
 #include <string>
@@ -14,30 +16,8 @@ using namespace glassbox;
 
 namespace {
 
-struct Session {
-    std::unique_ptr<Machine> machine;
-    std::unique_ptr<Timeline> timeline;
-    std::unique_ptr<Debugger> debugger;
-
-    explicit Session(unsigned processors = 1) {
-        MachineConfig config;
-        config.memory_bytes = 16 << 20;
-        config.demo = true;
-        config.processors = processors;
-        auto made = Machine::create(config, {});
-        REQUIRE_MESSAGE(made.has_value(), made.error().message);
-        machine = std::move(*made);
-        timeline = std::make_unique<Timeline>(*machine);
-        debugger = std::make_unique<Debugger>(*machine, *timeline);
-        debugger->attach_stopped(StopKind::start);
-    }
-    /// What the command prints; "error: …" if it fails.
-    std::string operator()(std::string_view line) {
-        std::string out;
-        CommandContext context{*debugger, out};
-        const auto done = execute_command(context, line);
-        return done ? out : "error: " + done.error().message;
-    }
+struct Session : test::DebugSession {
+    explicit Session(unsigned processors = 1) : DebugSession(test::demo_machine(processors)) {}
 };
 
 } // namespace

@@ -7,6 +7,8 @@
 #include "machine/history/timeline.hpp"
 #include "machine/machine.hpp"
 
+#include "debug_session.hpp"
+
 #include <doctest/doctest.h>
 #include <memory>
 #include <string>
@@ -16,22 +18,14 @@ using namespace glassbox;
 
 namespace {
 
-struct Session {
-    std::unique_ptr<Machine> machine;
-    std::unique_ptr<Timeline> timeline;
-    std::unique_ptr<Debugger> debugger;
+MachineConfig stopping_machine() {
+    MachineConfig config = test::demo_machine();
+    config.stop_on_triple_fault = true;
+    return config;
+}
 
-    Session() {
-        MachineConfig config;
-        config.demo = true;
-        config.memory_bytes = 16 << 20;
-        config.stop_on_triple_fault = true;
-        auto made = Machine::create(config, {});
-        REQUIRE_MESSAGE(made.has_value(), made.error().message);
-        machine = std::move(*made);
-        timeline = std::make_unique<Timeline>(*machine);
-        debugger = std::make_unique<Debugger>(*machine, *timeline);
-        debugger->attach_stopped(StopKind::start);
+struct Session : test::DebugSession {
+    Session() : DebugSession(stopping_machine()) {
         machine->run(never, 1); // RESET has been taken
     }
     /// Puts code at 0000:7C00 and stands there.
@@ -50,10 +44,8 @@ struct Session {
     }
     /// The text, or the error's message behind "error: "; without line ends.
     std::string operator()(std::string_view line) {
-        std::string out;
-        CommandContext context{*debugger, out};
-        const auto done = execute_command(context, line);
-        if (!done) return "error: " + done.error().message;
+        const std::string out = DebugSession::operator()(line);
+        if (out.starts_with("error: ")) return out;
         std::string flat;
         for (const char c : out) {
             if (c != '\n' && c != ' ')

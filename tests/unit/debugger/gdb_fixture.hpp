@@ -7,6 +7,8 @@
 #include "machine/history/timeline.hpp"
 #include "machine/machine.hpp"
 
+#include "debug_session.hpp"
+
 #include <doctest/doctest.h>
 #include <initializer_list>
 #include <memory>
@@ -15,22 +17,18 @@
 
 namespace glassbox::gdb_test {
 
-struct Client {
-    std::unique_ptr<Machine> machine;
-    std::unique_ptr<Timeline> timeline;
-    std::unique_ptr<Debugger> debugger;
+/// The demo guest where no kernel is named, with as little memory as will do.
+inline MachineConfig small_machine(MachineConfig config) {
+    if (!config.kernel) config.demo = true;
+    config.memory_bytes = 8 << 20;
+    return config;
+}
+
+struct Client : test::DebugSession {
     std::unique_ptr<GdbStub> stub;
     std::string console; ///< what O packets said
 
-    explicit Client(MachineConfig config = {}, GdbOptions options = {}) {
-        if (!config.kernel) config.demo = true;
-        config.memory_bytes = 8 << 20;
-        auto made = Machine::create(config, {});
-        REQUIRE_MESSAGE(made.has_value(), made.error().message);
-        machine = std::move(*made);
-        timeline = std::make_unique<Timeline>(*machine);
-        debugger = std::make_unique<Debugger>(*machine, *timeline);
-        debugger->attach_stopped(StopKind::start);
+    explicit Client(const MachineConfig& config = {}, GdbOptions options = {}) : DebugSession(small_machine(config)) {
         stub = std::make_unique<GdbStub>(*debugger, options);
     }
     static Client with(std::string_view model, gdb::Arch arch = gdb::Arch::automatic) {

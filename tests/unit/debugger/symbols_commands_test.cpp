@@ -6,7 +6,9 @@
 #include "machine/machine.hpp"
 #include "tests/unit/debugger/symbol_samples.hpp"
 
+#include "debug_session.hpp"
 #include <cstring>
+
 #include <doctest/doctest.h>
 #include <memory>
 
@@ -15,30 +17,7 @@ using namespace glassbox::symbol_samples;
 
 namespace {
 
-struct Session {
-    std::unique_ptr<Machine> machine;
-    std::unique_ptr<Timeline> timeline;
-    std::unique_ptr<Debugger> debugger;
-
-    Session() {
-        MachineConfig config;
-        config.memory_bytes = 16 << 20;
-        config.demo = true;
-        auto made = Machine::create(config, {});
-        REQUIRE_MESSAGE(made.has_value(), made.error().message);
-        machine = std::move(*made);
-        timeline = std::make_unique<Timeline>(*machine);
-        debugger = std::make_unique<Debugger>(*machine, *timeline);
-        debugger->attach_stopped(StopKind::start);
-    }
-    /// What the command prints; "error: …" if it fails.
-    std::string operator()(const std::string& line) {
-        std::string out;
-        CommandContext context{*debugger, out};
-        const auto done = execute_command(context, line);
-        return done ? out : "error: " + done.error().message;
-    }
-};
+using Session = test::DebugSession;
 
 bool has(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
