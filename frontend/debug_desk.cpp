@@ -99,11 +99,7 @@ void DebugDesk::engage() {
     engaged_ = true;
     parts_.guest.engage_debugger();
     Timeline& timeline = debugger_.timeline();
-    if (options_.history && !timeline.active()) {
-        HistoryOptions history;
-        history.memory_budget = options_.history_memory;
-        timeline.begin(history);
-    }
+    if (options_.history && !timeline.active()) timeline.begin(options_.history_options());
 }
 
 void DebugDesk::finish() {

@@ -3,6 +3,7 @@
 
 #include "bus/types.hpp"
 #include "debugger/gdb/server.hpp"
+#include "machine/history/timeline.hpp"
 
 #include <optional>
 #include <string>
@@ -28,6 +29,11 @@ struct DebugOptions {
     std::string record, replay; ///< paths; empty: not asked for
     bool lint = false;
 
+    HistoryOptions history_options() const {
+        HistoryOptions options;
+        options.memory_budget = history_memory;
+        return options;
+    }
     /// Something of it needs the debugger from the first instruction on.
     bool any() const {
         return enter || !breaks.empty() || break_at_boot || magic_break || on_triple_fault || !scripts.empty() || gdb;

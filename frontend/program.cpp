@@ -111,13 +111,11 @@ class Run {
         if (!options_.load.empty()) {
             if (auto loaded = guest_->load(options_.load); !loaded) return loaded;
         }
-        HistoryOptions history;
-        history.memory_budget = debug.history_memory;
         if (recording) {
-            if (auto begun = guest_->replay(*std::move(recording), history); !begun) return begun;
+            if (auto begun = guest_->replay(*std::move(recording), debug.history_options()); !begun) return begun;
         }
         if (!debug.record.empty()) {
-            if (auto begun = guest_->record(debug.record, history); !begun) return begun;
+            if (auto begun = guest_->record(debug.record, debug.history_options()); !begun) return begun;
         }
         if (options_.trace.empty()) return {};
         auto file = open_trace(options_.trace);
