@@ -14,15 +14,15 @@ struct Cpu;
 struct Op;
 struct Insn;
 
-#if defined(__clang__) && !defined(GLASSBOX_TRAMPOLINE)
-#if __has_attribute(preserve_none)
+// The convention is the same for both ways of dispatch, so that only cpu/ is built twice for them.
+#if defined(__clang__) && __has_attribute(preserve_none)
 #define GLASSBOX_HANDLER __attribute__((preserve_none))
 #else
 #define GLASSBOX_HANDLER
 #endif
+#if defined(__clang__) && !defined(GLASSBOX_TRAMPOLINE)
 #define GLASSBOX_TAIL [[clang::musttail]] return
 #else
-#define GLASSBOX_HANDLER
 #define GLASSBOX_TAIL return
 #endif
 

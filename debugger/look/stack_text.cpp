@@ -76,7 +76,7 @@ void write_stack(const Cpu& cpu, const Symbols* symbols, u64 count, std::string&
         if (value) {
             const u64 linear = cpu.code64() ? *value : static_cast<u32>(cpu.seg[CS].base + *value);
             if (symbols) words = symbols->describe(linear);
-            if (!words.empty()) words = "<" + words + ">";
+            if (!words.empty()) words.insert(0, 1, '<').push_back('>');
             if (*value != 0 && call_before(cpu, linear, code_bits(cpu)) != CallKind::none)
                 words += std::string(words.empty() ? "" : " ") + "return address?";
         }
