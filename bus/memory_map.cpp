@@ -213,6 +213,36 @@ void MemoryMap::read_block(PhysAddress address, std::span<u8> data) {
     }
 }
 
+std::size_t MemoryMap::peek_device(const Region& region, u64 address, std::span<u8> data) const {
+    const unsigned width = std::min(region.max_width, 4u);
+    std::size_t done = 0;
+    while (done < data.size()) {
+        const u64 offset = address + done - region.start;
+        const u64 aligned = offset - offset % width;
+        const auto value = region.device->peek(aligned, width);
+        if (!value) break;
+        for (u64 byte = offset - aligned; byte < width && done < data.size(); ++byte)
+            data[done++] = static_cast<u8>(*value >> (8 * byte));
+    }
+    return done;
+}
+
+std::size_t MemoryMap::peek_block(PhysAddress address, std::span<u8> data) const {
+    std::size_t done = 0, last = 0;
+    while (done < data.size()) {
+        const u64 at = address.value + done;
+        const Flat* flat = find(reads_, last, at);
+        if (!flat) break;
+        const Region& r = regions_[flat->region];
+        const auto count = static_cast<std::size_t>(std::min<u64>(data.size() - done, flat->end - at));
+        if (!r.device) std::memcpy(data.data() + done, r.host + (at - r.start), count);
+        const std::size_t got = r.device ? peek_device(r, at, data.subspan(done, count)) : count;
+        done += got;
+        if (got < count) break;
+    }
+    return done;
+}
+
 void MemoryMap::write_block(PhysAddress address, std::span<const u8> data) {
     for (std::size_t done = 0; done < data.size();) {
         const u64 at = address.value + done;

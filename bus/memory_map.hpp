@@ -76,6 +76,10 @@ class MemoryMap {
     void read_block(PhysAddress address, std::span<u8> data);
     void write_block(PhysAddress address, std::span<const u8> data);
 
+    /// As read_block, but nothing changes: devices are asked what they would say. Returns how many bytes there were
+    /// before one that nobody tells (or that nobody answers for).
+    std::size_t peek_block(PhysAddress address, std::span<u8> data) const;
+
     /// Host memory behind the 4 KiB page of `address`, or null when it is not plain memory in that direction.
     u8* page_for_read(PhysAddress address) {
         u8* most = most_reads_.find(address.value & ~page_mask, page_size);
@@ -121,6 +125,7 @@ class MemoryMap {
     void rebuild();
     void flatten(Access direction, std::vector<Flat>& out) const;
     const Flat* find(const std::vector<Flat>& list, std::size_t& last, u64 address) const;
+    std::size_t peek_device(const Region& region, u64 address, std::span<u8> data) const;
     u8* find_page(const std::vector<Flat>& list, std::size_t& last, u64 page) const;
 
     /// The largest piece of plain memory.
