@@ -418,6 +418,9 @@ const std::array settings = {
         "Does again what FILE recorded, on any host, and ends with status 6 where it differs; with debug, forwards and "
         "backwards. Files of drives and firmware that have moved are named as usual",
         false, [](Options& o, Text v, const Path& f) { return store_path(o.debug.replay, v, f); }},
+    Setting{"lint", "", debugging,
+            "Warns where the guest relies on what hardware does not promise, and sums it up at the end (docs/lint.md)",
+            false, set_debug_flag<&DebugOptions::lint>},
     Setting{"no-history", "", debugging, "Keeps nothing that going back needs", false,
             [](Options& o, Text, const Path&) { return o.debug.history = false, Expected<>{}; }},
     Setting{"history-memory", "SIZE", debugging, "How much memory of the host going back may take (default 1G)", false,
