@@ -15,7 +15,7 @@ chmod +x "$work/root/init"
 "$glassbox_gdb" debug --gdb 0 --display none --memory 256M --kernel "$kernel" --initrd "$work/initrd" \
   --append "mitigations=off nokaslr loglevel=4" </dev/null >"$work/machine" 2>&1 &
 run=$!
-trap 'kill $run 2>/dev/null; rm -rf "$work"' EXIT
+trap 'kill $run 2>/dev/null || :; rm -rf "$work"' EXIT
 port=
 for _ in $(seq 100); do
   port=$(sed -n 's/.*target remote .*:\([0-9]*\)$/\1/p' "$work/machine")
