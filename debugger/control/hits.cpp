@@ -5,6 +5,7 @@
 #include "debugger/control/impl.hpp"
 #include "debugger/disassembly.hpp"
 #include "debugger/hex.hpp"
+#include "debugger/symbols/expression_scope.hpp"
 #include "debugger/view.hpp"
 #include "mmu/access.hpp"
 
@@ -28,11 +29,9 @@ void Debugger::Impl::ask() {
 /// Whether a stop point that was met stops the machine: its processor, its condition, its ignore count.
 bool Debugger::Impl::accepts(StopPoint& point, unsigned processor, std::string& trouble) {
     if (!point.enabled || (point.processor && *point.processor != processor)) return false;
-    if (!point.condition.empty()) {
-        const unsigned before = selected;
-        selected = processor;
-        const auto value = evaluate(self, point.condition);
-        selected = before;
+    if (const Expected<Expression>* condition = points.condition(point)) {
+        CpuScope scope(machine.cpu(processor), &symbols);
+        const Expected<u64> value = *condition ? (*condition)->evaluate(scope) : tl::unexpected(condition->error());
         if (value && *value == 0) return false;
         if (!value) trouble = "its condition fails: " + value.error().message;
     }

@@ -70,6 +70,9 @@ StopPoint* StopPoints::find(unsigned number) {
 
 void StopPoints::update() {
     kinds_ = 0;
+    conditions_.clear();
+    for (const StopPoint& p : list_)
+        conditions_.push_back(p.condition.empty() ? std::nullopt : std::optional(Expression::parse(p.condition)));
     linear_code_.clear(), phys_code_.clear(), linear_data_.clear(), phys_data_.clear();
     for (const StopPoint& p : list_) {
         if (!p.enabled) continue;
@@ -80,6 +83,11 @@ void StopPoints::update() {
     }
     code_ = (kinds_ & code_kinds) != 0;
     memory_ = (kinds_ & data_kinds) != 0;
+}
+
+const Expected<Expression>* StopPoints::condition(const StopPoint& point) const {
+    const auto& parsed = conditions_[static_cast<std::size_t>(&point - list_.data())];
+    return parsed ? &*parsed : nullptr;
 }
 
 bool StopPoints::any_of_cpu() const { return (kinds_ & ~bus_kinds) != 0; }

@@ -5,7 +5,7 @@
 #include "bus/error.hpp"
 #include "debugger/control/stop_point.hpp"
 
-#include <array>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,6 +43,10 @@ class StopPoints {
     /// Whether the mnemonic (of the row: "movs", "jz") may be one that is wanted.
     bool any_mnemonic() const { return has(StopPointKind::mnemonic); }
 
+    /// The condition of one of `list`, parsed once and not at each hit; null: it has none. Names in it get their
+    /// meaning when it is evaluated, so that symbols may come and go.
+    const Expected<Expression>* condition(const StopPoint& point) const;
+
     /// Addresses that new_code has seen: when first, by the count of instructions.
     using Seen = std::unordered_map<u64, u64>;
     Seen& seen(unsigned number) { return seen_[number]; }
@@ -53,6 +57,7 @@ class StopPoints {
     u32 kinds_ = 0; // of what is enabled
     bool code_ = false, memory_ = false;
     std::vector<WatchedRange> linear_code_, phys_code_, linear_data_, phys_data_;
+    std::vector<std::optional<Expected<Expression>>> conditions_; ///< one for each of `list_`
     std::unordered_map<unsigned, Seen> seen_;
 };
 

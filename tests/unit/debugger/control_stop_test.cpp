@@ -85,6 +85,37 @@ TEST_CASE("control: conditions, ignore counts, temporary ones, commands and proc
     CHECK_FALSE(b.debugger.remove(77));
 }
 
+TEST_CASE("control: a condition is parsed once, and again when it is another") {
+    // mov cx, 1000 / again: inc word [9100h] / dec cx / jnz again / hlt
+    constexpr std::array<u8, 11> code = {0xB9, 0xE8, 0x03, 0xFF, 0x06, 0x00, 0x91, 0x49, 0x75, 0xF9, 0xF4};
+    Bench b(code);
+    const unsigned first = b.add({.where = {.value = 0x7C07}, .condition = "cx == 500"});
+    const unsigned other = b.add({.where = {.value = 0x7C07}, .condition = "word [9100h] == 600 && cx != 500"});
+    b.go_on();
+    CHECK(b.stop().number == first);
+    CHECK((b.debugger.cpu().gpr[RCX] & 0xFFFF) == 500);
+    b.debugger.remove(first); // the others keep their own
+    b.go_on();
+    CHECK(b.stop().number == other);
+    CHECK((b.debugger.cpu().gpr[RCX] & 0xFFFF) == 401);
+    b.debugger.find(other)->condition = "cx == 100";
+    b.debugger.stop_points_changed();
+    b.go_on();
+    CHECK((b.debugger.cpu().gpr[RCX] & 0xFFFF) == 100);
+    CHECK(contains(b.command("condition 2 not_there == 1"), ""));
+    b.go_on(); // what cannot be evaluated stops
+    CHECK((b.debugger.cpu().gpr[RCX] & 0xFFFF) == 99);
+    CHECK(contains(b.stop().text, "its condition fails"));
+    b.debugger.find(other)->condition = "1 +"; // whoever sets it without asking
+    b.debugger.stop_points_changed();
+    b.go_on();
+    CHECK(contains(b.stop().text, "its condition fails"));
+    b.debugger.find(other)->condition = "";
+    b.debugger.stop_points_changed();
+    b.go_on();
+    CHECK((b.debugger.cpu().gpr[RCX] & 0xFFFF) == 97);
+}
+
 TEST_CASE("control: watchpoints tell who wrote what") {
     const auto writes =
         there_and_back(real, {.kind = StopPointKind::write, .where = {.value = counter}, .length = 2}, 4, false);
