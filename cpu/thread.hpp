@@ -14,8 +14,8 @@ struct Cpu;
 struct Op;
 struct Insn;
 
-// The convention is the same for both ways of dispatch, so that only cpu/ is built twice for them. Clang 19 cannot compile
-// preserve_none with what the address sanitizer adds ("stack realignment in presence of dynamic allocas").
+// The convention is the same for both ways of dispatch, so that only cpu/ is built twice for them. Clang 19 cannot
+// compile preserve_none with what the address sanitizer adds ("stack realignment in presence of dynamic allocas").
 #if defined(__clang__)
 #if __has_attribute(preserve_none) && !__has_feature(address_sanitizer)
 #define GLASSBOX_HANDLER __attribute__((preserve_none))
