@@ -64,8 +64,13 @@ Expected<unsigned> Debugger::add(StopPoint point) {
     impl_->questions_changed = true;
     return impl_->points.add(std::move(point));
 }
+void Debugger::set_test(unsigned number, std::function<Expected<bool>(const Cpu&)> test) {
+    impl_->tests.erase(number);
+    if (test) impl_->tests.emplace(number, std::move(test));
+}
 bool Debugger::remove(unsigned number) {
     impl_->questions_changed = true;
+    impl_->tests.erase(number);
     return impl_->points.remove(number);
 }
 StopPoint* Debugger::find(unsigned number) { return impl_->points.find(number); }

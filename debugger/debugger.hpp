@@ -28,6 +28,8 @@ struct Plan {
         step,         ///< `count` instructions of the selected processor (or of whoever's turn it is); into calls,
                       ///< interrupts and REP repetitions as one
         next,         ///< the same, over CALL, INT, REP and LOOP
+        step_range,   ///< as `step`, over hardware interrupts, until the instruction pointer (linear) is not in
+                      ///< [`address`, `address` + `count`): gdb's steps. Forwards only
         step_line,    ///< to another source line (where there is none, as `step`)
         next_line,    ///< to another source line of this frame
         finish,       ///< until the function that is running has returned
@@ -99,6 +101,8 @@ class Debugger {
     /// Returns the number. The error says why it cannot be (a condition that is no expression, a length of 0 …).
     Expected<unsigned> add(StopPoint point);
     bool remove(unsigned number);
+    /// A condition besides that of its text, for as long as it exists; it has no effect on the guest. gdb's bytecode.
+    void set_test(unsigned number, std::function<Expected<bool>(const Cpu&)> test);
     StopPoint* find(unsigned number);
     const std::vector<StopPoint>& stop_points() const;
     /// After a change of what `find` returned.

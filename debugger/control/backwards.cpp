@@ -35,7 +35,8 @@ class Backwards {
 
     MaybeGoal find() {
         switch (plan_.kind) {
-        case Plan::Kind::step: return steps();
+        case Plan::Kind::step:
+        case Plan::Kind::step_range: return steps();
         case Plan::Kind::next: return nexts();
         case Plan::Kind::step_line: return lines(false);
         case Plan::Kind::next_line: return lines(true);
@@ -222,7 +223,9 @@ Expected<> Debugger::Impl::backwards(const Plan& plan) {
         made = stop_here(StopKind::history_end, "the beginning of the history: there is nothing before");
     } else if ((*goal)->hit) {
         made = stop_for(points.find((*goal)->hit->number), *(*goal)->hit);
-        if (!(*goal)->hit->before) made.text += " (going back: before the instruction that did it)";
+        if (!(*goal)->hit->before)
+            made.text += (*goal)->hit->device ? " (going back: before the device did it)"
+                                              : " (going back: before the instruction that did it)";
     } else {
         made = stop_here((*goal)->kind, (*goal)->text);
         made.processor = who;

@@ -1,8 +1,6 @@
-// What the buses tell, matched against the stop points: ports, memory-mapped devices, interrupt wires, DMA.
+// What the buses tell, matched against the stop points: ports, memory-mapped devices, interrupt wires.
 #include "debugger/control/impl.hpp"
 #include "debugger/hex.hpp"
-
-#include <algorithm>
 
 namespace glassbox {
 
@@ -55,29 +53,6 @@ void Debugger::Impl::irq_changed(unsigned irq, bool level) {
         if (!within(point, irq)) return {};
         return Hit{.address = irq, .what = "IRQ " + std::to_string(irq) + " was raised"};
     });
-}
-
-/// A device wrote memory by itself. What was there before is gone, so that a watchpoint on changes takes it as one; and
-/// the device knows physical addresses alone, so watchpoints on linear ones do not see it.
-void Debugger::Impl::memory_written(PhysAddress start, u64 size) {
-    const bool looking = observer ? observer->points() : in_run;
-    if (!looking || size == 0) return;
-    const unsigned number = number_of(machine.cpu());
-    for (const StopPoint& point : points.list()) {
-        const bool fits = point.kind == StopPointKind::write || point.kind == StopPointKind::access ||
-                          point.kind == StopPointKind::change;
-        if (!point.enabled || !fits || point.where.space != Address::Space::physical) continue;
-        if (point.processor && *point.processor != number) continue;
-        const WatchedRange range = range_of(point);
-        const u64 last = start.value + size - 1;
-        if (!range.meets(start.value, last)) continue;
-        const u64 first = std::max(start.value, range.first);
-        const u64 bytes = std::min(last, range.last) - first + 1;
-        Hit hit{.processor = number, .address = first, .write = true};
-        hit.what = ": " + std::to_string(bytes) + (bytes == 1 ? " byte" : " bytes") + " at phys(" + hex_number(first) +
-                   "h) written by a device (DMA)";
-        note(point, number, std::move(hit));
-    }
 }
 
 } // namespace glassbox

@@ -35,6 +35,11 @@ bool Debugger::Impl::accepts(StopPoint& point, unsigned processor, std::string& 
         if (value && *value == 0) return false;
         if (!value) trouble = "its condition fails: " + value.error().message;
     }
+    if (const auto test = tests.find(point.number); test != tests.end()) {
+        const auto holds = test->second(machine.cpu(processor));
+        if (holds && !*holds) return false;
+        if (!holds) trouble = "its condition fails: " + holds.error().message;
+    }
     if (observer) return true; // in the past nothing is counted
     ++point.hits;
     if (point.ignore != 0) return --point.ignore, false;

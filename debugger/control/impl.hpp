@@ -5,7 +5,6 @@
 // settles it between two instructions, where everything is exact.
 #pragma once
 
-#include "bus/memory_map.hpp"
 #include "bus/probe.hpp"
 #include "cpu/probe.hpp"
 #include "debugger/control/call_tracker.hpp"
@@ -31,6 +30,7 @@ struct Hit {
     u64 old_value = 0, new_value = 0;
     std::string what = {}; ///< in words, for all but breakpoints
     std::string by = {};   ///< watchpoints: whose access it was
+    bool device = false;   ///< … a device's, by DMA
 };
 
 /// Where `next` and the like wait for the machine to come by.
@@ -67,7 +67,7 @@ class PastObserver {
     virtual bool finished() const { return false; } ///< asked when `before` has ended the run
 };
 
-struct Debugger::Impl final : Probe, BusProbe, MemoryWatcher {
+struct Debugger::Impl final : Probe, BusProbe {
     Impl(Debugger& debugger, Machine& machine_, Timeline& timeline_);
     ~Impl() override;
 
@@ -76,6 +76,7 @@ struct Debugger::Impl final : Probe, BusProbe, MemoryWatcher {
     Timeline& timeline;
     Symbols symbols;
     StopPoints points;
+    std::map<unsigned, std::function<Expected<bool>(const Cpu&)>> tests; ///< conditions that are no text
     std::vector<StopListener*> listeners;
     unsigned selected = 0;
     bool magic = false;
@@ -160,8 +161,7 @@ struct Debugger::Impl final : Probe, BusProbe, MemoryWatcher {
     } last_wanted;
     void ask();
 
-    bool attached = false, bus_attached = false, dma_attached = false, every_attached = false,
-         questions_changed = false;
+    bool attached = false, bus_attached = false, every_attached = false, questions_changed = false;
 
     // --- stop points (hits.cpp) --------------------------------------------------------------------------------------
     bool accepts(StopPoint& point, unsigned processor, std::string& trouble);
@@ -193,8 +193,7 @@ struct Debugger::Impl final : Probe, BusProbe, MemoryWatcher {
     void port_accessed(std::string_view owner, Port port, unsigned width, bool write, u32 value) override;
     void device_accessed(std::string_view region, PhysAddress address, unsigned width, bool write, u64 value) override;
     void irq_changed(unsigned irq, bool level) override;
-    void memory_written(PhysAddress start, u64 size) override;
-    void map_changed() override {}
+    void memory_writing(PhysAddress start, std::span<const u8> data) override;
 };
 
 template <class Match> void Debugger::Impl::note_all(StopPointKind kind, unsigned processor, const Match& match) {

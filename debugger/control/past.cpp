@@ -128,7 +128,7 @@ Expected<> Past::execute(PastObserver& observer, u64 count, Time time) {
             StopPoint* point = d.points.find(hit.number);
             if (!point || (!hit.checked && !d.accepts(*point, hit.processor, trouble))) continue;
             // What an instruction did is undone by going to the state before it; a wire may change without one.
-            const bool exact = hit.before || point->kind == StopPointKind::irq || now.instructions == 0;
+            const bool exact = hit.before || point->kind == StopPointKind::irq || now.instructions <= earliest_;
             observer.hit(hit, exact ? now : Moment{now.instructions - 1, 0});
         }
         if (observer.finished()) break;

@@ -14,10 +14,12 @@ constexpr Time longest_wait = 10 * second;
 constexpr u64 most_arguments = 1024;
 
 bool by_steps(Plan::Kind kind) {
-    return kind == Plan::Kind::step || kind == Plan::Kind::next || kind == Plan::Kind::step_line ||
-           kind == Plan::Kind::next_line;
+    return kind == Plan::Kind::step || kind == Plan::Kind::next || kind == Plan::Kind::step_range ||
+           kind == Plan::Kind::step_line || kind == Plan::Kind::next_line;
 }
 bool goes_over(Plan::Kind kind) { return kind == Plan::Kind::next || kind == Plan::Kind::next_line; }
+/// What is interrupted meanwhile goes on behind the handler.
+bool passes_over_interrupts(Plan::Kind kind) { return goes_over(kind) || kind == Plan::Kind::step_range; }
 bool by_lines(Plan::Kind kind) { return kind == Plan::Kind::step_line || kind == Plan::Kind::next_line; }
 
 } // namespace
@@ -26,7 +28,7 @@ void Debugger::Impl::start_plan(const Plan& plan) {
     active = {};
     active.plan = plan;
     active.who = selected;
-    active.left = std::max<u64>(plan.count, 1);
+    active.left = plan.kind == Plan::Kind::step_range ? 1 : std::max<u64>(plan.count, 1);
     active.start = machine.instructions();
     every = tracking = false;
     arrival = {};
@@ -45,6 +47,7 @@ void Debugger::Impl::start_plan(const Plan& plan) {
             prepare_next();
         } else {
             every = true;
+            code_base = cpu.seg[CS].base;
         }
         return;
     }
@@ -81,9 +84,10 @@ void Debugger::Impl::wait_for(u64 linear, u64 stack, const Cpu& cpu) {
 void Debugger::Impl::prepare_next() {
     Cpu& cpu = machine.cpu(active.who);
     const FlowInsn insn = flow_at(cpu);
-    const bool over = insn.length != 0 && (insn.flow == Flow::call || insn.flow == Flow::call_far ||
-                                           insn.flow == Flow::interrupt || insn.flow == Flow::syscall ||
-                                           insn.flow == Flow::repetition || (insn.flow == Flow::loop && insn.backward));
+    const bool over =
+        goes_over(active.plan.kind) && insn.length != 0 &&
+        (insn.flow == Flow::call || insn.flow == Flow::call_far || insn.flow == Flow::interrupt ||
+         insn.flow == Flow::syscall || insn.flow == Flow::repetition || (insn.flow == Flow::loop && insn.backward));
     if (over) return wait_for(cpu.code_linear(cpu.ip + insn.length), stack_address(cpu), cpu);
     if (arrival.armed) questions_changed = true;
     arrival = {};
@@ -115,6 +119,10 @@ bool Debugger::Impl::stepped(Cpu& cpu, unsigned number, u64 count) {
         if (!goes_over(active.plan.kind)) return false;
         replan_wanted = true;
         return true;
+    }
+    if (active.plan.kind == Plan::Kind::step_range && code_address(cpu) - active.plan.address < active.plan.count) {
+        replan_wanted = !every; // behind an interrupt that was passed over
+        return replan_wanted;
     }
     if (--active.left == 0) {
         reached(number);
@@ -188,7 +196,7 @@ bool Debugger::Impl::finish_before(Cpu& cpu, unsigned number, u64 count) {
 void Debugger::Impl::plan_delivered(Cpu& cpu, unsigned number, InterruptKind kind, u64 from_ip, u64 count) {
     if (!running || number != active.who) return;
     if (tracking) calls.delivered(cpu, from_ip, count, kind == InterruptKind::hardware);
-    if (goes_over(active.plan.kind) && every && kind == InterruptKind::hardware) {
+    if (passes_over_interrupts(active.plan.kind) && every && kind == InterruptKind::hardware) {
         delivery = Delivered{from_ip, count == active.start};
         ask();
     }

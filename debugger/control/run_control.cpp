@@ -35,7 +35,7 @@ void Debugger::Impl::connect() {
     const bool flow =
         observer ? observer->flow() || observer->address() || observer->every() : tracking || arrival.armed || every;
     const bool wanted = (armed && (points.any_of_cpu() || magic)) || flow;
-    const bool bus_wanted = armed && points.any_of_bus();
+    const bool bus_wanted = armed && (points.any_of_bus() || points.any_of_memory()); // DMA
     const bool every_wanted = observer ? observer->every() : every;
     if (wanted != attached) {
         wanted ? machine.attach(static_cast<Probe&>(*this)) : machine.detach(static_cast<Probe&>(*this));
@@ -49,12 +49,6 @@ void Debugger::Impl::connect() {
         bus_wanted ? machine.attach(static_cast<BusProbe&>(*this)) : machine.detach(static_cast<BusProbe&>(*this));
         bus_attached = bus_wanted;
     }
-    const bool dma_wanted = armed && points.any_of_memory();
-    if (dma_wanted != dma_attached) {
-        MemoryMap& memory = machine.board().memory;
-        dma_wanted ? memory.add_watcher(*this) : memory.remove_watcher(*this);
-        dma_attached = dma_wanted;
-    }
     if (attached && every_wanted != every_attached) {
         machine.set_every_instruction(*this, every_wanted);
         every_attached = every_wanted;
@@ -66,8 +60,7 @@ void Debugger::Impl::disconnect() {
     faults_attached = false;
     if (attached) machine.detach(static_cast<Probe&>(*this));
     if (bus_attached) machine.detach(static_cast<BusProbe&>(*this));
-    if (dma_attached) machine.board().memory.remove_watcher(*this);
-    attached = bus_attached = dma_attached = every_attached = false;
+    attached = bus_attached = every_attached = false;
 }
 
 Stop Debugger::Impl::stop_here(StopKind kind, std::string text) {
