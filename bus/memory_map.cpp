@@ -244,6 +244,7 @@ std::size_t MemoryMap::peek_block(PhysAddress address, std::span<u8> data) const
 }
 
 void MemoryMap::write_block(PhysAddress address, std::span<const u8> data) {
+    if (probe) probe->memory_writing(address, data);
     for (std::size_t done = 0; done < data.size();) {
         const u64 at = address.value + done;
         const Flat* flat = find(writes_, last_write_, at);

@@ -3,6 +3,7 @@
 
 #include "bus/types.hpp"
 
+#include <span>
 #include <string_view>
 
 namespace glassbox {
@@ -21,6 +22,8 @@ class BusProbe {
     }
     /// A wire of the ISA bus changed its level (IRQ 0-15).
     virtual void irq_changed(unsigned irq, bool level) { (void)irq, (void)level; }
+    /// Before something that is no processor writes memory, which still is as it was: DMA, or a person.
+    virtual void memory_writing(PhysAddress start, std::span<const u8> data) { (void)start, (void)data; }
 };
 
 } // namespace glassbox

@@ -71,6 +71,9 @@ struct Probes::BusFan final : BusProbe {
     void irq_changed(unsigned irq, bool level) override {
         each([&](BusProbe& p) { p.irq_changed(irq, level); });
     }
+    void memory_writing(PhysAddress start, std::span<const u8> data) override {
+        each([&](BusProbe& p) { p.memory_writing(start, data); });
+    }
 };
 
 Probes::Probes(Board& board)

@@ -2,7 +2,6 @@
 // linear ones sees it through the page tables as they are at that moment, of any processor that it is about.
 #include "cpu/system/system.hpp"
 #include "debugger/control/impl.hpp"
-#include "debugger/hex.hpp"
 #include "debugger/view.hpp"
 #include "mmu/access.hpp"
 
@@ -81,6 +80,8 @@ void small_values(const Cpu& cpu, const StopPoint& point, const std::vector<Part
     hit.by = ", written by a device (DMA)";
 }
 
+std::string byte_text(u64 value) { return (value < 0x10 ? "0" : "") + hex_number(value); }
+
 /// Of a larger one: how many bytes, and the first that becomes another.
 void large_values(const Cpu& cpu, const StopPoint& point, const std::vector<Part>& parts, Hit& hit) {
     u64 size = 0;
@@ -103,8 +104,8 @@ void large_values(const Cpu& cpu, const StopPoint& point, const std::vector<Part
     hit.what = ": " + std::to_string(size) + (size == 1 ? " byte" : " bytes") + " at " + (physical ? "physical " : "") +
                hex_number(parts.front().address) + "h written by a device (DMA)";
     if (changed) {
-        hit.what += "; the first that changed, at " + hex_number(hit.address) + "h, was " + hex(hit.old_value, 2) +
-                    ", is " + hex(hit.new_value, 2);
+        hit.what += "; the first that changed, at " + hex_number(hit.address) + "h, was " + byte_text(hit.old_value) +
+                    ", is " + byte_text(hit.new_value);
     } else {
         hit.what += ", as they were";
     }

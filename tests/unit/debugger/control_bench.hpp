@@ -8,18 +8,21 @@
 
 #include <array>
 #include <doctest/doctest.h>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
 
 namespace glassbox::control_guests {
 
-inline std::unique_ptr<Machine> machine_with(std::span<const u8> code, unsigned processors = 1) {
+inline std::unique_ptr<Machine> machine_with(std::span<const u8> code, unsigned processors = 1,
+                                             const std::function<void(MachineConfig&)>& more = {}) {
     MachineConfig config;
     config.memory_bytes = 2 << 20;
     config.processors = processors;
     config.instructions_per_second = 1'000'000;
     config.stop_on_triple_fault = true;
+    if (more) more(config);
     auto made = Machine::create(config, {});
     REQUIRE_MESSAGE(made.has_value(), made.error().message);
     Machine& machine = **made;
@@ -50,8 +53,9 @@ struct Bench {
     Timeline timeline;
     Debugger debugger;
 
-    explicit Bench(std::span<const u8> code, unsigned processors = 1)
-        : machine(machine_with(code, processors)), timeline(*machine), debugger(*machine, timeline) {
+    explicit Bench(std::span<const u8> code, unsigned processors = 1,
+                   const std::function<void(MachineConfig&)>& more = {})
+        : machine(machine_with(code, processors, more)), timeline(*machine), debugger(*machine, timeline) {
         timeline.begin({});
         debugger.progress = [this](double) { // no test runs for ever
             return !debugger.running() || machine->instructions() < 3'000'000;
