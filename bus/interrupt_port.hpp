@@ -33,6 +33,9 @@ class InterruptPort {
     virtual void set_tsc_deadline(u64 value) { (void)value; }
     /// The processor's time-stamp counter was written: the deadline lies at another time.
     virtual void tsc_changed() {}
+    /// From now on it is this processor that accesses memory: its own APIC's page answers there. Returns whose turn it
+    /// was, or null where that makes no difference. For a debugger, which gives it back.
+    virtual InterruptPort* take_bus() { return nullptr; }
 };
 
 /// The processor's pins, driven by devices. Levels and edges take effect between two instructions.

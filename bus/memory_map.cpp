@@ -213,7 +213,7 @@ void MemoryMap::read_block(PhysAddress address, std::span<u8> data) {
     }
 }
 
-std::size_t MemoryMap::peek_device(const Region& region, u64 address, std::span<u8> data) const {
+std::size_t MemoryMap::peek_device(const Region& region, u64 address, std::span<u8> data) {
     const unsigned width = std::min(region.max_width, 4u);
     std::size_t done = 0;
     while (done < data.size()) {
@@ -241,6 +241,19 @@ std::size_t MemoryMap::peek_block(PhysAddress address, std::span<u8> data) const
         if (got < count) break;
     }
     return done;
+}
+
+std::optional<u64> MemoryMap::peek_beneath(RegionId above, PhysAddress address, unsigned width) const {
+    u64 value = 0;
+    for (unsigned i = 0; i < width; ++i) {
+        const u64 at = address.value + i;
+        const Region* r = find_beneath(above, at, Access::read);
+        u8 byte = 0xFF;
+        if (r && !r->device) byte = r->host[at - r->start];
+        if (r && r->device && peek_device(*r, at, {&byte, 1}) == 0) return std::nullopt;
+        value |= u64{byte} << (8 * i);
+    }
+    return value;
 }
 
 void MemoryMap::write_block(PhysAddress address, std::span<const u8> data) {

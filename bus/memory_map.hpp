@@ -9,6 +9,7 @@
 #include "bus/types.hpp"
 
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -79,6 +80,8 @@ class MemoryMap {
     /// As read_block, but nothing changes: devices are asked what they would say. Returns how many bytes there were
     /// before one that nobody tells (or that nobody answers for).
     std::size_t peek_block(PhysAddress address, std::span<u8> data) const;
+    /// The same of read_beneath.
+    std::optional<u64> peek_beneath(RegionId above, PhysAddress address, unsigned width) const;
 
     /// Host memory behind the 4 KiB page of `address`, or null when it is not plain memory in that direction.
     u8* page_for_read(PhysAddress address) {
@@ -125,7 +128,7 @@ class MemoryMap {
     void rebuild();
     void flatten(Access direction, std::vector<Flat>& out) const;
     const Flat* find(const std::vector<Flat>& list, std::size_t& last, u64 address) const;
-    std::size_t peek_device(const Region& region, u64 address, std::span<u8> data) const;
+    static std::size_t peek_device(const Region& region, u64 address, std::span<u8> data);
     u8* find_page(const std::vector<Flat>& list, std::size_t& last, u64 page) const;
 
     /// The largest piece of plain memory.

@@ -104,7 +104,7 @@ void PciFunction::remap(unsigned index, Bar& bar) {
     bar.mapped_at = address;
 }
 
-u32 PciFunction::config_read(u8 offset, unsigned width) {
+u32 PciFunction::config_read(u8 offset, unsigned width) const {
     u32 value = 0;
     for (unsigned i = 0; i < width && offset + i < 256; ++i) value |= u32{config_[offset + i]} << (8 * i);
     return value;
@@ -174,11 +174,16 @@ PciFunction* PciBus::selected() const {
 }
 
 u64 PciBus::read(u64 offset, unsigned width) {
+    const bool other = offset == 1 && width == 1 && reset_control_;
+    return other ? reset_control_->read(1, 1) : *peek(offset, width);
+}
+
+std::optional<u64> PciBus::peek(u64 offset, unsigned width) const {
     if (offset < 4) {
         if (offset == 0 && width == 4) return address_;
-        return offset == 1 && width == 1 && reset_control_ ? reset_control_->read(1, 1) : ~u64{0};
+        return offset == 1 && width == 1 && reset_control_ ? reset_control_->peek(1, 1) : ~u64{0};
     }
-    PciFunction* function = selected();
+    const PciFunction* function = selected();
     if (!function) return ~u64{0};
     return function->config_read(static_cast<u8>((address_ & 0xFC) + (offset - 4)), width);
 }

@@ -35,7 +35,7 @@ class PciFunction {
     const std::array<u8, 256>& config() const { return config_; }
 
     /// Configuration accesses of 1, 2 or 4 bytes that do not cross a doubleword.
-    virtual u32 config_read(u8 offset, unsigned width);
+    virtual u32 config_read(u8 offset, unsigned width) const;
     /// Applies the write masks, re-maps the base address registers, then calls `config_written`.
     void config_write(u8 offset, unsigned width, u32 value);
     /// RST#: back to power-on values, base address registers unmapped.
@@ -119,6 +119,7 @@ class PciBus : public IoDevice {
     void reset();
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     u32 config_address() const { return address_; } ///< CF8h
 

@@ -41,14 +41,34 @@ void PortBus::rebuild() {
     }
 }
 
+unsigned PortBus::part_at(u32 p, unsigned left) const {
+    const u16 id = owner_[p];
+    unsigned part = std::min(left, id ? mappings_[id].max_width : 1u);
+    while (part > 1 && (p + part > 65536 || owner_[p + part - 1] != id)) part /= 2;
+    return part == 3 ? 2 : part;
+}
+
+std::optional<u32> PortBus::peek(Port port, unsigned width) const {
+    u32 value = 0;
+    for (unsigned done = 0; done < width;) {
+        const u32 p = (u32{port.value} + done) & 0xFFFF;
+        const unsigned part = part_at(p, width - done);
+        const Mapping& m = mappings_[owner_[p]];
+        const auto data = m.device ? m.device->peek(m.base_offset + p - m.range.first.value, part) : ~u64{0};
+        if (!data) return std::nullopt;
+        const u32 mask = part == 4 ? ~u32{0} : (u32{1} << (8 * part)) - 1;
+        value |= (static_cast<u32>(*data) & mask) << (8 * done);
+        done += part;
+    }
+    return value;
+}
+
 u32 PortBus::read(Port port, unsigned width) {
     u32 value = 0;
     for (unsigned done = 0; done < width;) {
         const u32 p = (u32{port.value} + done) & 0xFFFF;
         const u16 id = owner_[p];
-        unsigned part = std::min(width - done, id ? mappings_[id].max_width : 1u);
-        while (part > 1 && (p + part > 65536 || owner_[p + part - 1] != id)) part /= 2;
-        if (part == 3) part = 2;
+        const unsigned part = part_at(p, width - done);
         u64 data = ~u64{0};
         if (id) {
             const Mapping& m = mappings_[id];
@@ -67,9 +87,7 @@ void PortBus::write(Port port, unsigned width, u32 value) {
     for (unsigned done = 0; done < width;) {
         const u32 p = (u32{port.value} + done) & 0xFFFF;
         const u16 id = owner_[p];
-        unsigned part = std::min(width - done, id ? mappings_[id].max_width : 1u);
-        while (part > 1 && (p + part > 65536 || owner_[p + part - 1] != id)) part /= 2;
-        if (part == 3) part = 2;
+        const unsigned part = part_at(p, width - done);
         const u32 mask = part == 4 ? ~u32{0} : (u32{1} << (8 * part)) - 1;
         const u32 data = (value >> (8 * done)) & mask;
         if (id) {

@@ -7,6 +7,7 @@
 #include "bus/types.hpp"
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,6 +42,8 @@ class PortBus {
     /// `width` is 1, 2 or 4.
     u32 read(Port port, unsigned width);
     void write(Port port, unsigned width, u32 value);
+    /// What `read` would return, without anything else that it does. Nothing: a device there does not say.
+    std::optional<u32> peek(Port port, unsigned width) const;
 
     BusProbe* probe = nullptr; ///< null: nobody listens
 
@@ -48,6 +51,8 @@ class PortBus {
 
   private:
     void rebuild();
+    /// How many of the `left` bytes from port `p` on its owner takes at once.
+    unsigned part_at(u32 p, unsigned left) const;
     /// Empty for nobody's ports.
     std::string_view owner_name(u16 id) const { return id ? std::string_view(mappings_[id].name) : std::string_view(); }
 

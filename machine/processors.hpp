@@ -35,6 +35,7 @@ class ApicSocket final : public InterruptPort {
     void tsc_changed() override {
         if (apic_) apic_->tsc_changed();
     }
+    InterruptPort* take_bus() override { return apic_ ? apic_->take_bus() : nullptr; }
 
   private:
     LocalApic* apic_ = nullptr;

@@ -58,6 +58,7 @@ class Piix4Pm : public PciFunction, public IoDevice {
 
     void reset() override;
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
@@ -75,7 +76,8 @@ class Piix4Pm : public PciFunction, public IoDevice {
     void remap();
     void remap(Window& window, const char* name, u16 base, u16 size, u64 offset);
 
-    u8 read_pm(u64 offset);
+    u8 read_pm(u64 offset) const;
+    u64 timer_half() const { return ticks_in(scheduler_.now(), timer_hertz) >> 23; }
     void write_pm(u64 offset, u8 value);
     u8 read_smbus(u64 offset) const;
     void write_smbus(u64 offset, u8 value);

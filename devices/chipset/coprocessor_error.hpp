@@ -21,6 +21,7 @@ class CoprocessorError : public IoDevice {
     }
 
     u64 read(u64, unsigned) override { return 0xFF; }
+    std::optional<u64> peek(u64, unsigned) const override { return 0xFF; }
     void write(u64, unsigned, u64) override {
         ignored_ = ferr_;
         irq13_.lower();

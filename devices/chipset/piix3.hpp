@@ -29,6 +29,7 @@ class Piix3 : public PciFunction, public IrqSink, public IoDevice {
 
     /// CF9h, called through `PciBus::set_reset_control(&piix3)`.
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64, unsigned) const override { return reset_control_; }
     void write(u64 offset, unsigned width, u64 value) override;
 
     u8 reset_control() const { return reset_control_; } ///< CF9h

@@ -27,7 +27,9 @@ u8 SystemControl::read_nmi_status() const {
     return static_cast<u8>(control_ | (refresh ? 0x10 : 0) | (output ? 0x20 : 0));
 }
 
-u64 SystemControl::read(u64 offset, unsigned) {
+u64 SystemControl::read(u64 offset, unsigned width) { return *peek(offset, width); }
+
+std::optional<u64> SystemControl::peek(u64 offset, unsigned) const {
     switch (offset) {
     case nmi_status: return read_nmi_status();
     case port_a: return static_cast<u8>(port_a_ | (a20_.open() ? 2 : 0));

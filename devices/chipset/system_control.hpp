@@ -27,6 +27,7 @@ class SystemControl : public IoDevice {
     void reset();
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
 
     u8 post_code() const { return post_code_; }

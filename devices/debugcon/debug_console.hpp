@@ -19,6 +19,7 @@ class DebugConsole : public IoDevice {
     void map(PortBus& ports) { ports.map("debug console", {Port{0xE9}, 1}, *this); }
 
     u64 read(u64, unsigned) override { return readback; }
+    std::optional<u64> peek(u64, unsigned) const override { return readback; }
     void write(u64, unsigned, u64 value) override {
         if (sink_) sink_->put(static_cast<u8>(value));
     }
@@ -34,6 +35,7 @@ class ExitPort : public IoDevice {
     void map(PortBus& ports, u16 port) { ports.map("exit port", {Port{port}, 1}, *this); }
 
     u64 read(u64, unsigned) override { return 0; }
+    std::optional<u64> peek(u64, unsigned) const override { return 0; }
     void write(u64, unsigned, u64 value) override {
         if (exit_) exit_(static_cast<u8>(value << 1 | 1));
     }

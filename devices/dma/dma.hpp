@@ -27,6 +27,7 @@ class DmaControllers : public IoDevice, public DmaPort {
     DmaResult from_memory(unsigned channel, std::span<u8> data) override;
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
@@ -60,7 +61,14 @@ class DmaControllers : public IoDevice, public DmaPort {
         u8* to = nullptr;
     };
 
-    u8 read_register(Controller& controller, unsigned index);
+    /// The controller (null: the page registers) and the register in it that an offset of the mappings means.
+    struct Place {
+        std::optional<unsigned> controller;
+        unsigned index;
+    };
+    static Place place(u64 offset);
+    static u8 peek_register(const Controller& controller, unsigned index);
+    static u8 read_register(Controller& controller, unsigned index);
     void write_register(unsigned which, unsigned index, u8 value);
     bool has_bus(unsigned channel) const;
     void write_request(unsigned which, u8 value);

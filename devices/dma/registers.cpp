@@ -18,39 +18,48 @@ void DmaControllers::map(PortBus& ports) {
     ports.map("dma.pages", {Port(0x81), 0x0F}, *this, 1, page_ports + 1);
 }
 
+DmaControllers::Place DmaControllers::place(u64 offset) {
+    if (offset >= page_ports) return {std::nullopt, static_cast<unsigned>(offset & 15)};
+    // The second controller sits on address lines A4-A1: each register shows at two ports.
+    if (offset >= second_chip) return {1, static_cast<unsigned>(offset - second_chip) / 2};
+    return {0, static_cast<unsigned>(offset)};
+}
+
+std::optional<u64> DmaControllers::peek(u64 offset, unsigned width) const {
+    (void)width;
+    const Place at = place(offset);
+    return at.controller ? peek_register(controllers_[*at.controller], at.index) : pages_[at.index];
+}
+
 u64 DmaControllers::read(u64 offset, unsigned width) {
     (void)width;
-    if (offset >= page_ports) return pages_[offset & 15];
-    // The second controller sits on address lines A4-A1: each register shows at two ports.
-    if (offset >= second_chip) return read_register(controllers_[1], static_cast<unsigned>(offset - second_chip) / 2);
-    return read_register(controllers_[0], static_cast<unsigned>(offset));
+    const Place at = place(offset);
+    return at.controller ? read_register(controllers_[*at.controller], at.index) : pages_[at.index];
 }
 
 void DmaControllers::write(u64 offset, unsigned width, u64 value) {
     (void)width;
     const u8 byte = static_cast<u8>(value);
-    if (offset >= page_ports) {
-        pages_[offset & 15] = byte;
-    } else if (offset >= second_chip) {
-        write_register(1, static_cast<unsigned>(offset - second_chip) / 2, byte);
-    } else {
-        write_register(0, static_cast<unsigned>(offset), byte);
-    }
+    const Place at = place(offset);
+    if (at.controller) return write_register(*at.controller, at.index, byte);
+    pages_[at.index] = byte;
 }
 
 u8 DmaControllers::read_register(Controller& controller, unsigned index) {
+    const u8 value = peek_register(controller, index);
+    if (index < 8) controller.high_byte = !controller.high_byte;
+    if (index == command) controller.terminal = 0; // reading the status clears the terminal counts
+    return value;
+}
+
+u8 DmaControllers::peek_register(const Controller& controller, unsigned index) {
     if (index < 8) {
         const Channel& c = controller.channels[index / 2];
         const u16 value = (index & 1) != 0 ? c.current_count : c.current_address;
-        controller.high_byte = !controller.high_byte;
-        return static_cast<u8>(controller.high_byte ? value : value >> 8);
+        return static_cast<u8>(controller.high_byte ? value >> 8 : value);
     }
     switch (index) {
-    case command: { // the status register; reading it clears the terminal counts
-        const u8 status = static_cast<u8>(controller.request << 4 | controller.terminal);
-        controller.terminal = 0;
-        return status;
-    }
+    case command: return static_cast<u8>(controller.request << 4 | controller.terminal); // the status register
     case master_clear: return 0; // the temporary register, of memory-to-memory transfers only
     case all_masks: return controller.mask;
     default: return 0xFF;

@@ -136,12 +136,18 @@ u8 Fdc::main_status() const {
     return status;
 }
 
-u64 Fdc::read(u64 offset, unsigned) {
+u64 Fdc::read(u64 offset, unsigned width) {
+    const u64 value = *peek(offset, width);
+    if (offset == 5) take_fifo();
+    return value;
+}
+
+std::optional<u64> Fdc::peek(u64 offset, unsigned) const {
     switch (offset) {
     case 2: return dor_;
     case 3: return tdr_;
     case 4: return main_status();
-    case 5: return read_fifo();
+    case 5: return peek_fifo();
     case 7: {
         const FloppyDrive* d = drive(dor_ & 3);
         return d && d->disk_changed() ? 0x80 : 0x00;
@@ -168,24 +174,28 @@ void Fdc::write(u64 offset, unsigned, u64 value) {
     }
 }
 
-u8 Fdc::read_fifo() {
-    const u8 status = main_status();
-    if ((status & (msr_rqm | msr_dio)) != (msr_rqm | msr_dio)) return 0;
+bool Fdc::gives_data() const { return (main_status() & (msr_rqm | msr_dio)) == (msr_rqm | msr_dio); }
+
+u8 Fdc::peek_fifo() const {
+    if (!gives_data()) return 0;
+    return phase_ == Phase::execution ? buffer_[position_] : result_.front();
+}
+
+void Fdc::take_fifo() {
+    if (!gives_data()) return;
     if (phase_ == Phase::execution) {
-        const u8 byte = buffer_[position_++];
+        ++position_;
         set_irq(false);
         if (position_ == buffer_.size()) {
             host_finished();
         } else {
             set_irq(true);
         }
-        return byte;
+        return;
     }
-    const u8 byte = result_.front();
     result_.pop_front();
     if (std::exchange(result_clears_irq_, false)) set_irq(false);
     if (result_.empty()) phase_ = Phase::command;
-    return byte;
 }
 
 void Fdc::write_fifo(u8 value) {

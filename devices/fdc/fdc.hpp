@@ -82,6 +82,7 @@ class Fdc : public IoDevice {
     void persist(Archive& archive);
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
 
   private:
@@ -122,7 +123,9 @@ class Fdc : public IoDevice {
 
     // fdc.cpp: registers
     u8 main_status() const;
-    u8 read_fifo();
+    bool gives_data() const;
+    u8 peek_fifo() const;
+    void take_fifo();
     void write_fifo(u8 value);
     void write_dor(u8 value);
     void software_reset();

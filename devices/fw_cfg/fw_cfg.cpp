@@ -79,7 +79,7 @@ void FwCfg::build_directory() {
     add_bytes(directory_key, std::move(directory));
 }
 
-FwCfg::Entry* FwCfg::selected() {
+const FwCfg::Entry* FwCfg::selected() const {
     if (key_ >= first_file && key_ - first_file < static_cast<int>(slots_.size())) return slots_[key_ - first_file];
     const auto found = entries_.find(key_);
     return found == entries_.end() ? nullptr : &found->second;
@@ -90,14 +90,20 @@ void FwCfg::select(u16 key) {
     position_ = 0;
 }
 
-u8 FwCfg::next_byte() {
+u8 FwCfg::peek_byte() const {
     const Entry* entry = selected();
-    if (!entry || position_ >= entry->data.size()) return 0;
-    return entry->data[position_++];
+    return entry && position_ < entry->data.size() ? entry->data[position_] : u8{0};
 }
 
 u64 FwCfg::read(u64 offset, unsigned width) {
-    if (offset < dma_offset) return width == 1 ? next_byte() : 0;
+    const u64 value = *peek(offset, width);
+    const Entry* entry = selected();
+    if (offset < dma_offset && width == 1 && entry && position_ < entry->data.size()) ++position_;
+    return value;
+}
+
+std::optional<u64> FwCfg::peek(u64 offset, unsigned width) const {
+    if (offset < dma_offset) return width == 1 ? peek_byte() : 0;
     u64 value = 0; // the signature, most significant byte first
     for (unsigned i = 0; i < width && offset - dma_offset + i < 8; ++i) {
         value |= (dma_signature >> (8 * (7 - (offset - dma_offset + i))) & 0xFF) << (8 * i);

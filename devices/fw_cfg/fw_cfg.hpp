@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace glassbox {
@@ -37,6 +38,7 @@ class FwCfg : public IoDevice {
     void add_writable_file(std::string name, std::vector<u8> data, Written written);
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
 
     /// The selector, the position, and the contents of writable files.
@@ -53,9 +55,10 @@ class FwCfg : public IoDevice {
     void add_number(u16 key, u64 value, unsigned bytes);
     void store(std::string name, Entry entry);
     void build_directory();
-    Entry* selected();
+    const Entry* selected() const;
+    Entry* selected() { return const_cast<Entry*>(std::as_const(*this).selected()); }
     void select(u16 key);
-    u8 next_byte();
+    u8 peek_byte() const;
     void transfer();
     bool move(u32 control, u64 address, u64 length);
     bool memory_is_plain(u64 address, u64 length, bool to_guest);

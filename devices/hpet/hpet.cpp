@@ -63,7 +63,9 @@ u64 Hpet::capabilities() {
     return femtoseconds << 32 | vendor << 16 | legacy_capable | wide_counter | (timers - 1) << 8 | revision;
 }
 
-u64 Hpet::read(u64 offset, unsigned width) {
+u64 Hpet::read(u64 offset, unsigned width) { return *peek(offset, width); }
+
+std::optional<u64> Hpet::peek(u64 offset, unsigned width) const {
     const u64 value = read_register(static_cast<unsigned>(offset & 0x3F8)) >> 8 * (offset & 7);
     return width >= 8 ? value : value & ((u64{1} << 8 * width) - 1);
 }

@@ -34,6 +34,7 @@ class Hpet : public IoDevice {
     static u64 capabilities();
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 

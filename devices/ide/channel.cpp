@@ -6,7 +6,8 @@ namespace glassbox::ide {
 
 namespace {
 constexpr u8 control_nien = 2, control_srst = 4, control_hob = 0x80;
-}
+constexpr unsigned status_register = 7;
+} // namespace
 
 Channel::Channel(std::string name, Scheduler& scheduler, MemoryMap& memory, IrqLine irq)
     : name_(std::move(name)), irq_(irq), bus_master_(memory),
@@ -14,13 +15,21 @@ Channel::Channel(std::string name, Scheduler& scheduler, MemoryMap& memory, IrqL
 
 void Channel::attach(unsigned unit, std::unique_ptr<Drive> drive) { drives_.at(unit) = std::move(drive); }
 
-u64 Channel::read(u64 offset, unsigned width) {
+std::optional<u64> Channel::peek(u64 offset, unsigned width) const {
     if (offset == command_block) { // the data register, of any width
-        Drive* drive = selected();
-        return drive ? drive->read_data(width) : drives_[0] ? 0 : ~u64{0};
+        const Drive* drive = selected();
+        return drive ? drive->peek_data(width) : drives_[0] ? 0 : ~u64{0};
     }
     u64 value = 0;
-    for (unsigned i = 0; i < width; ++i) value |= u64{read_register(static_cast<unsigned>(offset) + i)} << (8 * i);
+    for (unsigned i = 0; i < width; ++i) value |= u64{peek_register(static_cast<unsigned>(offset) + i)} << (8 * i);
+    return value;
+}
+
+u64 Channel::read(u64 offset, unsigned width) {
+    const u64 value = *peek(offset, width);
+    Drive* drive = selected();
+    if (drive && offset == command_block) drive->take_data(width);
+    if (drive && offset <= status_register && offset + width > status_register) drive->set_intrq(false);
     return value;
 }
 
@@ -34,8 +43,8 @@ void Channel::write(u64 offset, unsigned width, u64 value) {
     }
 }
 
-u8 Channel::read_register(unsigned index) {
-    Drive* drive = selected();
+u8 Channel::peek_register(unsigned index) const {
+    const Drive* drive = selected();
     if (!drive) return drives_[0] ? 0 : 0xFF;
     const TaskFile& regs = drive->regs;
     const auto side = [&](const Fifo& fifo) { return control_ & control_hob ? fifo.before : fifo.now; };
@@ -46,11 +55,7 @@ u8 Channel::read_register(unsigned index) {
     case 4: return side(regs.lba_mid);
     case 5: return side(regs.lba_high);
     case 6: return static_cast<u8>(regs.device | 0xA0); // the obsolete bits
-    case 7: {
-        const u8 status = regs.status;
-        drive->set_intrq(false);
-        return status;
-    }
+    case status_register:
     case control_block: return regs.status;
     default: return 0xFF;
     }

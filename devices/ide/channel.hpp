@@ -29,6 +29,7 @@ class Channel final : public IoDevice, private DriveLink {
     const std::string& name() const { return name_; }
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
 
     // For a debugger: looking changes nothing.
@@ -49,7 +50,7 @@ class Channel final : public IoDevice, private DriveLink {
     void interrupt_changed() override;
     void dma_requested() override;
     void run_dma();
-    u8 read_register(unsigned index);
+    u8 peek_register(unsigned index) const;
     void write_register(unsigned index, u8 value);
     void write_control(u8 value);
     void issue(u8 command);

@@ -87,14 +87,16 @@ class Drive {
     void release_reset(); ///< SRST is cleared
     virtual void power_on_reset();
 
-    u32 read_data(unsigned width) {
+    u32 peek_data(unsigned width) const {
         if (phase_ != Phase::data_in) return ~u32{0};
         u32 value = 0;
-        const u32 n = std::min<u32>(width, block_end_ - position_);
-        std::memcpy(&value, buffer_.data() + position_, n);
-        position_ += n;
-        if (position_ == block_end_) finish_block();
+        std::memcpy(&value, buffer_.data() + position_, std::min<u32>(width, block_end_ - position_));
         return value;
+    }
+    void take_data(unsigned width) {
+        if (phase_ != Phase::data_in) return;
+        position_ += std::min<u32>(width, block_end_ - position_);
+        if (position_ == block_end_) finish_block();
     }
     void write_data(unsigned width, u32 value) {
         if (phase_ != Phase::data_out) return;

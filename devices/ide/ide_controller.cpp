@@ -85,7 +85,9 @@ void IdeController::reset() {
     }
 }
 
-u64 IdeController::read(u64 offset, unsigned width) {
+u64 IdeController::read(u64 offset, unsigned width) { return *peek(offset, width); }
+
+std::optional<u64> IdeController::peek(u64 offset, unsigned width) const {
     u64 value = 0;
     for (unsigned i = 0; i < width; ++i) {
         const unsigned at = static_cast<unsigned>(offset) + i;

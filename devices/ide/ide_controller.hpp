@@ -42,6 +42,7 @@ class IdeController : public PciFunction, private IoDevice {
 
   private:
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void config_written(u8 offset, unsigned width) override;
     Expected<> attach(unsigned channel, unsigned unit, std::unique_ptr<ide::Drive> drive);

@@ -92,7 +92,9 @@ void IoApic::retry() {
     for (unsigned input = 0; input < inputs; ++input) evaluate_level(input);
 }
 
-u64 IoApic::read(u64 offset, unsigned width) {
+u64 IoApic::read(u64 offset, unsigned width) { return *peek(offset, width); }
+
+std::optional<u64> IoApic::peek(u64 offset, unsigned width) const {
     u64 value = 0;
     if ((offset & ~u64{3}) == select_offset) value = select_;
     if ((offset & ~u64{3}) == data_offset) value = read_register();

@@ -39,6 +39,7 @@ class IoApic : public IoDevice, public IrqSink, public ApicListener {
     u64 redirection(unsigned input) const { return input < inputs ? entries_[input] : 0; }
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 

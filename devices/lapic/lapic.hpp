@@ -70,6 +70,7 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     u64 tsc_deadline() const override { return tsc_deadline_; }
     void set_tsc_deadline(u64 value) override;
     void tsc_changed() override { schedule_timer(); }
+    InterruptPort* take_bus() override;
 
     // ApicAgent
     bool addressed_by(const ApicMessage& message) const override;
@@ -78,6 +79,7 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     u8 arbitration_priority() const override;
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
@@ -146,10 +148,11 @@ class LocalApic : public InterruptPort, public IoDevice, public IrqSink, public 
     void move_page();
 
     // registers.cpp
-    bool find_own_page(LocalApic*& target);
-    u64 read_page(u64 offset, unsigned width);
+    LocalApic* page_owner();
+    const LocalApic* page_owner() const;
     void write_page(u64 offset, unsigned width, u64 value);
     u32 read_register(unsigned index);
+    std::optional<u32> peek_register(unsigned index) const;
     u32 read_vectors(unsigned index) const;
     void write_register(unsigned index, u32 value);
     void write_spurious(u32 value);

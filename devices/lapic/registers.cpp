@@ -3,6 +3,7 @@
 #include "devices/lapic/lapic.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace glassbox {
 
@@ -61,32 +62,50 @@ u32 LocalApic::lvt_writable(unsigned entry) const {
     return bits[entry] | (entry == timer && config_.tsc ? lvt_deadline : 0);
 }
 
-/// The page belongs to each processor for itself: false when the one that executes now has none here.
-bool LocalApic::find_own_page(LocalApic*& target) {
-    auto* active = static_cast<LocalApic*>(bus_.active()); // nothing else is an agent
-    target = active ? active : this;
-    if (target == this) return true;
-    return target->apic_enabled() && !target->extended() && ((target->base_ ^ base_) & ~page_mask) == 0;
+/// The page belongs to each processor for itself: null when the one that executes now has none here.
+const LocalApic* LocalApic::page_owner() const {
+    const auto* active = static_cast<const LocalApic*>(bus_.active()); // nothing else is an agent
+    if (!active || active == this) return this;
+    const bool here = active->apic_enabled() && !active->extended() && ((active->base_ ^ base_) & ~page_mask) == 0;
+    return here ? active : nullptr;
 }
 
+LocalApic* LocalApic::page_owner() { return const_cast<LocalApic*>(std::as_const(*this).page_owner()); }
+
+InterruptPort* LocalApic::take_bus() {
+    auto* before = static_cast<LocalApic*>(bus_.active());
+    if (before) bus_.set_active(this); // with a bus that asks nobody, each page is its own APIC's
+    return before;
+}
+
+namespace {
+
+/// The part of a register that an access takes: 32 bits in every 16 bytes.
+u64 part_of(u32 value, u64 offset, unsigned width) {
+    const u64 part = u64{value} >> 8 * (offset & 3);
+    return width >= 4 ? part : part & ((u64{1} << 8 * width) - 1);
+}
+bool beside_register(u64 offset) { return (offset & 15) > 3; }
+unsigned index_of(u64 offset) { return static_cast<unsigned>(offset >> 4 & 0xFF); }
+
+} // namespace
+
 u64 LocalApic::read(u64 offset, unsigned width) {
-    LocalApic* own = nullptr;
-    if (!find_own_page(own)) return memory_->read_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width);
-    return own->read_page(offset, width);
+    LocalApic* own = page_owner();
+    if (!own) return memory_->read_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width);
+    return beside_register(offset) ? 0 : part_of(own->read_register(index_of(offset)), offset, width);
+}
+
+std::optional<u64> LocalApic::peek(u64 offset, unsigned width) const {
+    const LocalApic* own = page_owner();
+    if (!own) return memory_->peek_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width);
+    return beside_register(offset) ? 0 : part_of(own->peek_register(index_of(offset)).value_or(0), offset, width);
 }
 
 void LocalApic::write(u64 offset, unsigned width, u64 value) {
-    LocalApic* own = nullptr;
-    if (!find_own_page(own))
-        return memory_->write_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width, value);
+    LocalApic* own = page_owner();
+    if (!own) return memory_->write_beneath(region_, PhysAddress((base_ & ~page_mask) + offset), width, value);
     own->write_page(offset, width, value);
-}
-
-u64 LocalApic::read_page(u64 offset, unsigned width) {
-    const unsigned byte = static_cast<unsigned>(offset & 15);
-    if (byte > 3) return 0;
-    const u64 value = u64{read_register(static_cast<unsigned>(offset >> 4 & 0xFF))} >> 8 * byte;
-    return width >= 4 ? value : value & ((u64{1} << 8 * width) - 1);
 }
 
 void LocalApic::write_page(u64 offset, unsigned width, u64 value) {
@@ -101,6 +120,13 @@ u32 LocalApic::read_vectors(unsigned index) const {
 }
 
 u32 LocalApic::read_register(unsigned index) {
+    const auto value = peek_register(index);
+    if (!value) raise_error(illegal_register);
+    return value.value_or(0);
+}
+
+/// Nothing: there is no such register.
+std::optional<u32> LocalApic::peek_register(unsigned index) const {
     if (index >= in_service && index < error_status) return read_vectors(index);
     if (index >= first_lvt && index <= last_lvt) return lvt_[index - first_lvt];
     switch (index) {
@@ -120,7 +146,7 @@ u32 LocalApic::read_register(unsigned index) {
     case initial_count: return initial_count_;
     case current_count: return timer_count();
     case divide_configuration: return divide_;
-    default: raise_error(illegal_register); return 0;
+    default: return std::nullopt;
     }
 }
 

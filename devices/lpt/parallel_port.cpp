@@ -31,14 +31,15 @@ u8 ParallelPort::status() const {
                            unused_status);
 }
 
-u64 ParallelPort::read(u64 offset, unsigned) {
+u64 ParallelPort::read(u64 offset, unsigned width) {
+    if (offset == status_register) irq_.lower();
+    return *peek(offset, width);
+}
+
+std::optional<u64> ParallelPort::peek(u64 offset, unsigned) const {
     switch (offset) {
     case data_register: return (control_ & input_direction) ? 0xFF : data_; // the printer drives nothing
-    case status_register: {
-        const u8 value = status();
-        irq_.lower();
-        return value;
-    }
+    case status_register: return status();
     default: return control_ | unused_control;
     }
 }

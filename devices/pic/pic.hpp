@@ -23,10 +23,11 @@ class Pic8259 {
     void set_elcr(u8 mask) { elcr_ = mask; }
 
     u8 read(bool a0);
+    u8 peek(bool a0) const; ///< what `read` would return
     void write(bool a0, u8 value);
 
     /// The INT output.
-    bool interrupt() const { return !initializing() && highest().has_value(); }
+    bool interrupt() const { return requested().has_value(); }
     /// The first INTA pulse: the level that is now in service, or nothing when the request has gone (a default IR7).
     std::optional<unsigned> acknowledge();
     /// The byte of the second INTA pulse.
@@ -62,13 +63,15 @@ class Pic8259 {
                 rotate_on_automatic_eoi_,
                 special_mask_,
                 read_isr_,
-                initializing() ? std::optional<unsigned>() : highest()};
+                requested()};
     }
 
     void persist(Archive& archive);
 
   private:
     bool initializing() const { return next_icw_ != 0; }
+    /// The level that an INTA cycle would take.
+    std::optional<unsigned> requested() const { return initializing() ? std::nullopt : highest(); }
     unsigned rank(unsigned level) const { return (level - lowest_ - 1) & 7; } // 0 is the highest priority
     std::optional<unsigned> first_of(u8 mask) const;
     std::optional<unsigned> highest() const;
@@ -108,6 +111,7 @@ class PicPair : public IoDevice, public IrqSink {
     const Pic8259& slave() const { return chips_[1]; }
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 

@@ -48,7 +48,7 @@ std::optional<unsigned> Pic8259::highest() const {
 }
 
 std::optional<unsigned> Pic8259::acknowledge() {
-    const auto level = initializing() ? std::nullopt : highest();
+    const auto level = requested();
     if (!level) return std::nullopt;
     edges_ &= static_cast<u8>(~bit(*level));
     if (!automatic_eoi_) {
@@ -59,14 +59,22 @@ std::optional<unsigned> Pic8259::acknowledge() {
     return level;
 }
 
-u8 Pic8259::read(bool a0) {
-    if (poll_) { // the read acts as INTA
-        poll_ = false;
-        const auto level = acknowledge();
+u8 Pic8259::peek(bool a0) const {
+    if (poll_) {
+        const auto level = requested();
         return level ? static_cast<u8>(0x80 | *level) : 0;
     }
     if (a0) return imr_;
     return read_isr_ ? isr_ : irr();
+}
+
+u8 Pic8259::read(bool a0) {
+    const u8 value = peek(a0);
+    if (poll_) { // the read acts as INTA
+        poll_ = false;
+        acknowledge();
+    }
+    return value;
 }
 
 void Pic8259::write(bool a0, u8 value) {

@@ -56,9 +56,14 @@ u8 PicPair::acknowledge() {
     return vector;
 }
 
-u64 PicPair::read(u64 offset, unsigned width) {
+std::optional<u64> PicPair::peek(u64 offset, unsigned width) const {
     (void)width;
     if (offset >= elcr_ports) return chips_[offset & 1].elcr();
+    return chips_[offset >= slave_ports ? 1 : 0].peek((offset & 1) != 0);
+}
+
+u64 PicPair::read(u64 offset, unsigned width) {
+    if (offset >= elcr_ports) return *peek(offset, width);
     const bool slave = offset >= slave_ports;
     Pic8259& chip = chips_[slave ? 1 : 0];
     const bool polled = chip.polled();

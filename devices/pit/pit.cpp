@@ -80,6 +80,12 @@ u64 Pit::speaker_frequency() const {
     return tone ? (frequency + counter.divisor() / 2) / counter.divisor() : 0;
 }
 
+std::optional<u64> Pit::peek(u64 offset, unsigned width) const {
+    (void)width;
+    if (offset > 2) return 0xFF;
+    return current(static_cast<unsigned>(offset)).read(); // of a copy
+}
+
 u64 Pit::read(u64 offset, unsigned width) {
     (void)width;
     if (offset > 2) return 0xFF; // the control word cannot be read

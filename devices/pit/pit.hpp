@@ -108,6 +108,7 @@ class Pit : public IoDevice {
     u64 speaker_frequency() const;
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 

@@ -40,6 +40,10 @@ void Ps2Controller::reset() {
     update_irqs();
 }
 
+std::optional<u64> Ps2Controller::peek(u64 offset, unsigned) const {
+    return offset == data_port ? output_ : read_status();
+}
+
 u64 Ps2Controller::read(u64 offset, unsigned) { return offset == data_port ? read_data() : read_status(); }
 
 void Ps2Controller::write(u64 offset, unsigned, u64 value) {

@@ -56,6 +56,7 @@ class Ps2Controller : public IoDevice {
     const Ps2Mouse& mouse() const { return mouse_; }
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
 
     void persist(Archive& archive);

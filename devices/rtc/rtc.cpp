@@ -55,9 +55,16 @@ void Rtc::update_checksum() {
 }
 
 u64 Rtc::read(u64 offset, unsigned width) {
-    (void)width;
     switch (offset) {
     case 1: return read_data(index_ & 0x7F);
+    default: return *peek(offset, width);
+    }
+}
+
+std::optional<u64> Rtc::peek(u64 offset, unsigned width) const {
+    (void)width;
+    switch (offset) {
+    case 1: return peek_data(index_ & 0x7F);
     case 3: return extended_[extended_index_ & 0x7F];
     default: return 0xFF; // the index registers are write-only
     }
@@ -78,19 +85,23 @@ void Rtc::write(u64 offset, unsigned width, u64 value) {
     }
 }
 
-u8 Rtc::read_data(u8 index) {
+u8 Rtc::peek_data(u8 index) const {
     switch (index) {
-    case register_a: return static_cast<u8>(ram_[register_a] | (update_in_progress() ? 0x80 : 0));
-    case register_c: {
+    case register_a: return status_a();
+    case register_c: return status_c();
+    default: return ram_[index];
+    }
+}
+
+u8 Rtc::read_data(u8 index) {
+    const u8 value = peek_data(index);
+    if (index == register_c) { // "cleared after a read"
         notice_periods();
-        const u8 flags = ram_[register_c];
         ram_[register_c] = 0;
         update_irq();
         schedule_periodic();
-        return flags;
     }
-    default: return ram_[index];
-    }
+    return value;
 }
 
 void Rtc::write_data(u8 index, u8 value) {

@@ -54,6 +54,7 @@ class Rtc : public IoDevice {
     bool nmi_masked() const { return nmi_masked_; }
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
     void persist(Archive& archive);
 
@@ -77,6 +78,7 @@ class Rtc : public IoDevice {
     };
 
     u8 read_data(u8 index);
+    u8 peek_data(u8 index) const;
     void write_data(u8 index, u8 value);
     void write_a(u8 value);
     void write_b(u8 value);

@@ -36,7 +36,7 @@ void TestDevice::reset() {
     lines_.drive();
 }
 
-u64 TestDevice::Latch::read(u64 offset, unsigned width) {
+std::optional<u64> TestDevice::Latch::peek(u64 offset, unsigned width) const {
     return value >> (offset & 3) * 8 & static_cast<u32>(ones(width));
 }
 
@@ -57,7 +57,7 @@ void TestDevice::Lines::drive() {
     for (unsigned irq = 0; irq < irq_lines; ++irq) wires[irq].set(levels >> irq & 1);
 }
 
-u64 TestDevice::Memory::read(u64 offset, unsigned width) {
+std::optional<u64> TestDevice::Memory::peek(u64 offset, unsigned width) const {
     u64 value = 0;
     for (unsigned i = 0; i < width && offset + i < memory_size; ++i) value |= u64{bytes[offset + i]} << i * 8;
     return value;

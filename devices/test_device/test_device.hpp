@@ -37,23 +37,27 @@ class TestDevice {
   private:
     struct Latch : IoDevice {
         u32 value = 0;
-        u64 read(u64 offset, unsigned width) override;
+        u64 read(u64 offset, unsigned width) override { return *peek(offset, width); }
+        std::optional<u64> peek(u64 offset, unsigned width) const override;
         void write(u64 offset, unsigned width, u64 value) override;
     };
     struct Flush : IoDevice {
         u64 read(u64, unsigned) override { return 0; }
+        std::optional<u64> peek(u64, unsigned) const override { return 0; }
         void write(u64, unsigned, u64) override {}
     };
     struct Lines : IoDevice {
         std::array<IrqLine, irq_lines> wires{};
         u32 levels = 0;
         u64 read(u64, unsigned) override { return 0; }
+        std::optional<u64> peek(u64, unsigned) const override { return 0; }
         void write(u64 offset, unsigned width, u64 value) override;
         void drive();
     };
     struct Memory : IoDevice {
         std::array<u8, memory_size> bytes{};
-        u64 read(u64 offset, unsigned width) override;
+        u64 read(u64 offset, unsigned width) override { return *peek(offset, width); }
+        std::optional<u64> peek(u64 offset, unsigned width) const override;
         void write(u64 offset, unsigned width, u64 value) override;
     };
 

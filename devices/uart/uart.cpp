@@ -61,17 +61,34 @@ unsigned Uart16550::trigger_level() const {
     return fifo_enabled_ ? levels[trigger_ >> 6] : 1;
 }
 
-u64 Uart16550::read(u64 offset, unsigned) {
+std::optional<u64> Uart16550::peek(u64 offset, unsigned) const {
     switch (offset & 7) {
-    case rbr_thr: return (lcr_ & dlab) ? dll_ : read_data();
+    case rbr_thr: return (lcr_ & dlab) ? dll_ : receive_fifo_.empty() ? u8{0} : receive_fifo_.front().data;
     case ier: return (lcr_ & dlab) ? dlm_ : ier_;
-    case iir_fcr: return read_iir();
+    case iir_fcr: return static_cast<u8>(interrupt_id() | (fifo_enabled_ ? 0xC0 : 0));
     case lcr: return lcr_;
     case mcr: return mcr_;
-    case lsr: return read_lsr();
-    case msr: return read_msr();
+    case lsr: return line_status();
+    case msr: return msr_;
     default: return scr_;
     }
+}
+
+u64 Uart16550::read(u64 offset, unsigned width) {
+    const u64 value = *peek(offset, width);
+    switch (offset & 7) {
+    case rbr_thr:
+        if (!(lcr_ & dlab)) take_data();
+        return value;
+    case iir_fcr:
+        if (interrupt_id() == iir_thre) thre_pending_ = false;
+        break;
+    case lsr: errors_ = 0; break;
+    case msr: msr_ &= 0xF0; break;
+    default: return value;
+    }
+    update_interrupt();
+    return value;
 }
 
 void Uart16550::write(u64 offset, unsigned, u64 value) {
@@ -87,9 +104,8 @@ void Uart16550::write(u64 offset, unsigned, u64 value) {
     }
 }
 
-u8 Uart16550::read_data() {
-    if (receive_fifo_.empty()) return 0;
-    const u8 data = receive_fifo_.front().data;
+void Uart16550::take_data() {
+    if (receive_fifo_.empty()) return;
     receive_fifo_.pop_front();
     // The error flags belong to the character at the top.
     if (!receive_fifo_.empty()) errors_ |= std::exchange(receive_fifo_.front().errors, u8{0});
@@ -97,16 +113,6 @@ u8 Uart16550::read_data() {
     watch_for_timeout();
     expect_character();
     update_interrupt();
-    return data;
-}
-
-u8 Uart16550::read_iir() {
-    const u8 id = interrupt_id();
-    if (id == iir_thre) {
-        thre_pending_ = false;
-        update_interrupt();
-    }
-    return static_cast<u8>(id | (fifo_enabled_ ? 0xC0 : 0));
 }
 
 u8 Uart16550::line_status() const {
@@ -117,20 +123,6 @@ u8 Uart16550::line_status() const {
     const auto broken = [](const Character& c) { return c.errors != 0; };
     const bool any = std::any_of(receive_fifo_.begin(), receive_fifo_.end(), broken);
     if (fifo_enabled_ && (any || (errors_ & (lsr_errors & ~lsr_oe)))) status |= lsr_fifo_error;
-    return status;
-}
-
-u8 Uart16550::read_lsr() {
-    const u8 status = line_status();
-    errors_ = 0;
-    update_interrupt();
-    return status;
-}
-
-u8 Uart16550::read_msr() {
-    const u8 status = msr_;
-    msr_ &= 0xF0;
-    update_interrupt();
     return status;
 }
 

@@ -32,6 +32,7 @@ class Uart16550 : public IoDevice {
     void reset();
 
     u64 read(u64 offset, unsigned width) override;
+    std::optional<u64> peek(u64 offset, unsigned width) const override;
     void write(u64 offset, unsigned width, u64 value) override;
 
     /// Bytes from the outside. False, and nothing is taken, if more than `queue_limit` would wait.
@@ -91,10 +92,7 @@ class Uart16550 : public IoDevice {
     unsigned trigger_level() const;
     bool loopback() const { return (mcr_ & 0x10) != 0; }
 
-    u8 read_data();
-    u8 read_iir();
-    u8 read_lsr();
-    u8 read_msr();
+    void take_data();
     void write_data(u8 value);
     void write_ier(u8 value);
     void write_fcr(u8 value);

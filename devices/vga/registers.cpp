@@ -20,9 +20,24 @@ bool Vga::port_decoded(unsigned port) const {
     return true;
 }
 
-u64 Vga::port_read(u64 offset, unsigned) {
+u64 Vga::port_peek(u64 offset, unsigned) const {
     const auto port = static_cast<unsigned>(0x3B0 + offset);
-    return port_decoded(port) ? read_register(port) : 0xFF;
+    return port_decoded(port) ? peek_register(port) : 0xFF;
+}
+
+u64 Vga::port_read(u64 offset, unsigned width) {
+    const u64 value = port_peek(offset, width);
+    const auto port = static_cast<unsigned>(0x3B0 + offset);
+    if (port_decoded(port)) register_was_read(port);
+    return value;
+}
+
+void Vga::register_was_read(unsigned port) {
+    if (port == 0x3BA || port == 0x3DA) r_.attribute_data_next = false;
+    if (port == 0x3C9 && ++r_.dac_component == 3) {
+        r_.dac_component = 0;
+        ++r_.dac_read_index;
+    }
 }
 
 void Vga::port_write(u64 offset, unsigned, u64 value) {
@@ -30,7 +45,7 @@ void Vga::port_write(u64 offset, unsigned, u64 value) {
     if (port_decoded(port)) write_register(port, static_cast<u8>(value));
 }
 
-u8 Vga::read_register(unsigned port) {
+u8 Vga::peek_register(unsigned port) const {
     switch (port) {
     case 0x3C0: return r_.attribute_index;
     case 0x3C1: {
@@ -44,7 +59,7 @@ u8 Vga::read_register(unsigned port) {
     case 0x3C6: return r_.pel_mask;
     case 0x3C7: return r_.dac_reading ? 3 : 0;
     case 0x3C8: return r_.dac_write_index;
-    case 0x3C9: return read_dac();
+    case 0x3C9: return r_.dac[r_.dac_read_index][r_.dac_component];
     case 0x3CA: return r_.feature_control;
     case 0x3CC: return r_.misc_output;
     case 0x3CE: return r_.graphics_index;
@@ -124,15 +139,6 @@ void Vga::write_attribute(u8 value) {
     r_.attribute_data_next = !r_.attribute_data_next;
 }
 
-u8 Vga::read_dac() {
-    const u8 value = r_.dac[r_.dac_read_index][r_.dac_component];
-    if (++r_.dac_component == 3) {
-        r_.dac_component = 0;
-        ++r_.dac_read_index;
-    }
-    return value;
-}
-
 void Vga::write_dac(u8 value) {
     r_.dac[r_.dac_write_index][r_.dac_component] = vbe_.dac_is_8bit() ? value : value & 0x3F;
     if (++r_.dac_component == 3) {
@@ -141,7 +147,7 @@ void Vga::write_dac(u8 value) {
     }
 }
 
-u64 Vga::dispi_read(u64 offset, unsigned) { return offset == 0 ? vbe_.read_index() : vbe_.read_data(); }
+u64 Vga::dispi_peek(u64 offset, unsigned) const { return offset == 0 ? vbe_.read_index() : vbe_.read_data(); }
 
 void Vga::dispi_write(u64 offset, unsigned, u64 value) {
     if (offset == 0) {
@@ -163,9 +169,16 @@ void Vga::write_vbe(u16 index, u16 value) {
 }
 
 u64 Vga::mmio_read(u64 offset, unsigned width) {
+    if (offset < 0x400 || offset + width > 0x420) return mmio_peek(offset, width);
+    u64 value = 0;
+    for (unsigned i = 0; i < width; ++i) value |= port_read(offset + i - 0x400 + 0x10, 1) << (8 * i);
+    return value;
+}
+
+u64 Vga::mmio_peek(u64 offset, unsigned width) const {
     u64 value = 0;
     if (offset >= 0x400 && offset + width <= 0x420) {
-        for (unsigned i = 0; i < width; ++i) value |= port_read(offset + i - 0x400 + 0x10, 1) << (8 * i);
+        for (unsigned i = 0; i < width; ++i) value |= port_peek(offset + i - 0x400 + 0x10, 1) << (8 * i);
     } else if (offset >= 0x500 && offset < 0x500 + 2 * Vbe::register_count) {
         value = vbe_.read(static_cast<u16>((offset - 0x500) / 2));
         if (offset & 1) value >>= 8;

@@ -48,8 +48,7 @@ u8 Vga::input_status_0() const {
     return static_cast<u8>(0x10 | (pending ? 0x80 : 0));
 }
 
-u8 Vga::input_status_1() {
-    r_.attribute_data_next = false;
+u8 Vga::input_status_1() const {
     const Raster t = raster();
     const u64 dot = ticks_in(scheduler_.now(), t.clock);
     const u64 line = dot / t.line_dots % t.lines;

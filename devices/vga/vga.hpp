@@ -44,9 +44,12 @@ class Vga : public PciFunction, public DisplaySource {
 
   private:
     /// One of the adapter's address ranges.
-    template <u64 (Vga::*Read)(u64, unsigned), void (Vga::*Write)(u64, unsigned, u64)> struct Face final : IoDevice {
+    template <u64 (Vga::*Read)(u64, unsigned), u64 (Vga::*Peek)(u64, unsigned) const,
+              void (Vga::*Write)(u64, unsigned, u64)>
+    struct Face final : IoDevice {
         explicit Face(Vga& owner) : vga(owner) {}
         u64 read(u64 offset, unsigned width) override { return (vga.*Read)(offset, width); }
+        std::optional<u64> peek(u64 offset, unsigned width) const override { return (vga.*Peek)(offset, width); }
         void write(u64 offset, unsigned width, u64 value) override { (vga.*Write)(offset, width, value); }
         Vga& vga;
     };
@@ -57,34 +60,39 @@ class Vga : public PciFunction, public DisplaySource {
 
     // registers.cpp
     u64 port_read(u64 offset, unsigned width);
+    u64 port_peek(u64 offset, unsigned width) const;
     void port_write(u64 offset, unsigned width, u64 value);
-    u8 read_register(unsigned port);
+    u8 peek_register(unsigned port) const;
+    void register_was_read(unsigned port);
     void write_register(unsigned port, u8 value);
     bool port_decoded(unsigned port) const;
     u8 read_crtc() const;
     void write_crtc(u8 value);
     void write_attribute(u8 value);
-    u8 read_dac();
     void write_dac(u8 value);
-    u64 dispi_read(u64 offset, unsigned width);
+    u64 dispi_read(u64 offset, unsigned width) { return dispi_peek(offset, width); }
+    u64 dispi_peek(u64 offset, unsigned width) const;
     void dispi_write(u64 offset, unsigned width, u64 value);
     void write_vbe(u16 index, u16 value);
     u64 mmio_read(u64 offset, unsigned width);
+    u64 mmio_peek(u64 offset, unsigned width) const;
     void mmio_write(u64 offset, unsigned width, u64 value);
 
     // timing.cpp
     Raster raster() const;
     u8 input_status_0() const;
-    u8 input_status_1();
+    u8 input_status_1() const;
     u64 retraces() const;
     u64 frames() const;
 
     // window.cpp
-    u64 window_read(u64 offset, unsigned width);
+    u64 window_read(u64 offset, unsigned width) { return read_window(offset, width, r_.latches); }
+    u64 window_peek(u64 offset, unsigned width) const;
+    u64 read_window(u64 offset, unsigned width, u32& latches) const;
     void window_write(u64 offset, unsigned width, u64 value);
     bool decode(u32& address) const;
     u64 plane_address(u32 address, bool odd_even) const;
-    u8 read_planes(u32 address);
+    u8 read_planes(u32 address, u32& latches) const;
     void write_planes(u32 address, u8 value);
     u32 combine(u32 data, u32 bit_mask) const;
     /// Shows the memory itself at A0000h while accesses would have no effect but reading and writing it.
@@ -115,10 +123,10 @@ class Vga : public PciFunction, public DisplaySource {
     bool big_endian_ = false;
     bool direct_ = false; ///< derived: the window is plain memory now
 
-    Face<&Vga::port_read, &Vga::port_write> ports_face_{*this};
-    Face<&Vga::dispi_read, &Vga::dispi_write> dispi_face_{*this};
-    Face<&Vga::mmio_read, &Vga::mmio_write> mmio_face_{*this};
-    Face<&Vga::window_read, &Vga::window_write> window_face_{*this};
+    Face<&Vga::port_read, &Vga::port_peek, &Vga::port_write> ports_face_{*this};
+    Face<&Vga::dispi_read, &Vga::dispi_peek, &Vga::dispi_write> dispi_face_{*this};
+    Face<&Vga::mmio_read, &Vga::mmio_peek, &Vga::mmio_write> mmio_face_{*this};
+    Face<&Vga::window_read, &Vga::window_peek, &Vga::window_write> window_face_{*this};
     MemoryMap::RegionId direct_region_ = 0;
 };
 

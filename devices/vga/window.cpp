@@ -38,7 +38,13 @@ u64 Vga::plane_address(u32 address, bool odd_even) const {
     return bank + (at & 0xFFFF);
 }
 
-u64 Vga::window_read(u64 offset, unsigned width) {
+u64 Vga::window_peek(u64 offset, unsigned width) const {
+    u32 latches = r_.latches;
+    return read_window(offset, width, latches);
+}
+
+/// Loads `latches`, which are the adapter's own unless somebody only looks.
+u64 Vga::read_window(u64 offset, unsigned width, u32& latches) const {
     u64 value = 0;
     for (unsigned i = 0; i < width; ++i) {
         auto address = static_cast<u32>(offset + i);
@@ -47,7 +53,7 @@ u64 Vga::window_read(u64 offset, unsigned width) {
             const u64 at = vbe_.bank_offset() + address;
             if (address < 0x10000 && at < memory_.size()) byte = memory_.data()[at];
         } else if (decode(address)) {
-            byte = read_planes(address);
+            byte = read_planes(address, latches);
         }
         value |= u64{byte} << (8 * i);
     }
@@ -67,7 +73,7 @@ void Vga::window_write(u64 offset, unsigned width, u64 value) {
     }
 }
 
-u8 Vga::read_planes(u32 address) {
+u8 Vga::read_planes(u32 address, u32& latches) const {
     unsigned plane = r_.graphics[4] & 3;
     u64 at = 0;
     if (r_.chain4()) {
@@ -78,10 +84,10 @@ u8 Vga::read_planes(u32 address) {
         if (odd_even) plane = (plane & 2) | (address & 1);
         at = plane_address(address, odd_even);
     }
-    r_.latches = memory_.planes(at);
-    if (!r_.read_mode_1()) return static_cast<u8>(r_.latches >> (8 * plane));
+    latches = memory_.planes(at);
+    if (!r_.read_mode_1()) return static_cast<u8>(latches >> (8 * plane));
     // Read mode 1: a bit is set where all compared planes hold the compare colour.
-    const u32 differs = (r_.latches ^ spread(r_.graphics[2])) & spread(r_.graphics[7]);
+    const u32 differs = (latches ^ spread(r_.graphics[2])) & spread(r_.graphics[7]);
     return static_cast<u8>(~(differs | differs >> 8 | differs >> 16 | differs >> 24));
 }
 
