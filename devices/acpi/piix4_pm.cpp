@@ -65,7 +65,7 @@ void Piix4Pm::reset() {
     gpe_status_ = gpe_enable_ = 0;
     apm_control_ = apm_status_ = 0;
     suspended_ = false;
-    timer_half_ = ticks_in(scheduler_.now(), timer_hertz) >> 23;
+    timer_half_ = timer_half();
     overflow_.cancel();
     remap();
     update_sci();
@@ -90,6 +90,10 @@ void Piix4Pm::remap(Window& window, const char* name, u16 base, u16 size, u64 of
 
 u64 Piix4Pm::read(u64 offset, unsigned width) {
     update_timer();
+    return *peek(offset, width);
+}
+
+std::optional<u64> Piix4Pm::peek(u64 offset, unsigned width) const {
     if (offset - pm_block < pm_size) {
         u64 value = 0;
         for (unsigned i = 0; i < width && offset + i < pm_size; ++i) value |= u64{read_pm(offset + i)} << (8 * i);
@@ -128,12 +132,14 @@ void Piix4Pm::write(u64 offset, unsigned width, u64 value) {
     update_sci();
 }
 
-u8 Piix4Pm::read_pm(u64 offset) {
+u8 Piix4Pm::read_pm(u64 offset) const {
     if (offset >= pm_timer && offset < pm_timer + 4) {
         const u64 ticks = ticks_in(scheduler_.now(), timer_hertz) & 0xFF'FFFF;
         return static_cast<u8>(ticks >> (8 * (offset - pm_timer)));
     }
-    return pm_[offset];
+    // The status bit is set when somebody looks.
+    const bool overflow = offset == pm_status && timer_half() != timer_half_;
+    return static_cast<u8>(pm_[offset] | (overflow ? tmrof_sts : 0));
 }
 
 void Piix4Pm::write_pm(u64 offset, u8 value) {
@@ -200,7 +206,7 @@ void Piix4Pm::write_smbus(u64 offset, u8 value) {
 
 // TMROF_STS is set whenever bit 23 of the timer toggles. Only an enabled interrupt needs an event for it.
 void Piix4Pm::update_timer() {
-    const u64 half = ticks_in(scheduler_.now(), timer_hertz) >> 23;
+    const u64 half = timer_half();
     if (half == timer_half_) return;
     timer_half_ = half;
     pm_[pm_status] |= static_cast<u8>(tmrof_sts);
