@@ -16,7 +16,7 @@ run_packages=(seabios)
 linux_packages=(cpio gzip xorriso isolinux syslinux-common)
 # The guests of the tests, and the tools that look at their disks.
 test_packages=(
-  "${linux_packages[@]}" e2fsprogs fdisk qemu-utils mtools xvfb xauth python3
+  "${linux_packages[@]}" e2fsprogs fdisk qemu-utils mtools xvfb xauth xdotool python3
   grub-rescue-pc grub-pc-bin grub-common syslinux memtest86+
   gcc-multilib                 # 32-bit programs, whose results are compared with the guest's
   gdb                          # the debugger's clients

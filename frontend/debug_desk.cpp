@@ -15,6 +15,7 @@ namespace glassbox {
 
 namespace {
 
+constexpr std::size_t progress_width = 26;
 constexpr std::size_t longest_piped_line = 1u << 16;
 
 /// $XDG_STATE_HOME/glassbox/history, made if need be; empty where there is no place for it.
@@ -108,30 +109,59 @@ void DebugDesk::finish() {
 
 bool DebugDesk::interrupt() {
     if (stopped()) {
-        if (!editor_) return false;
-        editor_->suspend();
+        if (parts_.input != Input::terminal) return false;
+        console_.drop_waiting();
+        if (editor_) editor_->clear();
         print("\n");
         return true;
     }
     if (parts_.input != Input::terminal) return false;
+    stop_soon();
+    return true;
+}
+
+bool DebugDesk::call() {
+    if (parts_.input != Input::terminal && !gdb_) return false;
+    if (!stopped()) stop_soon();
+    return true;
+}
+
+void DebugDesk::stop_soon() {
     const bool first = !engaged_;
     engage();
     debugger_.interrupt(StopKind::interrupted);
-    if (first) print("\n" + console_.welcome());
-    return true;
+    if (first && parts_.input == Input::terminal) print("\n" + console_.welcome());
+}
+
+/// A shell may have put the program into the background, where whoever touches the terminal is stopped.
+bool DebugDesk::in_foreground() const { return ::tcgetpgrp(STDIN_FILENO) == ::getpgrp(); }
+
+std::string DebugDesk::whereabouts() const {
+    if (parts_.input == Input::terminal)
+        return in_foreground() ? "the debugger waits in the terminal"
+                               : "the debugger waits until its terminal has glassbox in the foreground (fg)";
+    if (gdb_) return gdb_->connected() ? "gdb has it" : "waits for gdb: target remote " + gdb_->name();
+    return "the debugger executes commands";
+}
+
+void DebugDesk::make_room() {
+    if (!editor_ || !editor_->active()) return;
+    editor_->suspend();
+    print("\n");
+    parts_.out.flush();
 }
 
 void DebugDesk::stopped(const Stop&) { report_ = true; }
 
 void DebugDesk::resumed() {
     report_ = false;
-    if (editor_) editor_->suspend();
+    if (editor_) editor_->suspend(); // gdb may have made it run while a line was being typed
     if (has_terminal_ && return_terminal) return_terminal();
     has_terminal_ = false;
 }
 
 void DebugDesk::print(std::string_view text) {
-    if (progress_shown_) parts_.out.write("\r\x1b[K");
+    if (progress_shown_) parts_.out.write("\r" + std::string(progress_width, ' ') + "\r");
     progress_shown_ = false;
     if (text.empty()) return;
     parts_.out.fresh_line();
@@ -152,7 +182,8 @@ void DebugDesk::out_of_commands() {
 
 void DebugDesk::attend() {
     if (!stopped() || status_) return;
-    if (!has_terminal_ && parts_.input == Input::terminal) {
+    const bool background = parts_.input == Input::terminal && !in_foreground();
+    if (!has_terminal_ && parts_.input == Input::terminal && !background) {
         if (take_terminal) take_terminal();
         has_terminal_ = true;
     }
@@ -179,6 +210,13 @@ void DebugDesk::attend() {
                 history_file());
         }
         if (editor_->ended()) return out_of_commands();
+        if (editor_->active()) break;
+        if (background) {
+            if (!std::exchange(waits_for_terminal_, true))
+                parts_.complain("the debugger waits until its terminal has glassbox in the foreground (fg)");
+            break;
+        }
+        waits_for_terminal_ = false;
         parts_.out.fresh_line();
         parts_.out.flush();
         editor_->begin();
@@ -236,6 +274,10 @@ bool DebugDesk::keep_going(double done) {
     }
     const auto signal = parts_.signals ? parts_.signals->take() : std::nullopt;
     if (!signal) return true;
+    if (*signal == SIGTSTP) {
+        SignalWatch::stop_job();
+        return true;
+    }
     if (*signal != SIGINT || parts_.input != Input::terminal) signal_ = *signal;
     return false;
 }

@@ -43,9 +43,15 @@ class DebugDesk final : StopListener {
     bool stopped() const { return engaged_ && !debugger_.running(); }
     /// Whether the next commands can be had without waiting.
     bool busy() const { return stopped() && console_.has_waiting(); }
-    /// Ctrl-C, or the window's key: the machine stops soon; a line that is being typed is dropped. False: nobody is
+    /// Ctrl-C: the machine stops soon; commands that wait and a line that is being typed are dropped. False: nobody is
     /// there to talk to.
     bool interrupt();
+    /// The window's key: the machine stops soon, for the terminal or for gdb. False: neither is there.
+    bool call();
+    /// Where the user finds the debugger while the machine stands, for a title.
+    std::string whereabouts() const;
+    /// Something else will be printed, or the shell gets the terminal: a line that is being typed is shown again later.
+    void make_room();
     /// Carries out what waits: commands of scripts, the report of a stop, the prompt.
     void attend();
     void add_interests(std::vector<pollfd>& polls) const;
@@ -64,6 +70,8 @@ class DebugDesk final : StopListener {
     void stopped(const Stop& stop) override;
     void resumed() override;
     void engage();
+    bool in_foreground() const;
+    void stop_soon();
     void execute(const std::string& line);
     void read_pipe();
     void out_of_commands();
@@ -77,7 +85,8 @@ class DebugDesk final : StopListener {
     std::unique_ptr<LineEditor> editor_;
     std::unique_ptr<GdbServer> gdb_;
     std::string pipe_;
-    bool engaged_ = false, report_ = false, has_terminal_ = false, pipe_ended_ = false, progress_shown_ = false;
+    bool engaged_ = false, report_ = false, has_terminal_ = false, pipe_ended_ = false, progress_shown_ = false,
+         waits_for_terminal_ = false;
     std::optional<int> status_, signal_;
 };
 

@@ -14,8 +14,9 @@ namespace glassbox {
 
 struct DisplayStatus {
     double mips = 0;
-    std::string state;  ///< "running", "halted" …
-    std::string notice; ///< what the user should know now; replaces the rest of a title
+    std::string state;    ///< "running", "halted" …
+    std::string notice;   ///< what the user should know now; replaces the rest of a title
+    bool stopped = false; ///< the machine stands for its debugger: it takes no keys and no mouse
 };
 
 /// What the user did since the last look.

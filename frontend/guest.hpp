@@ -36,6 +36,8 @@ class Guest {
     /// The debugger of the machine, or null. `run` goes through it from `engage_debugger` on.
     virtual Debugger* debugger() { return nullptr; }
     virtual void engage_debugger() {}
+    /// False while it repeats what it did before: an input would begin another future.
+    virtual bool live() const { return true; }
 
     /// Writes everything about the run to a file from now on; the error of `end_recording` is the first that occurred.
     virtual Expected<> record(const std::string& path, const HistoryOptions& options);

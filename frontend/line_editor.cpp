@@ -1,9 +1,12 @@
 #include "frontend/line_editor.hpp"
 
 #include <algorithm>
+#include <clocale>
 #include <cstdio>
 #include <histedit.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+#include <utility>
 
 namespace glassbox {
 
@@ -28,6 +31,8 @@ std::string common_beginning(const std::vector<std::string>& words) {
 
 struct LineEditor::Impl {
     std::string prompt, history_file;
+    std::string draft; ///< typed before the terminal was given away
+    winsize size{};
     Complete complete;
     EditLine* edit = nullptr;
     History* history = nullptr;
@@ -40,6 +45,15 @@ struct LineEditor::Impl {
     }
     static char* show_prompt(EditLine* edit) { return of(edit).prompt.data(); }
     static unsigned char complete_word(EditLine* edit, int) { return of(edit).complete_at_cursor(); }
+
+    /// Whether the terminal has another size than before.
+    bool resized() {
+        winsize now{};
+        if (::ioctl(STDOUT_FILENO, TIOCGWINSZ, &now) != 0) return false;
+        const bool other = now.ws_col != size.ws_col || now.ws_row != size.ws_row;
+        size = now;
+        return other;
+    }
 
     unsigned char complete_at_cursor() {
         const LineInfo* info = el_line(edit);
@@ -68,6 +82,7 @@ LineEditor::LineEditor(std::string prompt, Complete complete, std::string histor
     impl_->prompt = std::move(prompt);
     impl_->complete = std::move(complete);
     impl_->history_file = std::move(history);
+    std::setlocale(LC_CTYPE, ""); // what the terminal sends is in the user's encoding
     impl_->edit = el_init("glassbox", stdin, stdout, stderr);
     impl_->history = history_init();
     HistEvent event{};
@@ -95,13 +110,25 @@ LineEditor::~LineEditor() {
 void LineEditor::begin() {
     if (impl_->active) return;
     impl_->active = true;
+    (void)impl_->resized();
     el_set(impl_->edit, EL_UNBUFFERED, 1); // shows the prompt, and sets the terminal up
+    const std::string draft = std::exchange(impl_->draft, {});
+    if (draft.empty()) return;
+    el_insertstr(impl_->edit, draft.c_str());
+    el_set(impl_->edit, EL_REFRESH);
 }
 
 void LineEditor::suspend() {
     if (!impl_->active) return;
     impl_->active = false;
+    const LineInfo* info = el_line(impl_->edit);
+    impl_->draft.assign(info->buffer, info->lastchar);
     el_set(impl_->edit, EL_UNBUFFERED, 0);
+}
+
+void LineEditor::clear() {
+    suspend();
+    impl_->draft.clear();
 }
 
 bool LineEditor::active() const { return impl_->active; }
@@ -109,23 +136,24 @@ bool LineEditor::ended() const { return impl_->ended; }
 pollfd LineEditor::interest() const { return {impl_->active ? STDIN_FILENO : -1, POLLIN, 0}; }
 
 std::optional<std::string> LineEditor::service() {
+    if (impl_->resized()) el_resize(impl_->edit);
     int count = 0;
     const char* typed = el_gets(impl_->edit, &count);
     if (typed == nullptr || count <= 0) {
         // Nothing at all to read: the terminal is gone, or Ctrl-D on an empty line.
         if (typed != nullptr) return std::nullopt;
         impl_->ended = true;
-        suspend();
+        clear();
         return std::nullopt;
     }
     const std::string line(typed, static_cast<std::size_t>(count));
     if (line == "\x04") {
         impl_->ended = true;
-        suspend();
+        clear();
         return std::nullopt;
     }
     if (line.back() != '\n' && line.back() != '\r') return std::nullopt;
-    suspend();
+    clear();
     std::string text = line.substr(0, line.size() - 1);
     HistEvent event{};
     if (!text.empty()) ::history(impl_->history, &event, H_ENTER, text.c_str());

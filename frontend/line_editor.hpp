@@ -22,10 +22,12 @@ class LineEditor {
     LineEditor(const LineEditor&) = delete;
     LineEditor& operator=(const LineEditor&) = delete;
 
-    /// Shows the prompt and takes the terminal.
+    /// Shows the prompt, with what was typed before `suspend`, and takes the terminal.
     void begin();
-    /// Gives the terminal back as it was; what was typed is forgotten.
+    /// Gives the terminal back as it was; what was typed is kept for `begin`.
     void suspend();
+    /// Drops what was typed.
+    void clear();
     bool active() const;
     pollfd interest() const;
     /// Takes what was typed. A line when one is complete: the terminal is given back then.

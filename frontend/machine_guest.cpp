@@ -37,7 +37,7 @@ class MachineGuest final : public Guest {
     int exit_status() const override { return machine_->exit_status(); }
     Expected<> inject(const Input& input) override {
         // Behind the frontier only what a person does on purpose begins another future.
-        if (timeline_.active() && (timeline_.replaying() || !timeline_.at_frontier())) {
+        if (!live()) {
             if (std::holds_alternative<MouseInput>(input) || std::holds_alternative<SkipTimeInput>(input)) return {};
             if (std::holds_alternative<SerialInput>(input)) return fail("the machine repeats what it did before");
             if (timeline_.replaying()) return fail("the machine repeats a recording");
@@ -58,6 +58,7 @@ class MachineGuest final : public Guest {
 
     Debugger* debugger() override { return &debugger_; }
     void engage_debugger() override { engaged_ = true; }
+    bool live() const override { return !timeline_.active() || (!timeline_.replaying() && timeline_.at_frontier()); }
 
     Expected<> record(const std::string& path, const HistoryOptions& options) override {
         timeline_.begin(options);

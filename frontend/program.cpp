@@ -180,12 +180,20 @@ class Run {
         return serial || !options_.debug.enter ? DebugDesk::Input::none : DebugDesk::Input::pipe;
     }
 
+    /// A message for the user, who may be typing a line to the debugger.
+    void tell(std::string_view message) {
+        if (desk_) desk_->make_room();
+        complain(message);
+    }
+
     Expected<> open_desk() {
         if (guest_->debugger() == nullptr) return {};
         desk_ = std::make_unique<DebugDesk>(
-            options_.debug,
-            DebugDesk::Parts{
-                .guest = *guest_, .out = out_, .signals = &signals_, .input = command_input(), .complain = complain});
+            options_.debug, DebugDesk::Parts{.guest = *guest_,
+                                             .out = out_,
+                                             .signals = &signals_,
+                                             .input = command_input(),
+                                             .complain = [this](std::string_view message) { tell(message); }});
         return desk_->open();
     }
 
@@ -203,7 +211,7 @@ class Run {
                          .desk = desk_.get(),
                          .open_display = [this] { return open_display(kind_); },
                          .script = std::move(script),
-                         .complain = complain,
+                         .complain = [this](std::string_view message) { tell(message); },
                          .realtime = options_.clock == ClockKind::automatic ? kind_ == DisplayKind::sdl
                                                                             : options_.clock == ClockKind::realtime,
                          .interactive = typing || kind_ != DisplayKind::none});

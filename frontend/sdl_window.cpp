@@ -45,6 +45,8 @@ class SdlWindow final : public Display {
     }
 
     void show(const DisplaySource& source, const DisplayStatus& status) override {
+        stopped_ = status.stopped;
+        if (stopped_ && captured_) capture(false); // the mouse is needed elsewhere now
         set_title(status);
         source.render(frame_);
         if (frame_.width == 0 || frame_.height == 0) return;
@@ -90,6 +92,8 @@ class SdlWindow final : public Display {
         std::string title = "GlassBox - ";
         if (!status.notice.empty()) {
             title += status.notice;
+        } else if (status.stopped) {
+            title += status.state;
         } else {
             title += std::to_string(std::lround(status.mips)) + " MIPS - " + status.state + " - " +
                      (captured_ ? "Ctrl+Alt+G releases the mouse" : "click to give the guest the mouse");
@@ -108,7 +112,9 @@ class SdlWindow final : public Display {
     void apply(SdlInput::Command command) {
         switch (command) {
         case SdlInput::Command::none: break;
-        case SdlInput::Command::capture_mouse: capture(true); break;
+        case SdlInput::Command::capture_mouse:
+            if (!stopped_) capture(true);
+            break;
         case SdlInput::Command::release_mouse: capture(false); break;
         case SdlInput::Command::full_screen: {
             const bool full = (SDL_GetWindowFlags(window_.get()) & SDL_WINDOW_FULLSCREEN_DESKTOP) != 0;
@@ -126,7 +132,7 @@ class SdlWindow final : public Display {
     SdlInput input_;
     Frame frame_, shown_;
     std::string title_;
-    bool captured_ = false, dirty_ = true;
+    bool captured_ = false, stopped_ = false, dirty_ = true;
     std::chrono::steady_clock::time_point collected_;
 };
 

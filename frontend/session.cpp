@@ -104,8 +104,7 @@ void Session::exchange() {
         for (pollfd& poll : polls) poll.revents = 0;
     }
     if (polls[0].revents != 0) {
-        if (const auto signal = parts_.signals->take(); signal && !debugger_takes(*signal))
-            end(status_signal + *signal);
+        if (const auto signal = parts_.signals->take()) take_signal(*signal);
     }
     if (parts_.display) {
         DisplayEvents events;
@@ -119,7 +118,25 @@ void Session::exchange() {
     if (parts_.ports.debugger_requested() && parts_.desk) parts_.desk->interrupt();
 }
 
-bool Session::debugger_takes(int signal) { return signal == SIGINT && parts_.desk && parts_.desk->interrupt(); }
+void Session::take_signal(int signal) {
+    if (signal == SIGTSTP) return stop_job();
+    if (signal == SIGINT && parts_.desk && parts_.desk->interrupt()) return;
+    end(status_signal + signal);
+}
+
+/// Ctrl-Z in a shell: the terminal is as it was while the shell has it, and the time until `fg` has not passed.
+void Session::stop_job() {
+    if (parts_.desk) parts_.desk->make_room();
+    const bool display = parts_.display && parts_.display->uses_terminal() && parts_.open_display;
+    if (!lent_) parts_.ports.suspend();
+    if (display) parts_.display.reset();
+    SignalWatch::stop_job();
+    if (!standing_) parts_.ports.resume();
+    if (display) {
+        if (auto again = parts_.open_display()) parts_.display = *std::move(again);
+    }
+    pacer_.start(guest_.now(), HostClock::now());
+}
 
 /// What a machine that stands for its debugger waits for; the host's clock goes on without it.
 void Session::attend_desk() {
@@ -128,6 +145,7 @@ void Session::attend_desk() {
     if (const auto status = parts_.desk->status()) end(*status);
     if (const auto signal = parts_.desk->signal()) end(status_signal + *signal);
     const bool stands = parts_.desk->stopped();
+    if (!standing_ && stands) held_.stop();
     if (standing_ && !stands) {
         pacer_.start(guest_.now(), HostClock::now());
         dead_ = false;
@@ -155,20 +173,29 @@ void Session::handle(DisplayEvents& events) {
         events.inputs.clear();
     }
     keys_.add(events.typed);
+    typed_ |= !events.typed.empty();
     if (!events.notice.empty()) notify(events.notice);
     for (const Input& input : events.inputs) {
-        const auto injected = guest_.inject(input);
-        if (!injected) {
-            notify(injected.error().message);
-        } else if (const auto* medium = std::get_if<MediaInput>(&input)) {
-            notify((medium->drive == MediaInput::Drive::cdrom ? "CD-ROM: " : "floppy: ") + medium->path);
-        }
-        if (std::holds_alternative<ResetInput>(input)) dead_ = false;
+        for (const Input& passed : held_.pass(input, guest_.live())) deliver(passed);
     }
-    if (events.debug && !(parts_.desk && parts_.desk->interrupt()))
-        notify("the debugger needs the terminal that glassbox was started from, or --gdb");
+    if (events.debug && !(parts_.desk && parts_.desk->call())) {
+        const std::string needed = "the debugger needs a terminal to talk to you, or gdb: start glassbox from one, or "
+                                   "with --gdb PORT";
+        notify(needed);
+        if (parts_.display) parts_.complain(needed); // the title may be too short for it
+    }
     if (events.close) close_requested();
     if (events.quit) end(status_ok);
+}
+
+void Session::deliver(const Input& input) {
+    const auto injected = guest_.inject(input);
+    if (!injected) {
+        notify(injected.error().message);
+    } else if (const auto* medium = std::get_if<MediaInput>(&input)) {
+        notify((medium->drive == MediaInput::Drive::cdrom ? "CD-ROM: " : "floppy: ") + medium->path);
+    }
+    if (std::holds_alternative<ResetInput>(input)) dead_ = false;
 }
 
 void Session::close_requested() {
@@ -201,6 +228,13 @@ void Session::apply(const ScriptStep& step) {
 }
 
 void Session::feed_keys() {
+    if (standing_) return;
+    const bool live = guest_.live();
+    if (live && held_.owes_releases()) {
+        for (const Input& input : held_.take_releases()) deliver(input);
+    }
+    if (!live && !typed_) return; // a script's keys wait until the machine is where they were pressed
+    typed_ = typed_ && !keys_.idle(guest_.now());
     while (const auto key = keys_.take(guest_.now())) {
         if (!guest_.inject(*key)) break;
     }
@@ -343,7 +377,8 @@ void Session::present() {
         measured_ = now;
         measured_instructions_ = instructions;
     }
-    display_status_.state = standing_ ? "stopped by the debugger" : dead_ ? "halted" : "running";
+    display_status_.stopped = standing_;
+    display_status_.state = standing_ ? "stopped: " + parts_.desk->whereabouts() : dead_ ? "halted" : "running";
     if (now >= notice_end_ && !asked_ && !dead_) display_status_.notice.clear();
     parts_.display->show(guest_.display(), display_status_);
 }

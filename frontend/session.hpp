@@ -4,6 +4,7 @@
 #include "frontend/debug_desk.hpp"
 #include "frontend/display.hpp"
 #include "frontend/guest.hpp"
+#include "frontend/held_keys.hpp"
 #include "frontend/key_queue.hpp"
 #include "frontend/options.hpp"
 #include "frontend/pacer.hpp"
@@ -23,6 +24,7 @@ enum ExitStatus : int {
     status_triple_fault = 2,
     status_limit = 3,
     status_script = 4,
+    status_lint = 5,
     status_difference = 6,
     status_signal = 128, ///< plus the signal's number
 };
@@ -53,8 +55,10 @@ class Session {
 
     void exchange();
     void handle(DisplayEvents& events);
+    void deliver(const Input& input);
     void close_requested();
-    bool debugger_takes(int signal);
+    void take_signal(int signal);
+    void stop_job();
     void attend_desk();
     void lend_terminal();
     void take_back_terminal();
@@ -81,6 +85,7 @@ class Session {
     Guest& guest_;
     std::optional<ScriptPlayer> player_;
     KeyQueue keys_;
+    HeldKeys held_;
     Pacer pacer_;
     std::optional<int> status_;
     Time slice_, script_wake_ = never;
@@ -90,6 +95,7 @@ class Session {
     bool asked_ = false;    ///< the guest was asked to power off
     bool lent_ = false;     ///< the display's terminal is the debugger's
     bool standing_ = false; ///< stopped for the debugger
+    bool typed_ = false;    ///< keys that wait were typed by a person, who may begin another future
     HostClock::time_point shown_{}, measured_{}, notice_end_{};
     u64 measured_instructions_ = 0;
     DisplayStatus display_status_;

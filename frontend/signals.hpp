@@ -1,4 +1,5 @@
-// SIGINT, SIGTERM and SIGHUP as something to poll: the run ends between two slices, and everything is put back.
+// SIGINT, SIGTERM and SIGHUP as something to poll: the run ends between two slices, and everything is put back. So does
+// a shell's Ctrl-Z (SIGTSTP), after which the run goes on.
 #pragma once
 
 #include <csignal>
@@ -13,7 +14,7 @@ class SignalWatch {
     SignalWatch() {
         sigset_t signals;
         sigemptyset(&signals);
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) sigaddset(&signals, signal);
+        for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP}) sigaddset(&signals, signal);
         sigprocmask(SIG_BLOCK, &signals, &before_);
         fd_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
         // Writing to a reader that has gone is an error to handle, not a reason to die with a raw terminal.
@@ -32,6 +33,16 @@ class SignalWatch {
         signalfd_siginfo info{};
         if (::read(fd_, &info, sizeof info) != static_cast<ssize_t>(sizeof info)) return std::nullopt;
         return static_cast<int>(info.ssi_signo);
+    }
+
+    /// Does what SIGTSTP does by itself; returns when the shell says `fg` or `bg`.
+    static void stop_job() {
+        sigset_t set;
+        sigemptyset(&set);
+        sigaddset(&set, SIGTSTP);
+        std::raise(SIGTSTP);
+        sigprocmask(SIG_UNBLOCK, &set, nullptr); // here it happens; not where no shell could say `fg`
+        sigprocmask(SIG_BLOCK, &set, nullptr);
     }
 
   private:

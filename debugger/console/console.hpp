@@ -35,6 +35,8 @@ class Console {
     /// prints. To be called while the machine stands.
     std::string execute_next();
     bool has_waiting() const { return !waiting_.empty(); }
+    /// Ctrl-C: nothing waits any more.
+    void drop_waiting() { waiting_.clear(); }
     /// Puts the lines of a file before what waits already. The error names the file.
     Expected<> source(const std::string& path);
     /// Behind what waits already.

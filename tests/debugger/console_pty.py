@@ -4,70 +4,12 @@
 console_pty.py GLASSBOX
 """
 import os
-import pty
-import re
-import select
 import signal
 import sys
-import tempfile
-import termios
 import time
 
-PROMPT = "(glassbox) "
-PATIENCE = 60.0
-
-
-def plain(data):
-    """Without the control sequences of line editing."""
-    return re.sub(r"\r?\x1b\[[0-9;?]*[A-Za-z]", "", data)
-
-
-class Terminal:
-    def __init__(self, *arguments):
-        self.home = tempfile.mkdtemp(prefix="glassbox-pty-")
-        self.seen = ""
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.environ.update(TERM="xterm", XDG_STATE_HOME=self.home)
-            os.environ.pop("DISPLAY", None)
-            os.execv(arguments[0], arguments)
-        self.modes = termios.tcgetattr(self.fd)
-
-    def type(self, text):
-        os.write(self.fd, text.encode())
-
-    def wait_for(self, text, after=0):
-        """Reads until `text` has appeared behind position `after`; returns the position behind it."""
-        end = time.monotonic() + PATIENCE
-        while True:
-            at = plain(self.seen).find(text, after)
-            if at >= 0:
-                return at + len(text)
-            left = end - time.monotonic()
-            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
-                raise AssertionError(f"{text!r} did not appear; the terminal shows:\n{plain(self.seen)}\n{self.seen[-200:]!r}")
-            try:
-                data = os.read(self.fd, 4096)
-            except OSError:
-                data = b""
-            if not data:
-                raise AssertionError(f"it ended before {text!r} appeared:\n{plain(self.seen)}")
-            self.seen += data.decode(errors="replace")
-
-    def end(self):
-        """Waits for the end; the status."""
-        while True:
-            try:
-                if not os.read(self.fd, 4096):
-                    break
-            except OSError:
-                break
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-
-def expect(condition, what, terminal):
-    if not condition:
-        raise AssertionError(what + "; the terminal shows:\n" + plain(terminal.seen))
+sys.dont_write_bytecode = True
+from terminal import PROMPT, Terminal, expect
 
 
 def editing(glassbox):
