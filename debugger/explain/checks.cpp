@@ -54,7 +54,7 @@ Verdict tell_data_segment(Story& story, const Moment& m, u16 selector, unsigned 
         return refuse(story, deny(blamed.exception, error, "data segment of an inner privilege level", words));
     }
     if (!d.present()) {
-        story.say("The descriptor's P bit is 0", "3A 6.15, interrupt 11");
+        story.say("The P bit in the descriptor of " + h(selector, 4) + " is 0", "3A 6.15, interrupt 11");
         return refuse(story, deny(Exception::NP, error, "data segment not present", words));
     }
     return tell_accessed(story, m, selector, d);
@@ -123,7 +123,7 @@ Verdict tell_return_code(Story& story, const Moment& m, u16 selector, Blamed bla
         return refuse(story, deny(blamed.exception, error, "code segment with both L and D", words));
     }
     if (!d.present()) {
-        story.say("The descriptor's P bit is 0", "3A 6.15, interrupt 11");
+        story.say("The P bit in the descriptor of " + h(selector, 4) + " is 0", "3A 6.15, interrupt 11");
         return refuse(story, deny(Exception::NP, error, "code segment not present", words));
     }
     return {};

@@ -105,7 +105,8 @@ struct Delivery {
         g.raw = m.value<u64>(at).value_or(0);
         if (m.long_mode()) g.high = m.value<u64>(at + 8).value_or(0);
         story.say("Entry " + h(e.vector, 2) + " of the IDT, at " + m.address(at) + ", is " + h(g.raw, 16) +
-                      (m.long_mode() ? " " + h(g.high, 16) : "") + ": " + with_article(descriptor_words(m, g)),
+                      (m.long_mode() ? " " + h(g.high, 16) : "") + ": " +
+                      (g.raw == 0 ? "empty" : with_article(descriptor_words(m, g))),
                   m.long_mode() ? "3A 6.14.1" : "3A 6.11");
         return gate_rights(g);
     }
@@ -115,8 +116,13 @@ struct Delivery {
         const bool wide = g.is_system() && (type == 14 || type == 15);
         const bool valid = wide || (!m.long_mode() && g.is_system() && (type == 5 || type == 6 || type == 7));
         if (!valid) {
-            story.say(std::string("The IDT may hold ") + (m.long_mode() ? "64-bit interrupt and trap gates alone"
-                                                                        : "interrupt, trap and task gates alone"),
+            const std::string what =
+                g.raw == 0 ? "this entry is all zeroes, so no gate was put there"
+                           : "this is " + with_article(g.is_system() ? descriptor_type(m, g) : "segment descriptor");
+            story.say(std::string("The IDT may hold ") +
+                          (m.long_mode() ? "64-bit interrupt and trap gates alone; "
+                                         : "interrupt, trap and task gates alone; ") +
+                          what,
                       m.long_mode() ? "3A 6.14.1" : "3A 6.11");
             return gp(e.idt_error(), m.long_mode() ? "IDT entry is not a 64-bit gate" : "IDT entry is not a gate");
         }
@@ -127,7 +133,7 @@ struct Delivery {
             return gp(e.idt_error(), "interrupt gate of an inner level");
         }
         if (!g.present()) {
-            story.say("The gate's P bit is 0", interrupt_11);
+            story.say("The P bit of vector " + h(e.vector, 2) + "'s gate is 0", interrupt_11);
             return no(deny(Exception::NP, e.idt_error(), "interrupt gate not present", undeliverable));
         }
         return {};
@@ -145,7 +151,8 @@ struct Delivery {
             story.say(code.is_code()
                           ? "An interrupt cannot lead to less privilege: the code's DPL (" +
                                 std::to_string(code.dpl()) + ") is greater than CPL (" + std::to_string(m.cpl) + ")"
-                          : "The gate must lead to a code segment; this is " + with_article(descriptor_type(m, code)),
+                          : "The gate must lead to a code segment; " + selector_words(selector) + " is " +
+                                with_article(descriptor_type(m, code)),
                       "3A 6.12.1");
             return gp(blamed.error(selector), "interrupt gate does not lead to code of this or more privilege");
         }

@@ -3,6 +3,7 @@
 
 #include "debugger/explain/delivery.hpp"
 #include "debugger/explain/explain.hpp"
+#include "debugger/explain/summary.hpp"
 #include "debugger/hex.hpp"
 #include "machine/autopsy.hpp"
 #include "machine/board.hpp"
@@ -41,18 +42,6 @@ void tell_bytes(Story& story, const Decoded& d) {
     }
     std::string bytes = hex_bytes(d.code(), true);
     story.line(bytes + (bytes.size() < 24 ? std::string(24 - bytes.size(), ' ') : "  ") + d.text);
-}
-
-std::string event_words(const Cpu::Delivering& e) {
-    const unsigned vector = static_cast<unsigned>(e.vector);
-    switch (e.kind) {
-    case InterruptKind::software: return "INT " + h(vector, 2);
-    case InterruptKind::int3: return "INT3";
-    case InterruptKind::into: return "INTO";
-    case InterruptKind::icebp: return "INT1";
-    case InterruptKind::exception: return vector_name(vector);
-    default: return vector == 2 ? "an NMI" : "external interrupt " + h(vector, 2);
-    }
 }
 
 Finding tell_failed_delivery(Story& story, const Moment& m, const Cpu::Delivering& e, const Fault& fault) {
@@ -143,7 +132,7 @@ void tell_combination(Story& story, const Fault& first, const Fault& second) {
               "3A 6.15, table 6-5");
 }
 
-constexpr const char* ordinals[] = {"first", "second", "third"};
+constexpr const char* ordinals[] = {"first", "second", "third", "fourth"};
 
 /// The lines of a story as sentences: what is indented behind a line that is no deeper belongs to it.
 std::vector<std::string> sentences(std::string_view text) {
@@ -185,9 +174,9 @@ std::string without_repetition(std::string_view before, const std::string& text)
     return result;
 }
 
-void tell_link(Story& story, const Cpu& cpu, const Moment& m, const Decoded& d, unsigned i) {
-    const Fault& f = cpu.fault_chain[i];
-    const auto& during = cpu.fault_chain_during[i];
+/// Returns what it came down to.
+std::string tell_link(Story& story, const Moment& m, const Decoded& d, std::span<const Link> chain, std::size_t i) {
+    const auto& [f, during, unused] = chain[i];
     story.line(std::to_string(i + 1) + ". The " + ordinals[i] + " fault: " + title(f, story.error_codes));
     Story::Indented in(story);
     if (i == 0) {
@@ -196,34 +185,68 @@ void tell_link(Story& story, const Cpu& cpu, const Moment& m, const Decoded& d, 
         tell_bytes(story, d);
     }
     tell_fault(story, m, f, during, d);
-    if (i != 0 && during.vector != 8) tell_combination(story, cpu.fault_chain[i - 1], f);
+    std::string decisive = story.decisive();
+    if (i != 0 && during.vector != 8) tell_combination(story, chain[i - 1].fault, f);
+    return decisive;
 }
 
-void tell_chain(Story& story, const Cpu& cpu) {
+/// The faults as the processor has kept them: three. When the second was handled after the first one (table 6-5), there
+/// was one more before the last, which the tables tell.
+std::vector<Link> chain_of(const Cpu& cpu, const Moment& m) {
+    std::vector<Link> chain;
+    for (unsigned i = 0; i < cpu.fault_chain_length; ++i)
+        chain.push_back({cpu.fault_chain[i], cpu.fault_chain_during[i], {}});
+    if (chain.size() != 3 || chain[2].during.vector != 8 || makes_double(chain[0].fault.vector, chain[1].fault.vector))
+        return chain;
+    const Fault& second = chain[1].fault;
+    const Cpu::Delivering event{static_cast<i16>(second.vector), InterruptKind::exception, second.has_error,
+                                second.error};
+    Story unheard;
+    const Verdict v =
+        tell_delivery(unheard, m, {static_cast<u8>(event.vector), event.kind, event.has_error, event.error});
+    if (v && makes_double(second.vector, v->vector))
+        chain.insert(chain.begin() + 2, {Fault{v->vector, v->has_error, v->error, v->cr2, ""}, event, {}});
+    return chain;
+}
+
+void tell_chain(Story& story, const Cpu& cpu, const Board* board) {
     const Moment m = Moment::of(cpu);
     const Decoded d = Decoded::at(m);
     story.error_codes = !m.real_mode();
-    for (unsigned i = 0; i < cpu.fault_chain_length; ++i) {
+    std::vector<Link> chain = chain_of(cpu, m);
+    Story links = story.fresh();
+    for (std::size_t i = 0; i < chain.size(); ++i) {
         Story link = story.fresh();
-        tell_link(link, cpu, m, d, i);
+        chain[i].decisive = tell_link(link, m, d, chain, i);
         Story shortened = story.fresh();
-        shortened.append_text(without_repetition(story.text(), link.text()));
-        story.gap();
-        story.append(shortened);
+        shortened.append_text(without_repetition(links.text(), link.text()));
+        links.gap();
+        links.append(shortened);
     }
-    if (cpu.fault_chain_length == 0) {
+    tell_summary(story, m, d, chain, board);
+    story.gap();
+    story.say("The processor has shut down after a triple fault", "3A 6.15, interrupt 8");
+    if (chain.empty()) {
         story.say("Which faults led to it was not seen: the machine was loaded in this state");
         return;
     }
-    const auto& last = cpu.fault_chain_during[cpu.fault_chain_length - 1];
     story.gap();
-    if (last.vector == 8)
+    story.append(links);
+    story.gap();
+    if (chain.back().during.vector == 8)
         story.conclude(
             "a fault while a double fault is being delivered (a triple fault) shuts the processor down until "
             "RESET, INIT or NMI",
             "3A 6.15, interrupt 8");
     else
         story.conclude("the processor shuts down", "3A 6.15, interrupt 8");
+}
+
+std::string shutdown_story(const Cpu& cpu, const AddressNames& names, const Board* board) {
+    Story story(names);
+    if (!cpu.shutdown) return "The processor is not shut down.\n";
+    tell_chain(story, cpu, board);
+    return story.text();
 }
 
 } // namespace
@@ -239,16 +262,12 @@ Finding explain::tell_record(Story& story, const FaultRecord& record) {
         Story::Indented deeper(story);
         tell_bytes(story, d);
     }
-    return tell_fault(story, m, record.fault, record.during, d);
+    const Finding found = tell_fault(story, m, record.fault, record.during, d);
+    for (const std::string& guess : guesses(story, m, d, {record.fault, record.during})) story.say("A guess: " + guess);
+    return found;
 }
 
-std::string explain_shutdown(const Cpu& cpu, const AddressNames& names) {
-    Story story(names);
-    if (!cpu.shutdown) return "The processor is not shut down.\n";
-    story.say("The processor has shut down after a triple fault", "3A 6.15, interrupt 8");
-    tell_chain(story, cpu);
-    return story.text();
-}
+std::string explain_shutdown(const Cpu& cpu, const AddressNames& names) { return shutdown_story(cpu, names, nullptr); }
 
 std::string explain_fault(const FaultRecord& record, const AddressNames& names) {
     Story story(names);
@@ -282,7 +301,7 @@ std::string explain_triple_fault(Machine& machine, const AddressNames& names) {
     std::string text;
     if (shut != nullptr) {
         if (board.processors.count() > 1) text = "Processor " + std::to_string(shut->apic_id) + ":\n";
-        text += explain_shutdown(*shut, names);
+        text += shutdown_story(*shut, names, &board);
     } else {
         Story story(names);
         const Moment m = Moment::of(board.processors.current());
@@ -291,6 +310,7 @@ std::string explain_triple_fault(Machine& machine, const AddressNames& names) {
             story.say("It has executed HLT with EFLAGS.IF = " + std::string((m.eflags & eflags::IF) ? "1" : "0") +
                           ", and nothing that could wake it is going to happen",
                       "2A HLT");
+        tell_sleep(story, m, board);
         text += story.text();
     }
     return text + '\n' + register_dump(shut != nullptr ? *shut : board.processors.current());

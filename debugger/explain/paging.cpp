@@ -262,7 +262,7 @@ void tell_denial(Story& story, const Moment& m, const Accessor& who, const PageV
     story.say(level, "3A 4.6");
     if (why.starts_with("a supervisor page")) {
         story.say("A user-mode access needs U/S = 1 at every level, but the " + names_of(view, US, false) +
-                      " has U/S = 0",
+                      (names_of(view, US, false).find(" and ") == std::string::npos ? " has" : " have") + " U/S = 0",
                   "3A 4.6.1");
     } else if (why.ends_with("(SMEP)")) {
         story.say("CR4.SMEP = 1, and U/S = 1 at every level makes it a user page, from which the supervisor may not "

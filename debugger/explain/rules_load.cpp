@@ -41,7 +41,7 @@ Verdict load_system(Story& story, const Moment& m, const Decoded& d, u16 selecto
         return no(Exception::GP, error, ltr ? "LTR selector is not an available TSS" : "LLDT selector is not an LDT");
     }
     if (!desc.present()) {
-        story.say("The descriptor's P bit is 0", "3A 6.15, interrupt 11");
+        story.say("The P bit in the descriptor of " + h(selector, 4) + " is 0", "3A 6.15, interrupt 11");
         return no(Exception::NP, error, ltr ? "TSS not present" : "LDT not present");
     }
     if (!m.long_mode()) return {};

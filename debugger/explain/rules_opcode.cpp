@@ -8,7 +8,6 @@ namespace glassbox::explain {
 
 namespace {
 constexpr const char* unfetchable = "the instruction cannot be fetched";
-constexpr const char* ud_section = "3A 6.15, interrupt 6";
 } // namespace
 
 Verdict rule_fetch(Story& story, const Moment& m, const Decoded& d) {
@@ -170,7 +169,6 @@ Verdict rule_opcode(Story& story, const Moment& m, const Decoded& d) {
     default: return {};
     }
     tell_invalid(story, m, d);
-    story.say("What is no instruction raises #UD", ud_section);
     return refuse(story, deny(Exception::UD, "not an instruction of this processor model", "it cannot be executed"));
 }
 

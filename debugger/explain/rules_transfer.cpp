@@ -185,7 +185,7 @@ struct Transfer {
         if (Verdict v = tell_descriptor(story, m, p.selector, {}, d)) return v;
         if (d.is_system()) return to_system(p, d);
         if (!d.is_code()) {
-            story.say("Execution cannot go on in a data segment", "3A 5.5");
+            story.say(selector_words(p.selector) + " is a data segment: execution cannot go on there", "3A 5.5");
             return gp(p.selector, "far transfer to a data segment");
         }
         return to_code(p, d);

@@ -65,6 +65,7 @@ std::string_view vector_title(unsigned vector) {
 }
 
 std::string with_article(std::string_view words) {
+    if (words.starts_with("data, ")) return std::string(words);
     const bool vowel = words.starts_with("LDT") ||
                        (!words.empty() && std::string_view("aeiouAEIO8").find(words.front()) != std::string_view::npos);
     return (vowel ? "an " : "a ") + std::string(words);
@@ -102,18 +103,21 @@ std::string Story::name(u64 linear) const {
 
 void Story::say(std::string_view text, std::string_view section) {
     std::string sentence(text);
+    last_said_ = text;
     const bool colon = !sentence.empty() && sentence.back() == ':';
     if (colon) sentence.pop_back();
     if (!section.empty()) {
-        sentence += section.starts_with("APM") || section.starts_with("80") ? " (" : " (SDM ";
+        sentence += section.starts_with("APM") || section.starts_with("8") ? " (" : " (SDM ";
         sentence += section;
         sentence += ')';
     }
+    if (!colon && sentence.ends_with('?')) return wrap("", sentence);
     wrap("", sentence + (colon ? ':' : '.'));
 }
 
 void Story::conclude(std::string_view text, std::string_view section) {
     std::string sentence(text);
+    decisive_ = last_said_;
     if (!section.empty()) sentence += " (SDM " + std::string(section) + ")";
     wrap("→ ", sentence + '.');
 }
@@ -137,6 +141,8 @@ void Story::gap() {
 
 void Story::append(const Story& other) {
     std::string_view rest = other.text_;
+    if (!other.last_said_.empty()) last_said_ = other.last_said_;
+    if (!other.decisive_.empty()) decisive_ = other.decisive_;
     while (!rest.empty()) {
         const std::size_t end = rest.find('\n');
         const std::string_view one = rest.substr(0, end);

@@ -70,6 +70,8 @@ class Story {
     /// False in real mode, where none are pushed (SDM 3A 6.13).
     bool error_codes = true;
 
+    /// What was said last before the conclusion: the bit that decided. Without section and full stop.
+    const std::string& decisive() const { return decisive_; }
     const std::string& text() const { return text_; }
     bool empty() const { return text_.empty(); }
     const Names& names() const { return names_; }
@@ -98,7 +100,7 @@ class Story {
     void wrap(std::string_view first, std::string_view text);
 
     Names names_;
-    std::string text_;
+    std::string text_, last_said_, decisive_;
     unsigned depth_ = 0;
     unsigned margin_ = 0; ///< columns by which the story that takes this one in will move it
 };

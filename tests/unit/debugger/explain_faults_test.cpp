@@ -168,7 +168,7 @@ TEST_CASE("explain: loading segment registers") {
     m.cpu.set_r32(RAX, probe);
     EXPLAINS(run(m, mov_ds_ax), GP, probe, "not an execute-only code segment");
     m.set_entry(probe, descriptor(0, 0xFFFF, access(0x13, 0, false), 0));
-    EXPLAINS(run(m, mov_ds_ax), NP, probe, "The descriptor's P bit is 0");
+    EXPLAINS(run(m, mov_ds_ax), NP, probe, "The P bit in the descriptor of ");
     EXPLAINS(run(m, mov_ss_ax), SS, probe, "for a stack segment that is #SS");
     m.cpu.set_r32(RAX, data0 | 3);
     EXPLAINS(run(m, mov_ds_ax), GP, data0, "RPL (3) must not be greater than DPL (0)");

@@ -34,9 +34,10 @@ void push(Guest& m, std::initializer_list<u32> values) { // the last one ends on
 
 TEST_CASE("explain: gates that do not deliver") {
     Guest m;
-    EXPLAINS(run(m, int_30), GP, 0x182, "The IDT may hold interrupt, trap and task gates alone (SDM 3A 6.11).");
+    EXPLAINS(run(m, int_30), GP, 0x182,
+             "The IDT may hold interrupt, trap and task gates alone; this entry is all zeroes");
     set_gate(m, 0x30, code0, access(interrupt32, 0, false));
-    EXPLAINS(run(m, int_30), NP, 0x182, "The gate's P bit is 0");
+    EXPLAINS(run(m, int_30), NP, 0x182, "The P bit of vector 30h's gate is 0");
     set_gate(m, 0x30, 0, access(interrupt32, 0));
     EXPLAINS(run(m, int_30), GP, 0, "The gate's selector is null");
     set_gate(m, 0x30, 0x1000, access(interrupt32, 0));
@@ -102,7 +103,7 @@ TEST_CASE("explain: task gates and task switches") {
 TEST_CASE("explain: far jumps, calls and call gates") {
     Guest m;
     EXPLAINS(far(m, jmp, 0), GP, 0, "CS must not hold a null selector");
-    EXPLAINS(far(m, jmp, data0), GP, data0, "Execution cannot go on in a data segment");
+    EXPLAINS(far(m, jmp, data0), GP, data0, "is a data segment: execution cannot go on there");
     EXPLAINS(far(m, jmp, code3), GP, code3 & ~3u, "CPL = DPL and RPL <= CPL; CPL is 0, DPL 3, RPL 3 (SDM 3A 5.8.1.1)");
     EXPLAINS(far(m, jmp, sel_ldt), GP, sel_ldt, "not to an LDT");
     m.set_entry(probe, descriptor(0, 0xFFF, access(0x1B, 0), 4));
