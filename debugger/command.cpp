@@ -1,7 +1,12 @@
+// The table of all commands: how lines are cut into words, how names are found, and how a line is executed.
 #include "debugger/command.hpp"
+
+#include "debugger/console/habits.hpp"
+#include "debugger/console/spelling.hpp"
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 namespace glassbox {
 
@@ -61,6 +66,16 @@ Arguments::Arguments(std::string_view text) : text_(text) {
     }
 }
 
+std::string_view Arguments::written(std::size_t n) const {
+    return std::string_view(text_).substr(starts_[n], word_end(text_, starts_[n]) - starts_[n]);
+}
+
+std::string_view Arguments::written_from(std::size_t n) const {
+    std::string_view text = n < starts_.size() ? std::string_view(text_).substr(starts_[n]) : std::string_view();
+    while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
+    return text;
+}
+
 bool Arguments::take_if(std::string_view word) {
     if (peek() != word) return false;
     ++next_;
@@ -69,10 +84,8 @@ bool Arguments::take_if(std::string_view word) {
 
 std::string Arguments::rest() {
     if (empty()) return {};
-    std::string text = text_.substr(starts_[next_]);
-    next_ = words_.size();
-    while (!text.empty() && is_space(text.back())) text.pop_back();
-    return text;
+    const std::size_t first = std::exchange(next_, words_.size());
+    return std::string(written_from(first));
 }
 
 std::vector<const Command*> all_commands() {
@@ -91,21 +104,61 @@ Expected<const Command*> find_command(std::string_view name) {
         if (command->name.starts_with(name)) beginning.push_back(command);
     }
     if (beginning.size() == 1) return beginning.front();
-    if (beginning.empty()) return fail("there is no command '" + std::string(name) + "' (help lists them)");
+    if (beginning.empty()) {
+        const std::string meant = did_you_mean(name, command_names());
+        return fail("there is no command '" + std::string(name) + "' (" +
+                    (meant.empty() ? "help lists them" : "did you mean " + meant + "?") + ")");
+    }
     std::string text = "'" + std::string(name) + "' may be";
     for (const Command* command : beginning) text += " " + std::string(command->name);
     return fail(text);
 }
 
+std::string_view command_word(std::string_view line) {
+    while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
+    return line.substr(0, std::min(line.find_first_of(" \t/"), line.size()));
+}
+
+namespace {
+
+constexpr unsigned deepest_translation = 4; ///< "monitor monitor ..." ends here
+
+/// Commands whose argument is a place in the code or in memory: there gdb's users write an asterisk before an address.
+constexpr std::array<std::string_view, 12> starred = {"break",  "tbreak", "until",       "reverse-until",
+                                                      "watch",  "rwatch", "awatch",      "cwatch",
+                                                      "xwatch", "line",   "disassemble", "list"};
+
+std::string_view without_star(const Command& command, std::string_view rest) {
+    if (std::ranges::find(starred, command.name) == starred.end()) return rest;
+    const std::size_t at = rest.find_first_not_of(" \t");
+    return at != std::string_view::npos && rest[at] == '*' ? rest.substr(at + 1) : rest;
+}
+
+Expected<> execute_plain(CommandContext& context, std::string_view line) {
+    const std::string_view word = command_word(line);
+    auto command = find_command(word);
+    if (!command) return tl::unexpected(command.error());
+    Arguments arguments(without_star(**command, line.substr(word.size())));
+    return (*command)->run(context, arguments);
+}
+
+Expected<> execute_translated(CommandContext& context, std::string_view line, unsigned depth) {
+    const auto meant = translate_habit(line);
+    if (!meant) return execute_plain(context, line);
+    if (depth == deepest_translation) return fail("that leads from one command to the next without an end");
+    if (!meant->refusal.empty()) return fail(meant->refusal);
+    for (const std::string& ours : meant->lines) {
+        if (auto done = execute_translated(context, ours, depth + 1); !done) return done;
+    }
+    return {};
+}
+
+} // namespace
+
 Expected<> execute_command(CommandContext& context, std::string_view line) {
     while (!line.empty() && is_space(line.front())) line.remove_prefix(1);
     if (line.empty() || line.front() == '#') return {};
-    const auto stop = std::find_if(line.begin(), line.end(), [](char c) { return is_space(c) || c == '/'; });
-    const auto length = static_cast<std::size_t>(stop - line.begin());
-    auto command = find_command(line.substr(0, length));
-    if (!command) return tl::unexpected(command.error());
-    Arguments arguments(line.substr(length));
-    return (*command)->run(context, arguments);
+    return execute_translated(context, line, 0);
 }
 
 } // namespace glassbox

@@ -22,6 +22,9 @@ class Arguments {
 
     /// The words, cut at spaces; quotes keep spaces together, and so do brackets and parentheses: "[esp + 4]" is one.
     const std::vector<std::string>& words() const { return words_; }
+    /// Word `n` as it was written, with its quotes; and everything from it on.
+    std::string_view written(std::size_t n) const;
+    std::string_view written_from(std::size_t n) const;
     bool empty() const { return next_ >= words_.size(); }
     std::size_t left() const { return words_.size() - next_; }
     /// The next word, or nothing ("").
@@ -50,11 +53,14 @@ struct Command {
     std::string_view shorts;  ///< other names, separated by spaces: "rs"
     std::string_view group;   ///< "Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"
     std::string_view usage;   ///< what follows the name: "[N]"
-    std::string_view summary; ///< one line
-    std::string_view help;    ///< paragraphs and examples; long lines are broken when they are shown
+    std::string_view summary; ///< one line: begins with a capital, ends without a full stop
+    /// Paragraphs and examples; long lines are broken when they are shown. A line of two spaces and the command's name
+    /// is an example: a test executes it. What stands behind two spaces is said about it.
+    std::string_view help;
     Expected<> (*run)(CommandContext& context, Arguments& arguments);
-    /// What an argument may be, for completion: "symbol", "register", "file", "command", "device", or words separated
-    /// by '|' ("on|off").
+    /// What an argument may be, for completion: "symbol", "register", "file", "command", "device", "info", or words
+    /// separated by '|' ("on|off"). Behind a word and ':' stands what may follow it, with ',' in the place of '|':
+    /// "device:device|mode:real,v86".
     std::string_view completes = {};
 };
 
@@ -69,9 +75,12 @@ std::span<const Command> session_commands(); ///< help, source, history … (deb
 
 /// All commands of the debugger, in the order of `help`.
 std::vector<const Command*> all_commands();
-/// By its name, a short one, or the only one that begins so. The error lists what was possible.
+/// By its name, a short one, or the only one that begins so. The error lists what was possible, or what is nearest.
 Expected<const Command*> find_command(std::string_view name);
-/// Executes one line: a command and its arguments. Empty lines and comments (#) do nothing.
+/// The command that a line begins with: "x" of "x/4xw esp".
+std::string_view command_word(std::string_view line);
+/// Executes one line: a command and its arguments, or what people type in other debuggers (console/habits). Empty lines
+/// and comments (#) do nothing.
 Expected<> execute_command(CommandContext& context, std::string_view line);
 
 } // namespace glassbox

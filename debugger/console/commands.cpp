@@ -1,7 +1,9 @@
-// The console's own commands: help, scripts, inputs, saving.
+// The console's own commands: scripts, inputs, saving; help and info are in help.cpp.
 #include "debugger/command.hpp"
 
 #include "debugger/console/console.hpp"
+#include "debugger/console/habits.hpp"
+#include "debugger/console/help.hpp"
 #include "debugger/debugger.hpp"
 #include "debugger/symbols/expression.hpp"
 #include "machine/board.hpp"
@@ -16,122 +18,9 @@ namespace glassbox {
 
 namespace {
 
-constexpr std::array<std::string_view, 7> groups = {"Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"};
-
 std::string padded(std::string text, std::size_t width) {
     text.resize(std::max(text.size() + 1, width), ' ');
     return text;
-}
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::ranges::transform(out, out.begin(),
-                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
-
-std::string heading(const Command& command) {
-    std::string text(command.name);
-    if (!command.shorts.empty()) text += " (" + std::string(command.shorts) + ")";
-    return text;
-}
-
-constexpr std::size_t page_width = 100;
-
-/// Where a line goes on when it is broken: under its own beginning, or under the second column of a table.
-std::size_t hanging_indent(std::string_view line) {
-    const std::size_t begin = std::min(line.find_first_not_of(' '), line.size());
-    const std::size_t gap = line.find("   ", begin);
-    const std::size_t column = gap == std::string_view::npos ? gap : line.find_first_not_of(' ', gap);
-    return column < page_width / 2 ? column : begin;
-}
-
-/// Lines as they are written, but no longer than the page is wide.
-std::string wrapped(std::string_view text) {
-    std::string out;
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string line(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-        const std::string indent(hanging_indent(line), ' ');
-        while (line.size() > page_width) {
-            const std::size_t space = line.rfind(' ', page_width);
-            if (space == std::string::npos || space <= indent.size()) break;
-            out += line.substr(0, space) + "\n";
-            line.erase(0, space + 1);
-            line.insert(0, indent);
-        }
-        out += line + "\n";
-    }
-    return out;
-}
-
-std::string help_of(const Command& command) {
-    std::string text = std::string(command.name);
-    if (!command.usage.empty()) text += " " + std::string(command.usage);
-    text += "\n  " + std::string(command.summary) + "\n";
-    if (!command.shorts.empty()) text += "  Short: " + std::string(command.shorts) + "\n";
-    if (command.help.empty()) return text;
-    return text + "\n" + wrapped(command.help);
-}
-
-std::string help_of_group(std::string_view group) {
-    constexpr std::size_t column = 34;
-    std::string text = std::string(group) + ":\n";
-    for (const Command* command : all_commands()) {
-        if (command->group == group)
-            text += "  " + padded(heading(*command), column) + std::string(command->summary) + "\n";
-    }
-    return text;
-}
-
-constexpr std::string_view expression_help =
-    R"(Expressions stand wherever a command takes a value or an address:
-  7c00h 0x7c00 31744 0b101     numbers: decimal unless marked
-  eax cs.base zf $cr3          registers and flags ($ where a symbol has the same name)
-  $instructions $nanoseconds   how many have been executed, and the machine's time
-  [esp+4] byte [ebx] ds:[si]   memory through segments and paging; byte, word, dword, qword choose the width
-  phys(1000h)                  physical memory; as an address, the physical address itself
-  main main+1ch 'main.c':12    symbols and source lines
-  0:7c00h cs:ip                a segment and an offset
-  + - * / % & | ^ ~ << >> == != < <= > >= && || ! ?: ( )   as in C, on unsigned 64-bit numbers
-)";
-
-Expected<> help(CommandContext& context, Arguments& arguments) {
-    if (arguments.empty()) {
-        for (const std::string_view group : groups) context.out += help_of_group(group);
-        context.out += "help COMMAND has the details and examples, help expressions what values may be.\n"
-                       "A command may be shortened as long as it is clear; an empty line repeats the last step.\n";
-        return {};
-    }
-    const std::string word = arguments.take();
-    for (const std::string_view group : groups) {
-        if (lower(group) != lower(word)) continue;
-        context.out += help_of_group(group);
-        for (const Command* command : all_commands()) { // a command may be called as its group is
-            if (command->name == lower(word)) context.out += '\n' + help_of(*command);
-        }
-        return {};
-    }
-    if (word == "expressions" || word == "expression") return context.out += wrapped(expression_help), Expected<>{};
-    const auto command = find_command(word);
-    if (!command) return tl::unexpected(command.error());
-    context.out += help_of(**command);
-    return {};
-}
-
-Expected<> apropos(CommandContext& context, Arguments& arguments) {
-    const std::string word = lower(arguments.rest());
-    if (word.empty()) return fail("apropos needs a word to look for");
-    bool found = false;
-    for (const Command* command : all_commands()) {
-        const std::string text = lower(help_of(*command));
-        if (text.find(word) == std::string::npos) continue;
-        context.out += padded(heading(*command), 34) + std::string(command->summary) + "\n";
-        found = true;
-    }
-    if (!found) return fail("no command's help mentions '" + word + "'");
-    return {};
 }
 
 Expected<Console*> console_of(CommandContext& context) {
@@ -170,7 +59,7 @@ Expected<> check(CommandContext& context, Arguments& arguments) {
 Expected<> display(CommandContext& context, Arguments& arguments) {
     auto console = console_of(context);
     if (!console) return tl::unexpected(console.error());
-    const std::string line = arguments.rest();
+    std::string line = arguments.rest();
     if (line.empty()) {
         for (const auto& [number, command] : (*console)->displays()) {
             context.out += padded(std::to_string(number), 4) + command + "\n";
@@ -178,8 +67,10 @@ Expected<> display(CommandContext& context, Arguments& arguments) {
         if ((*console)->displays().empty()) context.out += "nothing is shown after a stop\n";
         return {};
     }
-    const std::size_t end = line.find_first_of(" \t/");
-    if (auto command = find_command(line.substr(0, end)); !command) return tl::unexpected(command.error());
+    if (auto command = find_command(command_word(line)); !command && !translate_habit(line)) {
+        if (!Expression::parse(line) || !evaluate(context.debugger, line)) return tl::unexpected(command.error());
+        line.insert(0, "print "); // gdb's: an expression
+    }
     const unsigned number = (*console)->add_display(line);
     context.out += "display " + std::to_string(number) + ": " + line + "\n";
     return execute_command(context, line);
@@ -206,6 +97,36 @@ Expected<> alias(CommandContext& context, Arguments& arguments) {
     const std::string line = arguments.rest();
     if (line.empty()) return fail("alias needs a name and the command that it stands for");
     return (*console)->add_alias(name, line);
+}
+
+Expected<> define(CommandContext& context, Arguments& arguments) {
+    auto console = console_of(context);
+    if (!console) return tl::unexpected(console.error());
+    const std::string name = arguments.take();
+    if (name.empty() || !arguments.empty()) return fail("define needs one word: the name of the new command");
+    return (*console)->begin_definition(name);
+}
+
+Expected<> end(CommandContext&, Arguments&) {
+    return fail("end closes what define has begun, and nothing is defined now");
+}
+
+Expected<> status(CommandContext& context, Arguments&) {
+    Debugger& debugger = context.debugger;
+    const Machine& machine = debugger.machine();
+    std::array<char, 120> line{};
+    std::snprintf(line.data(), line.size(), "Instruction %" PRIu64 ", %.9f s of the guest's time, processor %u of %u\n",
+                  machine.instructions(), static_cast<double>(machine.now()) / static_cast<double>(second),
+                  debugger.processor(), machine.processors());
+    context.out += describe_stop(debugger) + line.data();
+    const Timeline& timeline = debugger.timeline();
+    context.out += !timeline.active()     ? "No history is kept: there is no way back.\n"
+                   : timeline.replaying() ? "The machine repeats a recording (live leaves it).\n"
+                   : timeline.at_frontier()
+                       ? "Nothing later has been executed yet.\n"
+                       : "The machine has been further: it repeats what it did, up to instruction " +
+                             std::to_string(timeline.frontier().instructions) + ".\n";
+    return {};
 }
 
 Expected<> snapshot(CommandContext& context, Arguments& arguments) {
@@ -269,40 +190,97 @@ Expected<> serial_input(CommandContext& context, Arguments& arguments) {
 Expected<> reset(CommandContext& context, Arguments&) { return inject(context, ResetInput{}); }
 Expected<> power_button(CommandContext& context, Arguments&) { return inject(context, PowerButtonInput{}); }
 
+constexpr std::string_view info_help =
+    R"(The words of gdb, of QEMU's monitor and of Bochs, each as a command of ours; what follows goes to that command.
+  info registers
+  info b
+  info registers eax
+  info idt 0eh
+)";
+constexpr std::string_view display_help =
+    R"(Without a command: the list. An expression alone is printed; a format is that of examine.
+  display registers general
+  display print [ss:esp]
+  display/4xw esp
+  display
+)";
+constexpr std::string_view alias_help =
+    R"(What is written behind the name when it is used goes to the end, or where $1, $2 ... (one word) and $* (all) stand.
+Several commands are separated by semicolons. Without arguments: the list.   alias top dump ss:esp 32
+  alias field print dword [$1 + $2]
+  alias here registers; disassemble cs:ip 5
+  alias
+)";
+constexpr std::string_view define_help =
+    R"(The lines up to one with end alone are the new command; $1 to $9 (gdb's $arg0 to $arg9, too) are its arguments, $*
+all of them, $argc their number. In scripts as at the prompt.
+  define look-at
+    examine/4xw $1
+    disassemble cs:ip 3
+  end
+It is used as any other command, and help shows it:
+    look-at esp
+)";
+constexpr std::string_view commit_help =
+    R"(While going back is possible, what a guest writes to disks and floppies stays in memory, and is forgotten at the end.
+With --no-history it goes to the files at once.
+  commit-media
+)";
+constexpr std::string_view live_help =
+    R"(With --replay the machine does what was recorded, and nothing else. From here on it is live, and what the recording
+says of later is dropped.
+  live
+)";
+
 constexpr std::array commands = {
+    Command{"status", "", "Look", "", "Where the machine stands, why, and when",
+            "The last stop, the count of instructions, the guest's time, and whether the machine has been further.\n"
+            "  status\n",
+            status},
+    Command{"info", "i", "Look", "WORD ...", "What other debuggers call info: registers, breakpoints, tlb ...",
+            info_help, info_command, "info"},
     Command{"help", "h ?", "Console", "[COMMAND|GROUP|expressions]", "What there is, and how it is used",
-            "  help break\n  help go\n  help expressions\n", help, "command"},
-    Command{"apropos", "", "Console", "WORD", "Commands whose help mentions a word", "  apropos watch\n", apropos},
+            "A beginning lists all commands that begin so. ? with an expression prints it, as in Bochs.\n"
+            "  help break\n  help go\n  help reverse\n  help info tlb\n  help expressions\n  ? 7c00h + 200h\n",
+            help_command, "command"},
+    Command{"apropos", "", "Console", "WORD", "Commands whose help mentions a word",
+            "Words of other debuggers are looked through, too.\n  apropos watch\n  apropos selector\n",
+            apropos_command},
     Command{"source", "", "Console", "FILE", "Executes the commands of a file",
             "A line each; # begins a comment. Commands after one that runs the machine wait until it has stopped.\n"
-            "The first command that fails ends the script.\n  source boot.gbd\n",
+            "The first command that fails ends the script, and is named with its file and line.\n"
+            "  source boot.gbd\n",
             source, "file"},
-    Command{"display", "", "Console", "[COMMAND]", "Executes a command after every stop",
-            "Without a command: the list.\n  display registers general\n  display print [counter]\n", display,
-            "command"},
-    Command{"undisplay", "", "Console", "N", "Takes a display away", "", undisplay},
-    Command{"alias", "", "Console", "[NAME COMMAND]", "A name of your own for a command with its arguments",
-            "  alias top dump ss:esp 32\n", alias, "command"},
-    Command{"echo", "", "Console", "TEXT", "Prints a text, for scripts", "", echo},
+    Command{"display", "", "Console", "[COMMAND|EXPRESSION]", "Executes a command after every stop", display_help,
+            display, "command"},
+    Command{"undisplay", "", "Console", "N", "Takes a display away",
+            "display lists them.\n  undisplay 1\n  undisplay 2\n", undisplay},
+    Command{"alias", "", "Console", "[NAME COMMAND]", "A name of your own for a command with its arguments", alias_help,
+            alias, "command"},
+    Command{"define", "", "Console", "NAME", "A command of your own, of several lines", define_help, define},
+    Command{"end", "", "Console", "", "Ends a definition", "As the last line of define.\n", end},
+    Command{"echo", "", "Console", "TEXT", "Prints a text, for scripts", "  echo here it begins\n  echo\n", echo},
     Command{"assert", "", "Console", "EXPRESSION", "Fails, and ends a script, unless the expression is true",
-            "With scripts (-x) a failure ends glassbox with status 4.\n  assert eax == 5 && zf\n", check, "register"},
-    Command{"key", "", "Console", "KEY...", "Presses and releases keys of the guest's keyboard",
-            "  key a enter\n  key ctrl-alt-delete\n", key},
+            "With scripts (-x) a failure ends glassbox with status 4.\n  assert cs != 0 || ss != 0\n  assert esp > "
+            "100h || zf\n",
+            check, "register"},
+    Command{"key", "sendkey", "Console", "KEY...", "Presses and releases keys of the guest's keyboard",
+            "The guest gets them when it runs on.\n  key a enter\n  key ctrl-alt-delete\n", key},
     Command{"serial-input", "", "Console", "TEXT", "Sends text to the guest's COM1; \\n and \\r are known",
-            "  serial-input ls /\\n\n", serial_input},
-    Command{"reset", "", "Console", "", "Presses the reset button", "It is done when the machine runs on.\n", reset},
-    Command{"power-button", "", "Console", "", "Presses the power button", "", power_button},
-    Command{"snapshot", "", "Console", "FILE", "Saves the machine as it stands, for --load", "", snapshot, "file"},
-    Command{"commit-media", "", "Console", "", "Writes to the drives' files what the guest has written",
-            "While going back is possible, what a guest writes to disks and floppies stays in memory, and\n"
-            "is forgotten at the end. With --no-history it goes to the files at once.\n",
+            "  serial-input ls /\\n\n  serial-input root\\r\n", serial_input},
+    Command{"reset", "", "Console", "", "Presses the reset button", "It is done when the machine runs on.\n  reset\n",
+            reset},
+    Command{"power-button", "", "Console", "", "Presses the power button",
+            "The guest hears of it by ACPI when the machine runs on.\n  power-button\n", power_button},
+    Command{"snapshot", "", "Console", "FILE", "Saves the machine as it stands, for --load",
+            "The history is not part of it.\n  snapshot before.gbs\n", snapshot, "file"},
+    Command{"commit-media", "", "Console", "", "Writes to the drives' files what the guest has written", commit_help,
             commit_media},
     Command{"live", "", "Console", "", "Leaves the recording that is repeated: the machine takes inputs again",
-            "With --replay the machine does what was recorded, and nothing else. From here on it is live, and\n"
-            "what the recording says of later is dropped.\n",
-            live},
-    Command{"state-hash", "", "Console", "", "A hash of everything that the guest could observe", "", state_hash},
-    Command{"quit", "q exit", "Console", "", "Ends the run", "", quit},
+            live_help, live},
+    Command{"state-hash", "", "Console", "", "A hash of everything that the guest could observe",
+            "Two machines with the same hash go on in the same way.\n  state-hash\n", state_hash},
+    Command{"quit", "q exit", "Console", "", "Ends the run", "What has not been saved is gone.\n  quit\n", quit},
 };
 
 } // namespace

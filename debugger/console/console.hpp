@@ -40,7 +40,7 @@ class Console {
     /// Puts the lines of a file before what waits already. The error names the file.
     Expected<> source(const std::string& path);
     /// Behind what waits already.
-    void add_waiting(std::string line) { waiting_.push_back(std::move(line)); }
+    void add_waiting(std::string line) { waiting_.push_back({std::move(line), {}, 0}); }
     /// What the user reads when the machine has stopped: where, why, and the lines of `display`.
     std::string report_stop();
 
@@ -55,16 +55,28 @@ class Console {
     unsigned add_display(std::string command);
     bool remove_display(unsigned number);
     const std::map<unsigned, std::string>& displays() const { return displays_; }
+    /// `line` may be several, separated by semicolons or ends of lines.
     Expected<> add_alias(const std::string& name, const std::string& line);
     const std::map<std::string, std::string>& aliases() const { return aliases_; }
+    /// The lines that come now, up to "end", are the alias.
+    Expected<> begin_definition(const std::string& name);
 
   private:
-    std::string execute_line(std::string_view line, bool& good);
-    std::string expand_alias(std::string_view line) const;
+    /// A line that waits, where it stands ("boot.gbd:3"), and how many aliases led to it.
+    struct Waiting {
+        std::string line, place;
+        unsigned depth = 0;
+    };
+
+    std::string execute_line(std::string_view line, unsigned depth, bool& good);
+    Expected<> expand_alias(std::string_view line, std::vector<std::string>& lines) const;
+    /// True: the line belongs to a definition.
+    bool take_definition(std::string_view line);
 
     Debugger& debugger_;
-    std::deque<std::string> waiting_;
-    std::string last_; ///< what an empty line repeats
+    std::deque<Waiting> waiting_;
+    std::optional<std::pair<std::string, std::string>> definition_; ///< name and lines, while there is no end
+    std::string last_;                                              ///< what an empty line repeats
     std::map<unsigned, std::string> displays_;
     unsigned next_display_ = 1;
     std::map<std::string, std::string> aliases_;

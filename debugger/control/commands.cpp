@@ -40,7 +40,7 @@ constexpr std::string_view continue_help =
 constexpr std::string_view run_instructions_help =
     "Executes N instructions of the machine, whichever processor they are of. A delivered interrupt or fault\n"
     "counts as one, and so does each repetition of a string instruction.\n"
-    "  run-instructions 1_000_000\n";
+    "  run-instructions 1_000_000\n  run 500\n";
 constexpr std::string_view run_to_time_help =
     "Runs until the guest's time is TIME since power-on, or with + as much later than now; an earlier time\n"
     "leads back. Units: s, ms, us, ns; without one, picoseconds.\n"
@@ -55,26 +55,26 @@ constexpr std::string_view reverse_next_help =
     "  reverse-next\n  rn 5\n";
 constexpr std::string_view reverse_step_line_help =
     "Back to the beginning of the source line, or from its beginning to that of the line that ran before it.\n"
-    "  reverse-step-line\n";
-constexpr std::string_view reverse_next_line_help = "As reverse-step-line, over calls.\n  reverse-next-line\n";
+    "  reverse-step-line\n  rsl 3\n";
+constexpr std::string_view reverse_next_line_help = "As reverse-step-line, over calls.\n  reverse-next-line\n  rnl 3\n";
 constexpr std::string_view reverse_finish_help =
     "Goes back to the CALL that led into the function that is executing; in a handler, to where it was\n"
     "interrupted. Stop points on the way stop it.\n"
     "  reverse-finish\n";
 constexpr std::string_view reverse_until_help =
     "Goes back to the last time that the instruction at ADDRESS was about to execute.\n"
-    "  reverse-until start_kernel\n";
+    "  reverse-until start_kernel\n  ru cs:ip\n";
 constexpr std::string_view reverse_continue_help =
     "Goes back to the last instant at which a stop point would have stopped the machine (ignore counts do not\n"
     "matter): before the instruction of a breakpoint; before the instruction that made an access, for\n"
     "watchpoints and events. So it answers who wrote a variable last.\n"
     "  watch dword [counter]\n  reverse-continue\n";
 constexpr std::string_view reverse_instructions_help = "Goes back by N executed instructions.\n"
-                                                       "  reverse-instructions 1000\n";
+                                                       "  reverse-instructions 1000\n  ri 5\n";
 constexpr std::string_view goto_help =
     "Goes to where COUNT instructions had been executed since power-on; with + or - counted from now. Beyond\n"
     "what was executed so far the machine runs there. `start` and `end` are those of the history.\n"
-    "  goto 5_000_000\n  goto -100\n  goto start\n";
+    "  goto -10\n  goto +1000\n  goto start\n  goto 80_000_000\n";
 constexpr std::string_view history_help =
     "Lists where the machine has stopped, and how far the history reaches; with a number it goes to that stop\n"
     "again.\n"
@@ -90,41 +90,47 @@ constexpr std::string_view break_help =
     "Examples:\n"
     "  break 7C00h\n  b 0:7c00 temporary\n  b 'main.c':12 if eax == 5 && [esp+4] != 0\n"
     "  b phys(0x100000)\n  b schedule cpu 1 ignore 100\n";
-constexpr std::string_view tbreak_help = "As break ... temporary.\n  tbreak start_kernel\n";
+constexpr std::string_view tbreak_help = "As break ... temporary.\n  tbreak start_kernel\n  tb 7C00h if dl == 80h\n";
 constexpr std::string_view watch_help =
     "Stops after an instruction that wrote any of the bytes at ADDRESS, and says what they were and are.\n"
     "LENGTH is a number, byte, word, dword or qword; a memory operand or a variable brings its own. Linear, or\n"
     "physical with phys(ADDRESS); several pages are no trouble. Options as of break.\n"
     "  watch counter\n  watch dword [ebx+8]\n  watch 1000h 64\n  watch phys(0xB8000) 4000 if [0B8000h] == 'A'\n";
 constexpr std::string_view rwatch_help =
-    "Stops after an instruction that read any of the bytes.\n  rwatch dword [counter]\n";
+    "Stops after an instruction that read any of the bytes.\n  rwatch dword [counter]\n  rw 46Ch 4\n";
 constexpr std::string_view awatch_help =
-    "Stops after an instruction that read or wrote any of the bytes.\n  awatch 500h 16\n";
+    "Stops after an instruction that read or wrote any of the bytes.\n  awatch 500h 16\n  aw counter\n";
 constexpr std::string_view cwatch_help =
-    "Stops after an instruction that wrote another value than was there.\n  cwatch dword [counter]\n";
+    "Stops after an instruction that wrote another value than was there.\n  cwatch dword [counter]\n  cw 417h 1\n";
 constexpr std::string_view xwatch_help =
-    "Stops before an instruction at any of the bytes: a breakpoint on a range.\n  xwatch 0F0000h 10000h\n";
+    "Stops before an instruction at any of the bytes: a breakpoint on a range.\n  xwatch 0F0000h 10000h\n"
+    "  xw schedule 16\n";
 constexpr std::string_view catch_help =
     "Stops at something that is no address. Options as of break (if, temporary, ignore, cpu).\n"
-    "  catch port 60h-64h [read|write]     after an access to an I/O port\n"
-    "  catch mmio 0FEE00000h 1000h         after an access to a memory-mapped device\n"
-    "  catch device pit [read|write]       to a device whose name begins so, by port or memory\n"
-    "  catch interrupt [80h]               a vector was delivered: at the handler's first instruction\n"
-    "  catch exception [#PF|13]            before an exception is delivered: at the instruction that raised it\n"
-    "  catch irq [0]                       a wire of the ISA bus was raised\n"
-    "  catch task                          a task switch\n"
-    "  catch cpl [3]                       the privilege level changed (to that one)\n"
-    "  catch mode [real|v86|16|32|compatibility|64]\n"
-    "  catch cr 3    catch cr dr7          a write to a control, debug or extended control register\n"
-    "  catch msr [C0000080h]               a write to a model-specific register\n"
-    "  catch instruction hlt               before any instruction of that name\n"
-    "  catch new-code [ADDRESS LENGTH]     before code that was not executed since\n"
-    "  catch shutdown                      a triple fault\n";
+    "  catch port 60h-64h             after an access to an I/O port\n"
+    "  catch port 1F7h write          only writes (or: read)\n"
+    "  catch mmio 0FEE00000h 1000h    after an access to a memory-mapped device\n"
+    "  catch device pit read          to a device whose name begins so, by port or memory\n"
+    "  catch interrupt 80h            a vector was delivered: at the handler's first instruction\n"
+    "  catch exception #PF            before an exception is delivered: at the instruction that raised it\n"
+    "  catch irq 0                    a wire of the ISA bus was raised\n"
+    "  catch task                     a task switch\n"
+    "  catch cpl 3                    the privilege level changed to that one\n"
+    "  catch mode 64                  the mode changed: to real, v86, 16, 32, compatibility or 64\n"
+    "  catch cr 3                     a write to a control register\n"
+    "  catch cr dr7                   ... debug register, or XCR0\n"
+    "  catch msr 0C0000080h           a write to a model-specific register\n"
+    "  catch instruction hlt          before any instruction of that name\n"
+    "  catch new-code 7C00h 200h      before code there that was not executed since; anywhere without a range\n"
+    "  catch shutdown                 a triple fault\n"
+    "interrupt, exception, irq, cpl, mode and msr without a value catch all of them.\n";
 constexpr std::string_view stops_help = "Numbers, kinds, hits and conditions of all stop points.\n  stops\n";
-constexpr std::string_view delete_help = "Removes stop points; without a number, all.\n  delete 2\n  d 1-4\n  d\n";
+constexpr std::string_view delete_help = "Removes stop points; without a number, all.\n  delete 2\n  d 3-4\n  d\n";
 constexpr std::string_view enable_help = "Stop points that were disabled stop again.\n  enable 2\n  enable all\n";
-constexpr std::string_view disable_help = "Stop points stay in the list and do not stop.\n  disable 2 3\n";
-constexpr std::string_view ignore_help = "The stop point's next COUNT hits are passed over.\n  ignore 2 100\n";
+constexpr std::string_view disable_help =
+    "Stop points stay in the list and do not stop.\n  disable 2 3\n  disable all\n";
+constexpr std::string_view ignore_help =
+    "The stop point's next COUNT hits are passed over.\n  ignore 2 100\n  ignore 2 0\n";
 constexpr std::string_view condition_help =
     "The stop point stops only when the expression is not zero; without one, always.\n"
     "  condition 1 ecx == 0\n  condition 1\n";
@@ -135,63 +141,75 @@ constexpr std::string_view commands_help =
 constexpr std::string_view magic_help =
     "Whether XCHG BX, BX (bytes 87 DB; 66 87 DB in 32-bit and 64-bit code) stops the machine: a breakpoint\n"
     "that is written into the program, without effect elsewhere.\n"
-    "  magic-break on\n";
+    "  magic-break on\n  magic-break\n";
 
+constexpr std::string_view catch_words =
+    "port|mmio|device:device|interrupt|exception:de,db,bp,of,br,ud,nm,df,ts,np,ss,gp,pf,mf,ac,mc,xm|irq|task|cpl|"
+    "mode:real,v86,16,32,compatibility,64|cr:cr0,cr2,cr3,cr4,cr8,dr0,dr1,dr2,dr3,dr6,dr7,xcr0|msr|instruction|new-code|"
+    "shutdown";
 constexpr std::string_view break_usage = "[ADDRESS] [temporary] [ignore N] [cpu N] [if EXPR]";
 constexpr std::string_view watch_usage = "ADDRESS [LENGTH] [temporary] [ignore N] [cpu N] [if EXPR]";
 
 constexpr std::array table = {
     Command{"step", "s si stepi", "Go", "[any] [N]", "Executes one instruction, or N", step_help, control::step},
-    Command{"next", "n ni nexti over", "Go", "[N]", "The same, over calls and interrupts", next_help, control::next},
-    Command{"step-line", "sl", "Go", "[N]", "To another source line", step_line_help, control::step_line},
-    Command{"next-line", "nl", "Go", "[N]", "To another source line, over calls", next_line_help, control::next_line},
-    Command{"finish", "fin", "Go", "", "Until this function has returned", finish_help, control::finish},
-    Command{"until", "", "Go", "[ADDRESS]", "Until an address is reached", until_help, control::until, "symbol"},
-    Command{"continue", "c cont", "Go", "[N]", "Until something stops the machine", continue_help, continue_on},
+    Command{"next", "n ni nexti over", "Go", "[N]", "Executes one instruction, or N, over calls and interrupts",
+            next_help, control::next},
+    Command{"step-line", "sl", "Go", "[N]", "Executes to another source line", step_line_help, control::step_line},
+    Command{"next-line", "nl", "Go", "[N]", "Executes to another source line, over calls", next_line_help,
+            control::next_line},
+    Command{"finish", "fin", "Go", "", "Runs until this function has returned", finish_help, control::finish},
+    Command{"until", "", "Go", "[ADDRESS]", "Runs until an address is reached", until_help, control::until, "symbol"},
+    Command{"continue", "c cont", "Go", "[N]", "Runs until something stops the machine", continue_help, continue_on},
     Command{"run-instructions", "run", "Go", "N", "Executes N instructions, whoever's they are", run_instructions_help,
             run_instructions},
-    Command{"run-to-time", "time", "Go", "TIME", "Runs until a time of the guest's", run_to_time_help, run_to_time},
+    Command{"run-to-time", "time", "Go", "TIME", "Runs until the guest's clock shows a time", run_to_time_help,
+            run_to_time},
     Command{"reverse-step", "rs rsi reverse-stepi", "Go", "[N]", "Takes one instruction back, or N", reverse_step_help,
             reverse_step},
-    Command{"reverse-next", "rn rni reverse-nexti", "Go", "[N]", "The same, over calls and interrupts",
+    Command{"reverse-next", "rn rni reverse-nexti", "Go", "[N]", "Takes one instruction back, or N, over calls",
             reverse_next_help, reverse_next},
-    Command{"reverse-step-line", "rsl", "Go", "[N]", "Back to the beginning of a source line", reverse_step_line_help,
-            reverse_step_line},
-    Command{"reverse-next-line", "rnl", "Go", "[N]", "The same, over calls", reverse_next_line_help, reverse_next_line},
-    Command{"reverse-finish", "rf", "Go", "", "Back to the call of this function", reverse_finish_help, reverse_finish},
-    Command{"reverse-until", "ru", "Go", "ADDRESS", "Back to the last execution of an address", reverse_until_help,
+    Command{"reverse-step-line", "rsl", "Go", "[N]", "Goes back to the beginning of a source line",
+            reverse_step_line_help, reverse_step_line},
+    Command{"reverse-next-line", "rnl", "Go", "[N]", "Goes back over a source line and its calls",
+            reverse_next_line_help, reverse_next_line},
+    Command{"reverse-finish", "rf", "Go", "", "Goes back to the call of this function", reverse_finish_help,
+            reverse_finish},
+    Command{"reverse-until", "ru", "Go", "ADDRESS", "Goes back to the last execution of an address", reverse_until_help,
             reverse_until, "symbol"},
-    Command{"reverse-continue", "rc", "Go", "", "Back to the last stop point", reverse_continue_help, reverse_continue},
+    Command{"reverse-continue", "rc", "Go", "", "Goes back to the last stop point", reverse_continue_help,
+            reverse_continue},
     Command{"reverse-instructions", "ri", "Go", "N", "Goes back by N instructions", reverse_instructions_help,
             reverse_instructions},
-    Command{"goto", "g", "Go", "COUNT|+N|-N|start|end", "To where so many instructions had been executed", goto_help,
-            control::go_to, "start|end"},
-    Command{"history", "", "Go", "[N|all]", "Where the machine has stopped, and back there", history_help, history,
-            "all"},
+    Command{"goto", "g", "Go", "COUNT|+N|-N|start|end", "Goes to where so many instructions had been executed",
+            goto_help, control::go_to, "start|end"},
+    Command{"history", "", "Go", "[N|all]", "Lists where the machine has stopped, and goes back there", history_help,
+            history, "all"},
 
     Command{"break", "b", "Stop", break_usage, "Stops before the instruction at an address", break_help, add_break,
             "symbol"},
-    Command{"tbreak", "tb", "Stop", break_usage, "Stops there once", tbreak_help, add_temporary_break, "symbol"},
+    Command{"tbreak", "tb", "Stop", break_usage, "Stops before the instruction at an address, once", tbreak_help,
+            add_temporary_break, "symbol"},
     Command{"watch", "w", "Stop", watch_usage, "Stops after a write to memory", watch_help, add_watch, "symbol"},
-    Command{"rwatch", "rw", "Stop", watch_usage, "Stops after a read", rwatch_help, add_read_watch, "symbol"},
-    Command{"awatch", "aw", "Stop", watch_usage, "Stops after a read or a write", awatch_help, add_access_watch,
-            "symbol"},
-    Command{"cwatch", "cw", "Stop", watch_usage, "Stops after a write of another value", cwatch_help, add_change_watch,
-            "symbol"},
+    Command{"rwatch", "rw", "Stop", watch_usage, "Stops after a read of memory", rwatch_help, add_read_watch, "symbol"},
+    Command{"awatch", "aw", "Stop", watch_usage, "Stops after a read or a write of memory", awatch_help,
+            add_access_watch, "symbol"},
+    Command{"cwatch", "cw", "Stop", watch_usage, "Stops after a write that changes memory", cwatch_help,
+            add_change_watch, "symbol"},
     Command{"xwatch", "xw", "Stop", watch_usage, "Stops before code in a range", xwatch_help, add_execute_watch,
             "symbol"},
-    Command{"catch", "", "Stop", "EVENT ... [temporary] [ignore N] [cpu N] [if EXPR]", "Stops at an event", catch_help,
-            add_catch, "port|mmio|device|interrupt|exception|irq|task|cpl|mode|cr|msr|instruction|new-code|shutdown"},
+    Command{"catch", "", "Stop", "EVENT ... [temporary] [ignore N] [cpu N] [if EXPR]",
+            "Stops at an event: port, interrupt, exception, mode ...", catch_help, add_catch, catch_words},
     Command{"stops", "breakpoints bl", "Stop", "", "Lists the stop points", stops_help, list_points},
     Command{"delete", "d del", "Stop", "[N...]", "Removes stop points", delete_help, delete_points},
-    Command{"enable", "", "Stop", "[N...]", "Stop points stop again", enable_help, enable_points},
-    Command{"disable", "", "Stop", "[N...]", "Stop points do not stop for a while", disable_help, disable_points},
-    Command{"ignore", "", "Stop", "N COUNT", "Passes over the next hits", ignore_help, set_ignore},
-    Command{"condition", "", "Stop", "N [EXPR]", "Stops only when an expression is true", condition_help,
-            set_condition},
-    Command{"commands", "", "Stop", "N [COMMAND; ...]", "Commands to execute at a stop point", commands_help,
-            set_commands},
-    Command{"magic-break", "magic", "Stop", "[on|off]", "Whether XCHG BX, BX stops", magic_help, magic_break, "on|off"},
+    Command{"enable", "", "Stop", "[N...]", "Lets stop points stop again", enable_help, enable_points},
+    Command{"disable", "", "Stop", "[N...]", "Keeps stop points from stopping", disable_help, disable_points},
+    Command{"ignore", "", "Stop", "N COUNT", "Passes over a stop point's next hits", ignore_help, set_ignore},
+    Command{"condition", "", "Stop", "N [EXPR]", "Lets a stop point stop only when an expression is true",
+            condition_help, set_condition},
+    Command{"commands", "", "Stop", "N [COMMAND; ...]", "Executes commands when a stop point has stopped the machine",
+            commands_help, set_commands},
+    Command{"magic-break", "magic", "Stop", "[on|off]", "Lets XCHG BX, BX stop the machine, or not", magic_help,
+            magic_break, "on|off"},
 };
 
 } // namespace

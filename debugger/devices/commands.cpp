@@ -287,7 +287,7 @@ constexpr std::string_view devices_help =
 )";
 
 constexpr Command table[] = {
-    {"devices", "", "Look", "", "List the devices with their ports and memory", devices_help, run_show<show_devices>},
+    {"devices", "", "Look", "", "Lists the devices with their ports and memory", devices_help, run_show<show_devices>},
     {"irqs", "", "Look", "", "The interrupt wires and who waits where", irqs_help, run_show<show_irqs>},
     {"pic", "8259", "Look", "", "The two 8259A interrupt controllers", pic_help, run_show<show_pic>},
     {"apic", "lapic", "Look", "[N]", "A processor's local APIC", apic_help, run_apic},
@@ -308,7 +308,7 @@ constexpr Command table[] = {
     {"ps2", "8042 keyboard", "Look", "", "The keyboard controller, keyboard and mouse", ps2_help, run_show<show_ps2>},
     {"a20", "", "Look", "", "The A20 gate", a20_help, run_show<show_a20>},
     {"ports", "", "Look", "[PORT]", "Which device answers at which port", ports_help, run_ports},
-    {"irq", "", "Change", "N on|off|pulse", "Drive an interrupt wire by hand", irq_help, run_irq, "on|off|pulse"},
+    {"irq", "", "Change", "N on|off|pulse", "Drives an interrupt wire by hand", irq_help, run_irq, "on|off|pulse"},
 };
 
 } // namespace

@@ -149,23 +149,23 @@ constexpr Command commands[] = {
      .summary = "Why: from an instruction, address or vector to the bit that decides",
      .help = R"(Tells, in sentences that name the manual's section, how the processor comes to what it does.
 
-  explain                  why the last fault was raised: from the instruction and its operands
+  explain                  what raised the last fault: from the instruction and its operands
                            through segment, pages or gates to the bit that denied it. After a triple
                            fault: all three faults and how they met, then the registers.
   explain next             whether the instruction at CS:EIP can execute as things stand, and if not,
                            why not.
-  explain ADDR             the way from seg:off to linear, every paging level, physical address, the
+  explain ss:esp           the way from seg:off to linear, every paging level, physical address, the
                            memory or device there; a stale TLB entry; what is allowed at this CPL.
-  explain interrupt N      what happens if vector N arrives now: gate, handler, stack, and whether
-                           INT N is allowed.
-  explain selector S       the descriptor that a selector names, and what it may be loaded into.
-  explain error CODE [V]   an error code in words, as vector V (a number, or pf gp np ss ts) pushes it.
-  explain register R       cr0 cr2 cr3 cr4 efer eflags mxcsr xcr0 dr6 dr7 pkru fcw fsw, bit by bit.
+  explain interrupt 80h    what happens if that vector arrives now: gate, handler, stack, and whether
+                           INT is allowed.
+  explain selector cs      the descriptor that a selector names, and what it may be loaded into.
+  explain error 18h gp     an error code in words, as vector V (a number, or pf gp np ss ts) pushes it.
+  explain register cr4     cr0 cr2 cr3 cr4 efer eflags mxcsr xcr0 dr6 dr7 pkru fcw fsw, bit by bit.
   explain flags            the same as explain register eflags.
 
 Examples:
   explain                  explain ss:esp-4         explain interrupt 0x80
-  why                      explain [ebx+4]          explain error 0x18 gp
+  why                      explain dword [esp]      explain error 0x18 gp
   explain cr4              explain phys(0xa0000)    explain selector ds)",
      .run = run_explain,
      .completes = "fault|next|interrupt|selector|error|register|flags"},

@@ -176,7 +176,7 @@ Expected<> run_out(CommandContext& context, Arguments& arguments) {
 
 constexpr Command commands[] = {
     {"set", "", "Change", "REGISTER|PLACE|byte|word|dword|qword ADDRESS [=] VALUE...",
-     "changes a register, memory or a descriptor",
+     "Changes a register, memory or a descriptor",
      R"(Registers by the SDM's names, with what follows from the change: a selector loads its hidden part (from the
 descriptor tables in protected mode), control registers are checked as MOV would check them, privilege
 does not count. Memory as [expression], as wide as the code's operands, or with a size and one or more
@@ -192,21 +192,21 @@ hidden part when you change its descriptor.
 Fields of descriptors: type s dpl p base limit (bytes) g d l avl; selector offset ist count; raw.
 )",
      run_set, "register"},
-    {"fill", "", "Change", "ADDRESS LENGTH VALUE [byte|word|dword|qword]", "fills memory with a value",
-     "LENGTH is in bytes.\n  fill 0b8000h 4000 0720h word\n  fill phys(100000h) 1000h 0\n", run_fill},
-    {"copy", "", "Change", "FROM TO LENGTH", "copies memory", "The ranges may overlap.\n  copy 7c00h 600h 512\n",
-     run_copy},
-    {"load", "", "Change", "FILE ADDRESS [OFFSET [LENGTH]]", "loads a file into memory",
+    {"fill", "", "Change", "ADDRESS LENGTH VALUE [byte|word|dword|qword]", "Fills memory with a value",
+     "LENGTH is in bytes.\n  fill ss:esp 64 0 dword\n  fill phys(100000h) 1000h 0\n", run_fill},
+    {"copy", "", "Change", "FROM TO LENGTH", "Copies memory",
+     "The ranges may overlap.\n  copy 7c00h 600h 512\n  copy phys(0f0000h) esp 16\n", run_copy},
+    {"load", "", "Change", "FILE ADDRESS [OFFSET [LENGTH]]", "Loads a file into memory",
      "Bytes as they are in the file, without regard to its format; symbols come with the command symbols.\n  load "
      "boot.bin 7c00h\n  load disk.img phys(10000h) 200h 512\n",
      run_load, "file"},
-    {"save", "", "Change", "FILE ADDRESS LENGTH", "saves memory to a file", "  save stage2.bin 8000h 4000h\n", run_save,
-     "file"},
-    {"in", "", "Change", "PORT [byte|word|dword]", "reads a port",
+    {"save", "", "Change", "FILE ADDRESS LENGTH", "Saves memory to a file",
+     "  save stage2.bin 8000h 4000h\n  save bios.bin phys(0f0000h) 10000h\n", run_save, "file"},
+    {"in", "", "Change", "PORT [byte|word|dword]", "Reads a port",
      "As an instruction would, so the device may change: a status that reading clears is cleared.\n  in 64h\n  in "
      "1f0h word\n",
      run_in},
-    {"out", "", "Change", "PORT VALUE [byte|word|dword]", "writes to a port",
+    {"out", "", "Change", "PORT VALUE [byte|word|dword]", "Writes to a port",
      "As an instruction would: the device does what it is told.\n  out 80h 55h\n  out 0cf8h 80000000h dword\n",
      run_out},
 };

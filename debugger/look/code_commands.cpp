@@ -137,7 +137,7 @@ Expected<> run_last(CommandContext& context, Arguments& arguments) {
 }
 
 constexpr Command commands[] = {
-    {"disassemble", "u unassemble dis i", "Look", "[ADDRESS] [COUNT] [as 16|32|64]", "instructions as text",
+    {"disassemble", "u unassemble dis disas", "Look", "[ADDRESS] [COUNT] [as 16|32|64]", "Instructions as text",
      R"(Without an address: from the instruction at CS:IP on, which is marked and shown with the addresses and
 values of its operands, and whether it branches. Code is decoded as its segment says (D and L bits), or
 as told. With symbols, labels, source lines and the names of branch targets are shown.
@@ -147,11 +147,11 @@ as told. With symbols, labels, source lines and the names of branch targets are 
   u phys(1000h) 10 as 32
 )",
      run_disassemble, "symbol"},
-    {"stack", "k", "Look", "[COUNT]", "the words on the stack",
+    {"stack", "k", "Look", "[COUNT]", "The words on the stack",
      "From SS:SP up, as wide as the code pushes, with symbols, what looks like return addresses, and where\nthe frame "
      "pointer is.\n  stack\n  stack 64\n",
      run_stack},
-    {"backtrace", "bt where", "Look", "[COUNT]", "the chain of calls that led here",
+    {"backtrace", "bt where", "Look", "[COUNT]", "The chain of calls that led here",
      R"(Frames are found by DWARF call-frame information where symbols have it, else by the chain of frame
 pointers (BP, EBP, RBP), near and far; a function at its first or last instruction is taken into account,
 and so are the frames that interrupts push. The last column says how each was found.
@@ -159,7 +159,7 @@ and so are the frames that interrupts push. The last column says how each was fo
   bt 5
 )",
      run_backtrace},
-    {"last", "", "Look", "[COUNT] [branches]", "the instructions that were executed last",
+    {"last", "", "Look", "[COUNT] [branches]", "The instructions that were executed last",
      R"(The machine goes back in its history, executes them again and is where it was afterwards. Each line has
 the count of instructions, the processor where there are several, and what the operands were. With branches,
 only where control went elsewhere, and where to; interrupts and exceptions are shown in both.

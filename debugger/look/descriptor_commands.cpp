@@ -106,24 +106,25 @@ Expected<> run_descriptor(CommandContext& context, Arguments& arguments) {
 }
 
 constexpr Command commands[] = {
-    {"gdt", "", "Look", "[N [COUNT]]", "the global descriptor table, row by row",
+    {"gdt", "", "Look", "[N [COUNT]]", "The global descriptor table, row by row",
      "Type, base, limit in bytes, DPL, P, G, D/B, L and AVL of each descriptor (SDM 3A 3.4.5); gates with where\nthey "
      "lead. N is a descriptor's number: its selector is 8 times that.\n  gdt\n  gdt 2\n  gdt 8 16\n",
      run_gdt},
-    {"ldt", "", "Look", "[N [COUNT]]", "the local descriptor table, row by row", "As gdt.\n  ldt\n", run_ldt},
-    {"idt", "", "Look", "[VECTOR [COUNT]]", "the interrupt descriptor table",
+    {"ldt", "", "Look", "[N [COUNT]]", "The local descriptor table, row by row", "As gdt.\n  ldt\n  ldt 0 4\n",
+     run_ldt},
+    {"idt", "", "Look", "[VECTOR [COUNT]]", "The interrupt descriptor table",
      "The gates with their targets, DPL, and in long mode the entry of the interrupt stack table. In real mode\nthe "
      "vectors at IDTR.base.\n  idt\n  idt 0eh\n  idt 20h 16\n",
      run_idt},
-    {"ivt", "", "Look", "[VECTOR [COUNT]]", "real mode's interrupt vectors",
+    {"ivt", "", "Look", "[VECTOR [COUNT]]", "Real mode's interrupt vectors",
      "Those at address 0, or at IDTR.base in real mode, with what a PC's firmware offers behind them.\n  ivt\n  ivt "
      "10h\n",
      run_ivt},
-    {"tss", "", "Look", "[SELECTOR]", "a task-state segment with its I/O bitmap",
+    {"tss", "", "Look", "[SELECTOR]", "A task-state segment with its I/O bitmap",
      "Stacks, registers, IST and the ports that the I/O permission bitmap allows, as the type of the segment\n(16, 32 "
      "or 64 bits) has them. Without a selector that of TR.\n  tss\n  tss 28h\n",
      run_tss},
-    {"descriptor", "selector", "Look", "SELECTOR", "one descriptor field by field",
+    {"descriptor", "selector", "Look", "SELECTOR", "One descriptor, field by field",
      "From the GDT or the LDT, as bit 2 of the selector says, with its raw bytes.\n  descriptor cs\n  descriptor "
      "2bh\n",
      run_descriptor, "register"},

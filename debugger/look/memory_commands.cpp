@@ -160,7 +160,7 @@ Expected<> run_memory_map(CommandContext& context, Arguments& arguments) {
 }
 
 constexpr Command commands[] = {
-    {"examine", "x", "Look", "[/COUNT FORMAT SIZE] ADDRESS", "memory as values, in gdb's letters",
+    {"examine", "x", "Look", "[/COUNT FORMAT SIZE] ADDRESS", "Memory as values, in gdb's letters",
      R"(FORMAT is x hexadecimal, d decimal with sign, u without, o octal, t binary, a address with its symbol,
 c character, f floating point, s string, i instruction; SIZE is b byte, h 2, w 4, g 8 bytes. Without: one
 word of 4 bytes in hexadecimal. phys() makes the address physical.
@@ -171,7 +171,7 @@ word of 4 bytes in hexadecimal. phys() makes the address physical.
   x/16xw phys(100000h)
 )",
      run_examine, "symbol"},
-    {"dump", "db hexdump", "Look", "ADDRESS [LENGTH] [byte|word|dword|qword]", "memory in rows with its characters",
+    {"dump", "db hexdump", "Look", "ADDRESS [LENGTH] [byte|word|dword|qword]", "Memory in rows with its characters",
      R"(LENGTH is in bytes, 128 without it. ?? stands for bytes that are not mapped, or that a device has: reading
 those might change it.
   dump 7c00h 512
@@ -179,7 +179,7 @@ those might change it.
   dump phys(0b8000h) 160
 )",
      run_dump, "symbol"},
-    {"table", "as-table", "Look", "KIND|FIELDS ADDRESS [ROWS]", "memory as the structure that lies there",
+    {"table", "as-table", "Look", "KIND|FIELDS ADDRESS [ROWS]", "Memory as the structure that lies there",
      R"(KIND is gdt idt pte pde mbr bpb elf e820 multiboot linux bda rsdp acpi mp; table alone lists them.
 FIELDS describe a structure of your own, its fields one behind the other: "NAME:TYPE NAME:TYPE …" in
 quotes, with the types byte word dword qword u8-u64 i8-i64 f32 f64 char[N] and TYPE[N].
@@ -190,7 +190,7 @@ quotes, with the types byte word dword qword u8-u64 i8-i64 f32 f64 char[N] and T
 )",
      run_table},
     {"search", "find", "Look", "string|bytes|word|dword|qword VALUE... [in ADDRESS LENGTH]",
-     "looks for a value in memory",
+     "Looks for a value in memory",
      R"(Without a range: all of physical memory. A linear range looks at what is mapped in it, however long it is;
 phys() as the address makes it a physical one. ?? stands for any byte. Devices are not read.
   search string "Linux version"
@@ -199,7 +199,7 @@ phys() as the address makes it a physical one. ?? stands for any byte. Devices a
   search dword 0DEADBEEFh in 0 100000h
 )",
      run_search, "string|bytes|word|dword|qword"},
-    {"memory-map", "map", "Look", "", "what answers at which physical address",
+    {"memory-map", "map", "Look", "", "What answers at which physical address",
      "RAM, ROM and devices, for reads and for writes; shadowed ROM reads one and writes the other.\n  memory-map\n",
      run_memory_map},
 };

@@ -69,7 +69,7 @@ Expected<> run_tlb(CommandContext& context, Arguments& arguments) {
 }
 
 constexpr Command commands[] = {
-    {"page-tables", "pt", "Look", "[FIRST [LAST]] [all]", "the paging structures as a tree",
+    {"page-tables", "pt", "Look", "[FIRST [LAST]] [all]", "The paging structures as a tree",
      R"(Every present entry with the first linear address that it translates, where it leads, and its bits by the
 manual's names. Neighbours with the same bits and consecutive frames are one row. One address shows the
 way to it; the tree ends after 200 rows unless all is said. Accessed bits are not set by looking.
@@ -78,7 +78,7 @@ way to it; the tree ends after 200 rows unless all is said. Accessed bits are no
   pt rip
 )",
      run_tree, "all"},
-    {"pages", "mappings", "Look", "[FIRST [LAST]] [physical] [all]", "what is mapped, as ranges with their rights",
+    {"pages", "mappings", "Look", "[FIRST [LAST]] [physical] [all]", "What is mapped, as ranges with their rights",
      R"(Pages that follow each other with the same size and rights are one range: r readable, w writable,
 x executable, user or supervisor, global. The rights are those of all levels together. With physical, a
 range also is in one piece physically.
@@ -87,15 +87,15 @@ range also is in one piece physically.
   pages physical
 )",
      run_pages, "physical|all"},
-    {"walk", "translate", "Look", "ADDRESS", "the translation of one address, level by level",
+    {"walk", "translate", "Look", "ADDRESS", "The translation of one address, level by level",
      "Each entry with its address, value and bits, the physical address with what is there, and the rights "
      "that\nresult. "
      "Says so when the TLB still holds another translation. explain ADDRESS tells it in words.\n  walk esp\n  walk "
      "ds:1234h\n",
      run_walk, "symbol"},
-    {"tlb", "", "Look", "[ROWS]", "the translations that the processor holds",
+    {"tlb", "", "Look", "[ROWS]", "The translations that the processor holds",
      "By class: for the supervisor's and user-mode data accesses, and for instruction fetches. A page is here since "
-     "it\nwas used, until the guest flushes it; what the tables say now may differ.\n  tlb\n",
+     "it\nwas used, until the guest flushes it; what the tables say now may differ.\n  tlb\n  tlb 200\n",
      run_tlb},
 };
 

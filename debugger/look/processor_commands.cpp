@@ -35,11 +35,11 @@ Expected<> run_cpuid(CommandContext& context, Arguments& arguments) {
 }
 
 constexpr Command commands[] = {
-    {"cpu", "processor", "Look", "[N]", "lists the processors, or selects the one that commands look at",
+    {"cpu", "processor", "Look", "[N]", "Lists the processors, or selects the one that commands look at",
      "State, mode, privilege level and what each executes; the selected one has a star. A stop selects the\nprocessor "
      "that stopped.\n  cpu\n  cpu 1\n",
      run_cpu},
-    {"cpuid", "", "Look", "[LEAF [SUBLEAF]]", "what CPUID returns",
+    {"cpuid", "", "Look", "[LEAF [SUBLEAF]]", "What CPUID returns",
      "Without a leaf: all that the processor has, and its features by name.\n  cpuid\n  cpuid 7 0\n  cpuid "
      "80000008h\n",
      run_cpuid},

@@ -158,11 +158,11 @@ size; cs.base, cs.limit and cs.access are its hidden parts. Groups:
 )";
 
 constexpr Command commands[] = {
-    {"registers", "r regs", "Look", "[GROUP|REGISTER...|changed|all]", "registers, and which have changed",
+    {"registers", "r regs", "Look", "[GROUP|REGISTER...|changed|all]", "The registers, and which have changed",
      registers_help, run_registers, "general|segment|control|debug|fpu|mmx|sse|avx|msr|changed|all"},
-    {"flags", "", "Look", "", "the flags, each with its name",
+    {"flags", "", "Look", "", "The flags, each with its name",
      "EFLAGS bit by bit, and what the arithmetic flags say when they come from a comparison.\n  flags\n", run_flags},
-    {"fpu", "x87", "Look", "", "the x87 registers as numbers, control, status and tags",
+    {"fpu", "x87", "Look", "", "The x87 registers as numbers, control, status and tags",
      "ST0-ST7 with the physical registers they are in, their tags, exponents, significands and values;\nthe control "
      "and status words in words; the pointers to the last instruction and its operand.\n  fpu\n",
      run_fpu},
@@ -171,7 +171,7 @@ constexpr Command commands[] = {
      "u32 u64 x8 x16 x32 x64. Of all registers the highest element comes first, as numbers are written;\nof one with "
      "a type the lowest, with its index.\n  sse\n  sse xmm0 as f32\n  sse ymm as f64\n  sse mm3 as i16\n",
      run_vector},
-    {"msr", "", "Look", "[NAME|NUMBER]", "model-specific registers",
+    {"msr", "", "Look", "[NAME|NUMBER]", "The model-specific registers",
      "Without an argument: all that this processor has and that have a name here. A name is the SDM's, with or\n"
      "without IA32_, or the short one of expressions. set msr changes one.\n  msr\n  msr lstar\n  msr IA32_APIC_BASE\n"
      "  msr 0c0000080h\n",

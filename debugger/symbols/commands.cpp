@@ -297,7 +297,7 @@ constexpr std::array table{
             "Without an address: of the present instruction.\n"
             "  line\n"
             "  line 7C3Eh\n"
-            "  line [esp]\n",
+            "  line schedule+4\n",
             line_command, "symbol"},
     Command{"locals", "", "Symbols", "[FRAME]", "Parameters and variables of the function that executes",
             "By DWARF, with values and where they are: a register or an address. What the compiler does not keep\n"

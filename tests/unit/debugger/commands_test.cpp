@@ -1,5 +1,6 @@
 // The table of commands as a whole, how lines are cut into words, and how names are found.
 #include "debugger/command.hpp"
+#include "debugger/console/spelling.hpp"
 
 #include <doctest/doctest.h>
 #include <set>
@@ -52,4 +53,27 @@ TEST_CASE("a name may be shortened while it is clear") {
     CHECK(nothing.error().message == "there is no command 'frobnicate' (help lists them)");
     const auto both = find_command("un"); // undisplay and others
     if (!both) CHECK(both.error().message.find("undisplay") != std::string::npos);
+}
+
+TEST_CASE("a name that nobody knows: the nearest ones") {
+    const auto message = [](std::string_view name) {
+        const auto found = find_command(name);
+        return found ? std::string() : found.error().message;
+    };
+    CHECK(message("braek") == "there is no command 'braek' (did you mean break?)");
+    CHECK(message("disassmble").find("did you mean disassemble") != std::string::npos);
+    CHECK(message("contniue").find("continue") != std::string::npos);
+    CHECK(message("lspci").find("pci") != std::string::npos);
+    CHECK(message("qqq") == "there is no command 'qqq' (help lists them)");
+    CHECK(message(std::string(5000, 'x')).ends_with("(help lists them)"));
+}
+
+TEST_CASE("how far words are apart: letters inserted, removed, replaced, swapped") {
+    CHECK(letters_apart("break", "break") == 0);
+    CHECK(letters_apart("break", "braek") == 1);
+    CHECK(letters_apart("break", "brek") == 1);
+    CHECK(letters_apart("break", "breaks") == 1);
+    CHECK(letters_apart("break", "brake") == 2);
+    CHECK(letters_apart("", "abc") == 3);
+    CHECK(letters_apart("abc", "") == 3);
 }

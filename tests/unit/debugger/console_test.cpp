@@ -47,7 +47,8 @@ TEST_CASE("a script's commands are shown, carried out in order, and end with the
     REQUIRE(desk.console->source(script.path));
     const std::string out = desk.run_script();
     CHECK(out == "(glassbox) echo one\none\n(glassbox) assert cs.base == 0xFFFF0000\n(glassbox) assert 1 == 2\n"
-                 "error: it does not hold: 1 == 2\n");
+                 "error: it does not hold: 1 == 2\n" +
+                     script.path + ":5: the script ends here\n");
     CHECK(desk.console->take_script_failure());
     CHECK_FALSE(desk.console->take_script_failure());
     CHECK_FALSE(desk.console->has_waiting());
@@ -71,7 +72,48 @@ TEST_CASE("aliases take further words; they cannot hide commands or stand for th
     CHECK(desk("say hello") == "well, hello\n");
     CHECK(desk("alias help echo").find("is a command already") != std::string::npos);
     CHECK(desk("alias loop loop").find("cannot stand for itself") != std::string::npos);
+    CHECK(desk("alias a/b echo").find("letters, digits") != std::string::npos);
     CHECK(desk("alias").find("say") != std::string::npos);
+    CHECK(desk("help say").find("your own name for: echo well,") != std::string::npos);
+}
+
+TEST_CASE("aliases put their arguments where they belong, and may be several commands") {
+    Desk desk;
+    const auto all = [&](std::string_view line) {
+        const std::string out = desk(line);
+        return out + desk.run_script();
+    };
+    desk("alias turn echo $2 $1.");
+    CHECK(desk("turn a b") == "b a.\n");
+    CHECK(desk("turn \"a c\" b") == "b \"a c\".\n");
+    CHECK(desk("turn a") == "error: 'turn' needs 2 arguments: echo $2 $1.\n");
+    desk("alias twice echo $*; echo \"one; two\"");
+    CHECK(all("twice x y") == "(glassbox) echo x y\nx y\n(glassbox) echo \"one; two\"\n\"one; two\"\n");
+    desk("alias again again-too");
+    desk("alias stop-and commands 1 registers; continue");
+    CHECK(desk("stop-and").find("there is no stop point 1") != std::string::npos); // its semicolons are not ours
+}
+
+TEST_CASE("define: lines up to end, with gdb's arguments, at the prompt and in scripts") {
+    Desk desk;
+    for (const char* line : {"define show-two", "echo first $arg0", "", "echo of $argc: $*", "end"})
+        CHECK(desk(line).empty());
+    CHECK(desk("show-two a b").empty());
+    CHECK(desk.run_script() == "(glassbox) echo first a\nfirst a\n(glassbox) echo of 2: a b\nof 2: a b\n");
+    CHECK(desk("define step") == "error: 'step' is a command already\n");
+    CHECK(desk("define") == "error: define needs one word: the name of the new command\n");
+    CHECK(desk("end").starts_with("error: end closes what define has begun"));
+    const ScriptFile script("define hello\necho hello, $1\nassert 0\nend\nhello you\necho never\n");
+    REQUIRE(desk.console->source(script.path));
+    const std::string out = desk.run_script();
+    CHECK(
+        out.ends_with("hello, you\n(glassbox) assert 0\nerror: it does not hold: 0\nhello:2: the script ends here\n"));
+    CHECK(desk("define forever").empty());
+    desk("forever");
+    desk("echo");
+    desk("end");
+    desk("forever");
+    CHECK(desk.run_script().find("'forever' leads to itself without an end") != std::string::npos);
 }
 
 TEST_CASE("displays are executed after every stop, until they are taken away") {
@@ -106,6 +148,22 @@ TEST_CASE("completion: commands, registers, words of a command, files") {
     CHECK(has("apr", "apropos"));
     CHECK(has("help apr", "apropos"));
     CHECK(has("assert ea", "eax"));
+    CHECK(has("print $ea", "$eax"));
+    CHECK(has("catch exc", "exception"));
+    CHECK(has("catch device PI", "PIC 1") == has("catch device ", "PIC 1"));
+    CHECK(desk.console->complete("catch device ").size() > 10);
+    CHECK(has("catch mode ", "real"));
+    CHECK_FALSE(has("catch mode ", "port"));
+    CHECK(has("info brea", "breakpoints"));
+    CHECK(has("info registers ea", "eax"));
+    CHECK(has("display registers gen", "general"));
+    CHECK(has("registers gen", "general"));
+    CHECK(has("advan", "advance"));
+    CHECK(has("help inf", "info"));
+    CHECK(has("xp ea", "eax"));
+    CHECK(desk.console->complete("info sharedl").empty());
+    desk("alias mine echo");
+    CHECK(has("min", "mine"));
     const ScriptFile script("");
     CHECK(has("source " + script.path.substr(0, script.path.size() - 1), script.path));
     CHECK(desk.console->complete("nonsense ").empty());

@@ -1,0 +1,297 @@
+// help, apropos and info.
+#include "debugger/console/help.hpp"
+
+#include "debugger/console/console.hpp"
+#include "debugger/console/habits.hpp"
+#include "debugger/symbols/expression.hpp"
+
+#include <algorithm>
+
+namespace glassbox {
+
+namespace {
+
+constexpr std::size_t widest_names = 34;
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::ranges::transform(out, out.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return out;
+}
+
+std::string with_shorts(std::string_view name, std::string_view shorts) {
+    std::string text(name);
+    if (!shorts.empty()) text.append(" (").append(shorts).append(")");
+    return text;
+}
+
+HelpRow row_of(const Command& command) {
+    return {with_shorts(command.name, command.shorts), std::string(command.summary)};
+}
+
+/// Where a line goes on when it is broken: under its own beginning, or under the second column of a table.
+std::size_t hanging_indent(std::string_view line) {
+    const std::size_t begin = std::min(line.find_first_not_of(' '), line.size());
+    const std::size_t gap = line.find("   ", begin);
+    const std::size_t column = gap == std::string_view::npos ? gap : line.find_first_not_of(' ', gap);
+    return column < page_width / 2 ? column : begin;
+}
+
+/// The help of what people of other debuggers type.
+std::string help_of_habits(std::string_view word) {
+    std::vector<HelpRow> rows;
+    for (const Habit& habit : habits()) {
+        std::string_view names = command_word(habit.typed);
+        bool named = false;
+        while (!named && !names.empty()) {
+            const std::size_t end = std::min(names.find('|'), names.size());
+            named = names.substr(0, end) == word;
+            names.remove_prefix(std::min(end + 1, names.size()));
+        }
+        if (!named) continue;
+        const bool refused = habit.does.starts_with('!');
+        rows.push_back({std::string(word) + std::string(habit.typed.substr(command_word(habit.typed).size())),
+                        refused ? std::string(habit.does.substr(1)) : "is here: " + std::string(habit.does)});
+    }
+    return rows.empty() ? "" : in_columns(rows);
+}
+
+} // namespace
+
+std::string wrapped(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string line(text.substr(0, end));
+        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::string indent(hanging_indent(line), ' ');
+        while (line.size() > page_width) {
+            const std::size_t space = line.rfind(' ', page_width);
+            if (space == std::string::npos || space <= indent.size()) break;
+            out.append(line, 0, space).append("\n");
+            line.erase(0, space + 1);
+            line.insert(0, indent);
+        }
+        out.append(line).append("\n");
+    }
+    return out;
+}
+
+std::string in_columns(const std::vector<HelpRow>& rows) {
+    std::size_t column = 0;
+    for (const HelpRow& row : rows) column = std::max(column, std::min(row.name.size(), widest_names));
+    column += 2;
+    std::string out;
+    for (const HelpRow& row : rows) {
+        std::string line = "  " + row.name;
+        if (row.name.size() > widest_names) {
+            out.append(line).append("\n");
+            line.clear();
+        }
+        line.resize(2 + column, ' ');
+        line += row.text;
+        while (line.size() > page_width) {
+            const std::size_t space = line.rfind(' ', page_width);
+            if (space == std::string::npos || space <= column + 2) break;
+            out.append(line, 0, space).append("\n");
+            line.erase(0, space + 1);
+            line.insert(0, column + 2, ' ');
+        }
+        out.append(line).append("\n");
+    }
+    return out;
+}
+
+std::string list_of_info() {
+    std::vector<HelpRow> rows;
+    std::vector<std::string_view> led;
+    for (const InfoWord& word : info_words()) {
+        const std::string name = with_shorts(word.name, word.shorts);
+        const auto same = std::ranges::find(led, word.does);
+        if (same == led.end()) {
+            led.push_back(word.does);
+            rows.push_back({name, std::string(word.summary)});
+            if (!word.does.starts_with('!')) rows.back().text.append(": ").append(word.does);
+        } else {
+            rows[static_cast<std::size_t>(same - led.begin())].name.append(", ").append(name);
+        }
+    }
+    return in_columns(rows);
+}
+
+std::string help_of(const Command& command) {
+    std::string text(command.name);
+    if (!command.usage.empty()) text.append(" ").append(command.usage);
+    text = wrapped(text);
+    text.append("  ").append(command.summary).append("\n");
+    if (!command.shorts.empty()) text.append("  Short: ").append(command.shorts).append("\n");
+    if (!command.help.empty()) text.append("\n").append(wrapped(command.help));
+    if (command.run == info_command) text.append("\n").append(list_of_info());
+    return text;
+}
+
+std::string help_of_group(std::string_view group) {
+    std::vector<HelpRow> rows;
+    for (const Command* command : all_commands()) {
+        if (command->group == group) rows.push_back(row_of(*command));
+    }
+    return std::string(group) + ":\n" + in_columns(rows);
+}
+
+std::vector<std::string> examples_of(const Command& command) {
+    const auto is_example = [&](std::string_view line) {
+        const std::string_view word = command_word(line);
+        return !word.empty() && (word == command.name || holds_word(command.shorts, word));
+    };
+    std::vector<std::string> found;
+    std::string_view text = command.help;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        std::string_view line = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        if (!line.starts_with("  ") || line.starts_with("   ")) continue;
+        line.remove_prefix(2);
+        while (is_example(line)) { // two may stand in a row
+            const std::size_t gap = std::min(line.find("  "), line.size());
+            found.emplace_back(line.substr(0, gap));
+            line.remove_prefix(std::min(line.find_first_not_of(' ', gap), line.size()));
+        }
+    }
+    return found;
+}
+
+// --- the commands
+
+namespace {
+
+constexpr std::string_view expression_help =
+    R"(Expressions stand wherever a command takes a value or an address:
+  7c00h 0x7c00 31744 0b101     numbers: decimal unless marked
+  eax cs.base zf $cr3          registers and flags ($ where a symbol has the same name)
+  $instructions $nanoseconds   how many have been executed, and the machine's time
+  [esp+4] byte [ebx] ds:[si]   memory through segments and paging; byte, word, dword, qword choose the width
+  phys(1000h)                  physical memory; as an address, the physical address itself
+  main main+1ch 'main.c':12    symbols and source lines
+  0:7c00h cs:ip                a segment and an offset
+  + - * / % & | ^ ~ << >> == != < <= > >= && || ! ?: ( )   as in C, on unsigned 64-bit numbers
+)";
+
+/// "group", if the word is one's name.
+std::string_view group_called(std::string_view word) {
+    for (const std::string_view group : command_groups) {
+        if (lower(group) == word) return group;
+    }
+    return {};
+}
+
+void help_overview(CommandContext& context) {
+    for (const std::string_view group : command_groups) context.out += help_of_group(group);
+    if (context.console && !context.console->aliases().empty()) {
+        std::vector<HelpRow> rows;
+        for (const auto& [name, line] : context.console->aliases()) rows.push_back({name, line});
+        context.out += "Your own:\n" + in_columns(rows);
+    }
+    context.out += "help COMMAND has the details and examples, help GROUP one of these lists (help look), help\n"
+                   "expressions what values may be. A command may be shortened as long as it is clear; an empty line\n"
+                   "repeats the last step. Words of gdb, of Bochs and of QEMU's monitor are understood, too.\n";
+}
+
+Expected<> help_one(CommandContext& context, const std::string& word) {
+    if (context.console) {
+        const auto alias = context.console->aliases().find(word);
+        if (alias != context.console->aliases().end()) {
+            context.out += in_columns({{word, "your own name for: " + alias->second}});
+            return {};
+        }
+    }
+    std::vector<HelpRow> beginning;
+    for (const Command* command : all_commands()) {
+        if (command->name == word || holds_word(command->shorts, word)) {
+            context.out += help_of(*command);
+            if (const std::string more = help_of_habits(word); !more.empty())
+                context.out += "\nAs other debuggers write it:\n" + more;
+            return {};
+        }
+        if (command->name.starts_with(word)) beginning.push_back(row_of(*command));
+    }
+    const auto command = find_command(word);
+    if (command) {
+        context.out += help_of(**command);
+    } else if (const std::string habits_text = help_of_habits(word); !habits_text.empty()) {
+        context.out += habits_text;
+    } else if (!beginning.empty()) {
+        context.out += in_columns(beginning);
+    } else {
+        return tl::unexpected(command.error());
+    }
+    return {};
+}
+
+Expected<> help_info(CommandContext& context, const std::string& word) {
+    const FoundInfo found = find_info(word);
+    if (!found.word) return fail(found.error);
+    const InfoWord& row = *found.word;
+    const bool refused = row.does.starts_with('!');
+    context.out += in_columns({{"info " + std::string(row.name),
+                                refused ? std::string(row.does.substr(1)) : "is here: " + std::string(row.does)}});
+    if (refused) return {};
+    context.out += "\n";
+    return help_one(context, std::string(command_word(row.does)));
+}
+
+} // namespace
+
+Expected<> help_command(CommandContext& context, Arguments& arguments) {
+    if (arguments.empty()) {
+        help_overview(context);
+        return {};
+    }
+    const std::string whole = std::string(arguments.written_from(0));
+    const std::string word = lower(arguments.take());
+    if (const std::string_view group = group_called(word); !group.empty()) {
+        context.out += help_of_group(group);
+        for (const Command* command : all_commands()) { // a command may be called as its group is
+            if (command->name == word) context.out += '\n' + help_of(*command);
+        }
+        return {};
+    }
+    if (word == "expressions" || word == "expression") return context.out += wrapped(expression_help), Expected<>{};
+    if ((word == "info" || word == "i") && !arguments.empty()) return help_info(context, arguments.take());
+    auto done = help_one(context, word);
+    if (done) return done;
+    // "?" is Bochs's calculator.
+    if (evaluate(context.debugger, whole)) return execute_command(context, "print " + whole);
+    return done;
+}
+
+Expected<> apropos_command(CommandContext& context, Arguments& arguments) {
+    const std::string word = lower(arguments.rest());
+    if (word.empty()) return fail("apropos needs a word to look for");
+    std::vector<HelpRow> found;
+    for (const Command* command : all_commands()) {
+        if (lower(help_of(*command)).find(word) != std::string::npos) found.push_back(row_of(*command));
+    }
+    for (const Habit& habit : habits()) {
+        if (lower(habit.typed).find(word) != std::string::npos && !habit.does.starts_with('!'))
+            found.push_back({std::string(habit.typed), "Is here: " + std::string(habit.does)});
+    }
+    if (found.empty()) return fail("no command's help mentions '" + word + "'");
+    context.out += in_columns(found);
+    return {};
+}
+
+Expected<> info_command(CommandContext& context, Arguments& arguments) {
+    if (arguments.empty()) {
+        context.out += list_of_info();
+        return {};
+    }
+    const FoundInfo found = find_info(lower(arguments.take()));
+    if (!found.word) return fail(found.error);
+    if (found.word->does.starts_with('!')) return fail(std::string(found.word->does.substr(1)));
+    std::string line(found.word->does);
+    if (const std::string rest = arguments.rest(); !rest.empty()) line += " " + rest;
+    return execute_command(context, line);
+}
+
+} // namespace glassbox
