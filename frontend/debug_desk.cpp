@@ -110,7 +110,7 @@ void DebugDesk::finish() {
 bool DebugDesk::interrupt() {
     if (stopped()) {
         if (parts_.input != Input::terminal) return false;
-        console_.drop_waiting();
+        drop_waiting();
         if (editor_) editor_->clear();
         print("\n");
         return true;
@@ -118,6 +118,13 @@ bool DebugDesk::interrupt() {
     if (parts_.input != Input::terminal) return false;
     stop_soon();
     return true;
+}
+
+/// Who presses Ctrl-C wants to give the next command himself.
+void DebugDesk::drop_waiting() {
+    if (!console_.has_waiting() || parts_.input != Input::terminal) return;
+    console_.drop_waiting();
+    print("the commands that waited are dropped\n");
 }
 
 bool DebugDesk::call() {
@@ -129,6 +136,7 @@ bool DebugDesk::call() {
 void DebugDesk::stop_soon() {
     const bool first = !engaged_;
     engage();
+    drop_waiting();
     debugger_.interrupt(StopKind::interrupted);
     if (first && parts_.input == Input::terminal) print("\n" + console_.welcome());
 }
@@ -155,7 +163,7 @@ void DebugDesk::stopped(const Stop&) { report_ = true; }
 
 void DebugDesk::resumed() {
     report_ = false;
-    if (editor_) editor_->suspend(); // gdb may have made it run while a line was being typed
+    make_room(); // gdb may have made it run while a line was being typed
     if (has_terminal_ && return_terminal) return_terminal();
     has_terminal_ = false;
 }

@@ -72,6 +72,7 @@ class DebugDesk final : StopListener {
     void engage();
     bool in_foreground() const;
     void stop_soon();
+    void drop_waiting();
     void execute(const std::string& line);
     void read_pipe();
     void out_of_commands();

@@ -115,6 +115,7 @@ void LineEditor::begin() {
     const std::string draft = std::exchange(impl_->draft, {});
     if (draft.empty()) return;
     el_insertstr(impl_->edit, draft.c_str());
+    std::fputc('\r', stdout); // the prompt is painted again, from the line's beginning
     el_set(impl_->edit, EL_REFRESH);
 }
 

@@ -78,8 +78,9 @@ class Terminal:
 
     def end(self):
         """Waits for the end; the status."""
-        while self.read(PATIENCE):
-            pass
+        end = time.monotonic() + PATIENCE
+        while self.read(end - time.monotonic()):
+            assert time.monotonic() < end, "it does not end; the terminal shows:\n" + self.text()
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
