@@ -119,6 +119,8 @@ class Debugger {
     FaultLog faults;
     /// Listens while there is one: `lint on`, or the front end's --lint.
     std::shared_ptr<Lint> lint;
+    /// Of whoever has called Machine::request_stop: what the stop is to say. Empty: "stopped on request".
+    std::string request_reason;
     /// Told of long work, from 0 to 1; false ends it. May be empty.
     std::function<bool(double)> progress;
 

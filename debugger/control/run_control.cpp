@@ -230,7 +230,8 @@ bool Debugger::Impl::settle(bool requested) {
     } else if (replan_wanted) {
         replan();
     } else if (requested && !ours && !owed) { // another probe's wish
-        halt(stop_here(StopKind::interrupted, "stopped on request"));
+        const std::string reason = std::exchange(self.request_reason, {});
+        halt(stop_here(StopKind::interrupted, reason.empty() ? "stopped on request" : reason));
         return true;
     }
     return false;

@@ -3,7 +3,8 @@
 namespace glassbox::gdb {
 
 namespace {
-constexpr char interrupt_byte = 3, escape = '}', escape_mask = 0x20;
+constexpr char interrupt_byte = 3, escape = '}', escape_mask = 0x20, run = '*';
+constexpr std::size_t run_offset = 29, shortest_run = 3, longest_run = '~' - run_offset; // repeats behind the first
 constexpr std::string_view digits = "0123456789abcdef";
 } // namespace
 
@@ -74,26 +75,39 @@ std::string_view Scanner::until(char end) {
     return taken;
 }
 
-std::string PacketReader::frame(std::string_view data) {
+std::string framed(std::string_view data, bool runs) {
     std::string out = "$";
     u8 sum = 0;
     const auto put = [&](char c) {
         out += c;
         sum = static_cast<u8>(sum + static_cast<u8>(c));
     };
-    for (const char c : data) {
-        if (c == '$' || c == '#' || c == escape || c == '*') {
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        const char c = data[i];
+        if (c == '$' || c == '#' || c == escape || c == run) {
             put(escape);
             put(static_cast<char>(c ^ escape_mask));
-        } else {
-            put(c);
+            continue;
         }
+        put(c);
+        std::size_t more = 0;
+        while (runs && more < longest_run && i + more + 1 < data.size() && data[i + more + 1] == c) ++more;
+        if (more < shortest_run) continue;
+        // No count may look like the end of a packet or the beginning of one.
+        if (more + run_offset == '#' || more + run_offset == '$') more = '"' - run_offset;
+        put(run);
+        put(static_cast<char>(more + run_offset));
+        i += more;
     }
     out += '#';
     out += digits[sum >> 4];
     out += digits[sum & 15];
-    last_ = out;
     return out;
+}
+
+std::string PacketReader::frame(std::string_view data) {
+    last_ = framed(data, true);
+    return last_;
 }
 
 void PacketReader::complete(std::vector<Event>& events, std::string& out) {
@@ -111,15 +125,42 @@ void PacketReader::complete(std::vector<Event>& events, std::string& out) {
     data_.clear();
 }
 
+void PacketReader::begin() {
+    state_ = State::data;
+    data_.clear();
+    sum_ = 0;
+    escaped_ = too_long_ = counting_ = false;
+}
+
+void PacketReader::append(char c) {
+    too_long_ |= data_.size() >= packet_size;
+    if (!too_long_) data_ += c;
+}
+
+/// A byte between $ and #.
+void PacketReader::take(char c) {
+    sum_ = static_cast<u8>(sum_ + static_cast<u8>(c));
+    if (counting_) {
+        counting_ = false;
+        const std::size_t code = static_cast<u8>(c);
+        for (std::size_t n = code < run_offset || data_.empty() ? 0 : code - run_offset; n > 0; --n)
+            append(data_.back());
+    } else if (c == escape && !escaped_) {
+        escaped_ = true;
+    } else if (runs_ && c == run && !escaped_) {
+        counting_ = true;
+    } else {
+        append(escaped_ ? static_cast<char>(c ^ escape_mask) : c);
+        escaped_ = false;
+    }
+}
+
 void PacketReader::feed(std::string_view bytes, std::vector<Event>& events, std::string& out) {
     for (const char c : bytes) {
         switch (state_) {
         case State::idle:
             if (c == '$') {
-                state_ = State::data;
-                data_.clear();
-                sum_ = 0;
-                escaped_ = too_long_ = false;
+                begin();
             } else if (c == interrupt_byte) {
                 events.push_back({Event::Kind::interrupt});
             } else if (c == '-' && acknowledged_) {
@@ -131,20 +172,10 @@ void PacketReader::feed(std::string_view bytes, std::vector<Event>& events, std:
                 state_ = State::checksum_high;
                 break;
             }
-            if (c == '$') { // the one before was cut off
-                data_.clear();
-                sum_ = 0;
-                escaped_ = too_long_ = false;
-                break;
-            }
-            sum_ = static_cast<u8>(sum_ + static_cast<u8>(c));
-            if (c == escape && !escaped_) {
-                escaped_ = true;
-                break;
-            }
-            too_long_ |= data_.size() >= packet_size;
-            if (!too_long_) data_ += escaped_ ? static_cast<char>(c ^ escape_mask) : c;
-            escaped_ = false;
+            if (c == '$')
+                begin(); // the one before was cut off
+            else
+                take(c);
             break;
         case State::checksum_high:
             high_ = hex_digit(c);

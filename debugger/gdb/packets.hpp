@@ -4,6 +4,7 @@
 
 #include "bus/types.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,21 +21,29 @@ struct Event {
     std::string data{}; ///< escapes undone
 };
 
+/// A packet on the wire. `runs`: in the short form, which only stubs may send (gdb manual, E.1: run-length encoding).
+std::string framed(std::string_view data, bool runs);
+
 class PacketReader {
   public:
     /// Takes bytes, and appends to `out` the acknowledgements that they ask for and what NAK asks to be sent again.
     void feed(std::string_view bytes, std::vector<Event>& events, std::string& out);
-    /// A framed packet, to be sent; it is kept for a NAK.
+    /// A stub's packet, to be sent; it is kept for a NAK.
     std::string frame(std::string_view data);
     void set_acknowledged(bool on) { acknowledged_ = on; }
     bool acknowledged() const { return acknowledged_; }
+    /// Takes what a stub sends: '*' is a run. Clients send none, and may have the character in their data.
+    void expect_runs() { runs_ = true; }
 
   private:
     enum class State : u8 { idle, data, checksum_high, checksum_low };
     void complete(std::vector<Event>& events, std::string& out);
+    void begin();
+    void take(char c);
+    void append(char c);
 
     State state_ = State::idle;
-    bool acknowledged_ = true, escaped_ = false, too_long_ = false;
+    bool acknowledged_ = true, escaped_ = false, too_long_ = false, runs_ = false, counting_ = false;
     std::string data_;
     u8 sum_ = 0;
     int high_ = 0, low_ = 0; // digits of the checksum; -1: not a digit
@@ -60,6 +69,7 @@ class Scanner {
     bool take(std::string_view word);
     /// A number of 1 to 16 digits.
     std::optional<u64> number();
+    void skip(std::size_t count) { text_.remove_prefix(std::min(count, text_.size())); }
     /// Up to `end`, which is taken too; all, if there is none.
     std::string_view until(char end);
 

@@ -55,12 +55,22 @@ constexpr System system_registers[] = {
     {"ss_base", "ss.base", 64, "int64"},
     {"ds_base", "ds.base", 64, "int64"},
     {"es_base", "es.base", 64, "int64"},
+    {"k_gs_base", "kernel_gs_base", 64, "int64"},
     {"gdt_base", "gdtr.base", 64, "int64"},
     {"gdt_limit", "gdtr.limit", 32, "int32"},
     {"idt_base", "idtr.base", 64, "int64"},
     {"idt_limit", "idtr.limit", 32, "int32"},
     {"ldtr", "ldtr", 32, "int32"},
+    {"ldtr_base", "ldtr.base", 64, "int64"},
     {"tr", "tr", 32, "int32"},
+    {"tr_base", "tr.base", 64, "int64"},
+    {"dr0", "dr0", 64, "int64"},
+    {"dr1", "dr1", 64, "int64"},
+    {"dr2", "dr2", 64, "int64"},
+    {"dr3", "dr3", 64, "int64"},
+    {"dr6", "dr6", 64, "int64"},
+    {"dr7", "dr7", 64, "int64"},
+    {"tsc", "tsc", 64, "int64"},
 };
 
 struct List {

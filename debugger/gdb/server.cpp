@@ -86,10 +86,7 @@ void GdbServer::service(std::span<const pollfd> polls) {
     }
     if (!refused_.empty()) see_off();
     send();
-    if (stub_ && stub_->finished() && outgoing_.empty()) {
-        killed_ |= stub_->killed();
-        hang_up();
-    }
+    if (stub_ && stub_->finished() && outgoing_.empty()) hang_up();
 }
 
 void GdbServer::accept_client() {
@@ -162,6 +159,7 @@ void GdbServer::send() {
 }
 
 void GdbServer::hang_up() {
+    if (stub_) killed_ |= stub_->killed(); // in extended mode the machine lives on until gdb goes
     stub_.reset();
     outgoing_.clear();
     if (client_ >= 0) ::close(client_);

@@ -21,7 +21,7 @@ GdbStub::GdbStub(Debugger& debugger, const GdbOptions& options)
 GdbStub::~GdbStub() {
     remove_points();
     debugger_.remove_listener(*this);
-    if (!killed_ && !debugger_.running()) (void)debugger_.resume({});
+    if (!dead_ && !debugger_.running()) (void)debugger_.resume({});
 }
 
 void GdbStub::receive(std::string_view bytes) {
@@ -62,8 +62,10 @@ void GdbStub::dispatch(std::string_view packet) {
         if (packet[0] != 'k' && packet[0] != 'D' && !packet.starts_with("vKill"))
             return error("the machine is running");
     }
-    static constexpr std::array<std::pair<char, Handler>, 23> letters = {{
-        {'?', &GdbStub::why_stopped},
+    if ((dead_ || detached_) && !possible_without_program(packet))
+        return error("gdb has no program: 'run' or 'attach'");
+    static constexpr std::array<std::pair<char, Handler>, 22> letters = {{
+        {'?', &GdbStub::why_stopped_packet},
         {'!', &GdbStub::extended},
         {'g', &GdbStub::read_registers},
         {'G', &GdbStub::write_registers},
@@ -84,8 +86,7 @@ void GdbStub::dispatch(std::string_view packet) {
         {'T', &GdbStub::thread_alive},
         {'D', &GdbStub::detach},
         {'k', &GdbStub::kill},
-        {'r', &GdbStub::nothing},
-        {'R', &GdbStub::nothing},
+        {'R', &GdbStub::restart_packet},
     }};
     Scanner s(packet.substr(1));
     for (const auto& [letter, handler] : letters) {
@@ -97,11 +98,13 @@ void GdbStub::dispatch(std::string_view packet) {
 
 /// Packets with a name, which ends where the arguments begin.
 bool GdbStub::dispatch_named(Scanner& s, std::string_view packet) {
-    static constexpr std::array<Name, 21> names = {{
+    static constexpr std::array<Name, 30> names = {{
         {"vCont?", &GdbStub::actions},
         {"vCont", &GdbStub::resume_threads},
         {"vCtrlC", &GdbStub::interrupt_packet},
         {"vKill", &GdbStub::kill_packet},
+        {"vRun", &GdbStub::run_again},
+        {"vAttach", &GdbStub::attach},
         {"vMustReplyEmpty", &GdbStub::nothing},
         {"qSupported", &GdbStub::supported},
         {"qXfer", &GdbStub::transfer},
@@ -111,6 +114,13 @@ bool GdbStub::dispatch_named(Scanner& s, std::string_view packet) {
         {"qsThreadInfo", &GdbStub::more_threads},
         {"qThreadExtraInfo", &GdbStub::thread_words},
         {"qAttached", &GdbStub::attached},
+        {"qSearch:memory", &GdbStub::search_memory},
+        {"qCRC", &GdbStub::checksum_memory},
+        {"qHostInfo", &GdbStub::host_info},
+        {"qProcessInfo", &GdbStub::process_info},
+        {"qqemu.sstepbits", &GdbStub::step_bits},
+        {"qqemu.sstep", &GdbStub::query_step_mode},
+        {"Qqemu.sstep", &GdbStub::set_step_mode},
         {"qSymbol", &GdbStub::symbols},
         {"QStartNoAckMode", &GdbStub::no_acknowledgements},
         {"Qqemu.PhyMemMode", &GdbStub::physical_mode},
@@ -123,7 +133,8 @@ bool GdbStub::dispatch_named(Scanner& s, std::string_view packet) {
     for (const Name& n : names) {
         if (!packet.starts_with(n.name)) continue;
         const std::string_view rest = packet.substr(n.name.size());
-        if (!rest.empty() && rest[0] != ':' && rest[0] != ';' && rest[0] != ',') continue; // a longer name
+        if (!rest.empty() && rest[0] != ':' && rest[0] != ';' && rest[0] != ',' && rest[0] != '=')
+            continue; // a longer name
         s.take(n.name);
         (this->*n.handler)(s);
         return true;

@@ -2,15 +2,17 @@
 // out: whoever has the wire gives it what came and sends what it says, and keeps the machine running meanwhile
 // (Debugger::run). Threads are processors, numbered from 1; breakpoints and memory are at linear addresses.
 //
-// Not there: non-stop mode, multiprocess ids, files (vFile), tracepoints, agent expressions, `R` and vRun.
+// Not there: non-stop mode, multiprocess ids, files (vFile), tracepoints.
 #pragma once
 
 #include "debugger/debugger.hpp"
+#include "debugger/gdb/agent.hpp"
 #include "debugger/gdb/packets.hpp"
 #include "debugger/gdb/registers.hpp"
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,7 +42,7 @@ class GdbStub final : public StopListener {
     /// Detached or killed: the connection ends when the output is sent.
     bool finished() const { return finished_; }
     /// The client wants the machine to end.
-    bool killed() const { return killed_; }
+    bool killed() const { return dead_; }
 
   private:
     using Handler = void (GdbStub::*)(gdb::Scanner&);
@@ -89,6 +91,7 @@ class GdbStub final : public StopListener {
     void query_physical_mode(gdb::Scanner& s);
 
     // running (stub_run.cpp)
+    unsigned signal_of(const Stop& stop) const;
     void go_on(gdb::Scanner& s);
     void go_on_signalled(gdb::Scanner& s);
     void step(gdb::Scanner& s);
@@ -97,22 +100,41 @@ class GdbStub final : public StopListener {
     void backwards(gdb::Scanner& s);
     void resume_threads(gdb::Scanner& s);
     void actions(gdb::Scanner& s);
-    void range_step(unsigned thread, u64 from, u64 to);
-    void go(Plan::Kind kind, unsigned thread, bool back);
+    void go_step(unsigned thread, u64 from, u64 to);
+    void go(const Plan& plan, unsigned thread);
     Expected<> go_back(const Plan& plan, bool& ended);
     void interrupt();
     void interrupt_packet(gdb::Scanner& s);
-    void why_stopped(gdb::Scanner& s);
+    void why_stopped();
+    void why_stopped_packet(gdb::Scanner& s);
     std::string stop_reply(const Stop& stop) const;
     void report(const Stop& stop);
     void show_code();
+
+    // stop points (stub_points.cpp)
     void insert(gdb::Scanner& s);
     void remove(gdb::Scanner& s);
     bool point(gdb::Scanner& s, StopPoint& point, std::string& key);
+    static Expected<std::vector<gdb::AgentExpression>> conditions(gdb::Scanner& s);
+    Expected<bool> holds(const std::vector<gdb::AgentExpression>& list, const Cpu& cpu) const;
+    void remove_points();
+
+    // the program's life (stub_life.cpp)
+    static bool possible_without_program(std::string_view packet);
+    void extended(gdb::Scanner& s);
     void detach(gdb::Scanner& s);
+    void die();
     void kill(gdb::Scanner& s);
     void kill_packet(gdb::Scanner& s);
-    void remove_points();
+    void restart();
+    void run_again(gdb::Scanner& s);
+    void restart_packet(gdb::Scanner& s);
+    void attach(gdb::Scanner& s);
+
+    // searches (stub_search.cpp)
+    void search_memory(gdb::Scanner& s);
+    void checksum_memory(gdb::Scanner& s);
+    std::size_t peek(u64 address, std::span<u8> bytes) const;
 
     // queries (stub_query.cpp)
     void supported(gdb::Scanner& s);
@@ -124,7 +146,12 @@ class GdbStub final : public StopListener {
     void no_acknowledgements(gdb::Scanner& s);
     void attached(gdb::Scanner& s);
     void symbols(gdb::Scanner& s);
-    void extended(gdb::Scanner& s);
+    void host_info(gdb::Scanner& s);
+    void process_info(gdb::Scanner& s);
+    std::string triple() const;
+    void step_bits(gdb::Scanner& s);
+    void query_step_mode(gdb::Scanner& s);
+    void set_step_mode(gdb::Scanner& s);
     void nothing(gdb::Scanner& s);
     bool monitor_arch(std::string_view line);
 
@@ -140,10 +167,13 @@ class GdbStub final : public StopListener {
     bool awaited_ = false;    ///< gdb waits for a stop
     bool asked_why_ = false;  ///< … because of `?`
     bool monitoring_ = false; ///< a command of `monitor` has the machine run
-    bool stepping_range_ = false;
+    bool step_into_interrupts_ = false;
     bool physical_ = false; ///< addresses of m, M and X are physical
     bool swbreak_ = false, hwbreak_ = false;
-    bool finished_ = false, killed_ = false;
+    bool finished_ = false;
+    bool extended_ = false;
+    bool dead_ = false;     ///< gdb has killed the machine: it stands until `run`, or ends with the connection
+    bool detached_ = false; ///< in extended mode: gdb has let it go
     struct Point {
         unsigned number = 0;
         char type = '0';

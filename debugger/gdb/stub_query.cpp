@@ -12,7 +12,8 @@ void GdbStub::supported(Scanner& s) {
     hwbreak_ = s.rest().find("hwbreak+") != std::string_view::npos;
     reply("PacketSize=" + gdb::to_hex(u64{gdb::packet_size}) +
           ";QStartNoAckMode+;qXfer:features:read+;qXfer:memory-map:read+;qXfer:threads:read+;swbreak+;hwbreak+;"
-          "vContSupported+;ReverseStep+;ReverseContinue+;error-message+;multiprocess-;PhyMemMode+");
+          "vContSupported+;ReverseStep+;ReverseContinue+;error-message+;ConditionalBreakpoints+;"
+          "binary-upload+;multiprocess-;QNonStop-;PhyMemMode+");
 }
 
 /// gdb has linear addresses, and what lies there may change at any time: all of them may be written, and a breakpoint
@@ -110,6 +111,28 @@ void GdbStub::no_acknowledgements(Scanner&) {
 }
 void GdbStub::attached(Scanner&) { reply("1"); } // so that gdb detaches when it ends
 void GdbStub::symbols(Scanner&) { ok(); }        // none are needed
-void GdbStub::extended(Scanner&) { ok(); }
+
+// --- what LLDB and those who come from QEMU ask ----------------------------------------------------------------------
+
+std::string GdbStub::triple() const {
+    const std::string_view name = arch_ == gdb::Arch::x86_64  ? "x86_64-unknown-none"
+                                  : arch_ == gdb::Arch::i8086 ? "i386-unknown-none-code16"
+                                                              : "i386-unknown-none";
+    return "triple:" + gdb::to_hex(name) + ";endian:little;ptrsize:" + (arch_ == gdb::Arch::x86_64 ? "8;" : "4;");
+}
+void GdbStub::host_info(Scanner&) { reply(triple() + "vm-page-size:4096;"); }
+void GdbStub::process_info(Scanner&) { reply("pid:1;" + triple()); }
+
+/// ENABLE and NOTIMER change nothing here: time passes with instructions.
+void GdbStub::step_bits(Scanner&) { reply("ENABLE=1,NOIRQ=2,NOTIMER=4"); }
+void GdbStub::query_step_mode(Scanner&) { reply(step_into_interrupts_ ? "0x5" : "0x7"); }
+void GdbStub::set_step_mode(Scanner& s) {
+    if (!s.take('=')) return malformed();
+    (void)s.take("0x");
+    const auto bits = s.number();
+    if (!bits || !s.empty() || *bits > 7) return malformed();
+    step_into_interrupts_ = (*bits & 2) == 0;
+    ok();
+}
 
 } // namespace glassbox

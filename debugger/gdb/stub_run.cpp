@@ -14,22 +14,47 @@ using gdb::Scanner;
 
 namespace {
 /// gdb's own numbers of signals.
-constexpr unsigned sig_int = 2, sig_trap = 5, sig_segv = 11;
-constexpr u64 most_range_steps = 1000, longest_quick_step = 100'000;
+constexpr unsigned sig_int = 2, sig_ill = 4, sig_trap = 5, sig_fpe = 8, sig_bus = 10, sig_segv = 11;
+
+/// What a program under Unix would be told of an exception (SDM volume 3, table 6-1).
+unsigned signal_of_exception(u64 vector) {
+    switch (vector) {
+    case 0:
+    case 16:
+    case 19: return sig_fpe;
+    case 6: return sig_ill;
+    case 17: return sig_bus;
+    case 4:
+    case 5:
+    case 8:
+    case 10:
+    case 11:
+    case 12:
+    case 13:
+    case 14: return sig_segv;
+    default: return sig_trap;
+    }
+}
 
 std::string two_digits(unsigned value) { return {"0123456789abcdef"[value >> 4 & 15], "0123456789abcdef"[value & 15]}; }
 } // namespace
 
 // --- stops -----------------------------------------------------------------------------------------------------------
 
+unsigned GdbStub::signal_of(const Stop& stop) const {
+    if (stop.kind == StopKind::interrupted) return sig_int;
+    if (stop.kind == StopKind::triple_fault) return sig_segv;
+    // A catchpoint for one exception was asked for: the signal says which.
+    const StopPoint* point = stop.kind == StopKind::event ? debugger_.find(stop.number) : nullptr;
+    const bool one = point && point->kind == StopPointKind::exception && point->first == point->last;
+    return one ? signal_of_exception(point->first) : sig_trap;
+}
+
 std::string GdbStub::stop_reply(const Stop& stop) const {
     if (stop.kind == StopKind::ended && stop.machine == StopReason::power_off) return "W00";
     if (stop.kind == StopKind::ended && stop.machine == StopReason::exit_port)
         return "W" + two_digits(debugger_.machine().exit_status());
-    const unsigned signal = stop.kind == StopKind::interrupted    ? sig_int
-                            : stop.kind == StopKind::triple_fault ? sig_segv
-                                                                  : sig_trap;
-    std::string text = "T" + two_digits(signal) + "thread:" + gdb::to_hex(u64{stop.processor} + 1) + ";";
+    std::string text = "T" + two_digits(signal_of(stop)) + "thread:" + gdb::to_hex(u64{stop.processor} + 1) + ";";
     if (stop.kind == StopKind::history_end) text += stop.backwards ? "replaylog:begin;" : "replaylog:end;";
     for (const auto& [key, point] : points_) {
         if (stop.number == 0 || point.number != stop.number) continue;
@@ -48,7 +73,7 @@ std::string GdbStub::stop_reply(const Stop& stop) const {
 void GdbStub::report(const Stop& stop) {
     awaited_ = false;
     thread_ = stop.processor + 1;
-    const bool told = stop.kind == StopKind::step || stop.kind == StopKind::interrupted ||
+    const bool told = (stop.kind == StopKind::step && stop.text == "step") || stop.kind == StopKind::interrupted ||
                       stop.kind == StopKind::start || stop.kind == StopKind::history_end ||
                       std::ranges::any_of(points_, [&](const auto& p) { return p.second.number == stop.number; });
     if (!told && !stop.text.empty() && !asked_why_) console(stop.text + "\n");
@@ -74,7 +99,6 @@ void GdbStub::show_code() {
 }
 
 void GdbStub::stopped(const Stop& stop) {
-    if (stepping_range_) return;
     if (awaited_) return report(stop);
     if (!monitoring_) return; // gdb knows nothing of this run
     monitoring_ = false;
@@ -82,7 +106,12 @@ void GdbStub::stopped(const Stop& stop) {
     ok();
 }
 
-void GdbStub::why_stopped(Scanner&) {
+void GdbStub::why_stopped_packet(Scanner&) {
+    if (dead_ || detached_) return reply("W00");
+    why_stopped();
+}
+
+void GdbStub::why_stopped() {
     if (debugger_.running()) { // asked to stop, and about to
         awaited_ = asked_why_ = true;
         debugger_.interrupt();
@@ -121,10 +150,22 @@ Expected<> GdbStub::go_back(const Plan& plan, bool& ended) {
     return gone;
 }
 
-void GdbStub::go(Plan::Kind kind, unsigned thread, bool back) {
+/// A step of gdb's, forwards: hardware interrupts are passed over, unless it has said that it wants to see them.
+void GdbStub::go_step(unsigned thread, u64 from, u64 to) {
     Plan plan;
-    plan.kind = kind;
-    plan.backwards = back;
+    plan.kind = step_into_interrupts_ && from >= to ? Plan::Kind::step : Plan::Kind::step_range;
+    plan.address = from;
+    plan.count = plan.kind == Plan::Kind::step ? 1 : to > from ? to - from : 0;
+    go(plan, thread);
+}
+
+void GdbStub::go(const Plan& plan, unsigned thread) {
+    const bool back = plan.backwards;
+    if (debugger_.running()) { // on the console's command
+        awaited_ = plan.kind == Plan::Kind::continue_on && !back;
+        if (awaited_) return;
+        debugger_.interrupt();
+    }
     if (thread) debugger_.select_processor(thread - 1);
     awaited_ = true;
     bool ended = false;
@@ -154,7 +195,8 @@ void GdbStub::resume_at(Scanner& s, bool stepping) {
         }
         debugger_.changed();
     }
-    go(stepping ? Plan::Kind::step : Plan::Kind::continue_on, moving_ ? moving_ : thread_, false);
+    const unsigned thread = moving_ ? moving_ : thread_;
+    stepping ? go_step(thread, 0, 0) : go({}, thread);
 }
 
 void GdbStub::go_on(Scanner& s) { resume_at(s, false); }
@@ -175,7 +217,10 @@ void GdbStub::step_signalled(Scanner& s) {
 void GdbStub::backwards(Scanner& s) {
     const bool stepping = s.take('s');
     if ((!stepping && !s.take('c')) || !s.empty()) return unsupported();
-    go(stepping ? Plan::Kind::step : Plan::Kind::continue_on, moving_ ? moving_ : thread_, true);
+    Plan plan;
+    if (stepping) plan.kind = Plan::Kind::step;
+    plan.backwards = true;
+    go(plan, moving_ ? moving_ : thread_);
 }
 
 void GdbStub::actions(Scanner&) { reply("vCont;c;C;s;S;t;r"); }
@@ -218,104 +263,11 @@ void GdbStub::resume_threads(Scanner& s) {
         from = low, to = high;
     }
     switch (chosen) {
-    case 'c': return go(Plan::Kind::continue_on, thread, false);
-    case 's': return go(Plan::Kind::step, thread, false);
-    case 'r': return range_step(thread, from, to);
+    case 'c': return go({}, thread);
+    case 's':
+    case 'r': return go_step(thread, from, to);
     default: return ok(); // it stands already
     }
-}
-
-/// Steps until the instruction pointer leaves the range; gdb repeats the packet if it was not enough.
-void GdbStub::range_step(unsigned thread, u64 from, u64 to) {
-    const Cpu& cpu = debugger_.machine().cpu(thread - 1);
-    Plan plan;
-    plan.kind = Plan::Kind::step;
-    stepping_range_ = true;
-    Expected<> begun;
-    for (u64 n = 0; n < most_range_steps && begun; ++n) {
-        debugger_.select_processor(thread - 1);
-        begun = debugger_.resume(plan);
-        if (!begun) break;
-        debugger_.run(never, debugger_.machine().instructions() + longest_quick_step);
-        if (debugger_.running()) { // the processor waits for something: whenever it stops, that will do
-            stepping_range_ = false;
-            awaited_ = true;
-            return;
-        }
-        const u64 pc = cpu.code_linear(cpu.ip);
-        if (debugger_.stop().kind != StopKind::step || pc < from || pc >= to) break;
-    }
-    stepping_range_ = false;
-    if (!begun) console(begun.error().message + "\n");
-    report(debugger_.stop());
-}
-
-// --- stop points -----------------------------------------------------------------------------------------------------
-
-bool GdbStub::point(Scanner& s, StopPoint& point, std::string& key) {
-    const char type = s.peek();
-    if (type < '0' || type > '4' || !s.take(type) || !s.take(',')) return false;
-    const auto address = s.number();
-    if (!address || !s.take(',')) return false;
-    const auto length = s.number();
-    if (!length) return false;
-    constexpr StopPointKind kinds[] = {StopPointKind::execute, StopPointKind::execute, StopPointKind::change,
-                                       StopPointKind::read, StopPointKind::access};
-    point.kind = kinds[type - '0'];
-    point.where.value = *address;
-    // The length of a breakpoint is that of an instruction that gdb would put there.
-    point.length = point.kind == StopPointKind::execute ? 1 : *length;
-    point.hidden = true;
-    key = std::string(1, type) + ',' + gdb::to_hex(*address) + ',' + gdb::to_hex(point.length);
-    return true;
-}
-
-void GdbStub::insert(Scanner& s) {
-    StopPoint wanted;
-    std::string key;
-    if (!s.empty() && (s.peek() < '0' || s.peek() > '4')) return unsupported();
-    if (!point(s, wanted, key) || (!s.empty() && s.peek() != ';')) return malformed();
-    if (s.rest().find("X") != std::string_view::npos) return error("conditions are gdb's own work");
-    if (points_.contains(key)) return ok();
-    const Point made{0, key[0], wanted.where.value};
-    const auto number = debugger_.add(std::move(wanted));
-    if (!number) return error(number.error().message);
-    points_[key] = made;
-    points_[key].number = *number;
-    ok();
-}
-
-void GdbStub::remove(Scanner& s) {
-    StopPoint wanted;
-    std::string key;
-    if (!s.empty() && (s.peek() < '0' || s.peek() > '4')) return unsupported();
-    if (!point(s, wanted, key) || !s.empty()) return malformed();
-    if (const auto found = points_.find(key); found != points_.end()) {
-        debugger_.remove(found->second.number);
-        points_.erase(found);
-    }
-    ok();
-}
-
-void GdbStub::remove_points() {
-    for (const auto& [key, point] : points_) debugger_.remove(point.number);
-    points_.clear();
-}
-
-// --- the end ---------------------------------------------------------------------------------------------------------
-
-void GdbStub::detach(Scanner&) {
-    awaited_ = monitoring_ = false;
-    ok();
-    finished_ = true; // what follows is the destructor's
-}
-
-void GdbStub::kill(Scanner&) { finished_ = killed_ = true; }
-
-void GdbStub::kill_packet(Scanner&) {
-    awaited_ = monitoring_ = false;
-    ok();
-    finished_ = killed_ = true;
 }
 
 } // namespace glassbox
