@@ -21,10 +21,6 @@ struct Goal {
 };
 using MaybeGoal = Expected<std::optional<Goal>>; // nothing: the beginning of the history
 
-bool is_return(Flow flow) {
-    return flow == Flow::ret || flow == Flow::ret_far || flow == Flow::iret || flow == Flow::sysret;
-}
-
 Goal at(u64 count, std::string text = "step back") { return {Moment{count, 0}, std::move(text), StopKind::step, {}}; }
 
 class Backwards {
@@ -65,21 +61,79 @@ class Backwards {
         return std::optional<Goal>(at((*points)[points->size() - wanted].count));
     }
 
+    /// An instruction that `next` has passed, and where it lies.
+    struct Passed {
+        u64 count = 0, ip = 0;
+    };
+    using MaybePassed = Expected<std::optional<Passed>>;
+
+    /// The machine is at the instruction afterwards.
+    MaybePassed instruction_before(u64 from) {
+        const auto point = past_.previous(from, who_);
+        if (!point) return tl::unexpected(point.error());
+        if (!*point) return std::optional<Passed>();
+        return std::optional<Passed>(Passed{(*point)->count, d_.machine.cpu(who_).ip});
+    }
+
+    /// What the return at which the machine stands came back from.
+    Expected<std::optional<CallTracker::Entry>> call_of_return(u64 count) {
+        const Cpu& cpu = d_.machine.cpu(who_);
+        const auto by = CallTracker::return_at(cpu, flow_at(cpu));
+        return past_.call_before(count, who_, stack_address(cpu), &by);
+    }
+
+    /// Whether a handler was entered because the instruction at `ip` faulted.
+    Expected<bool> faulted_at(const CallTracker::Entry& entry, u64 ip) {
+        if (entry.kind != CallTracker::Kind::delivery || entry.hardware || entry.from != ip) return false;
+        const auto begun = instruction_before(entry.count + 1);
+        if (!begun) return tl::unexpected(begun.error());
+        return *begun && (*begun)->count == entry.count && (*begun)->ip == ip;
+    }
+
+    /// An instruction that faulted and was started again behind the handler began the first time.
+    Expected<u64> first_begun(Passed passed) {
+        for (;;) {
+            const auto before = instruction_before(passed.count);
+            if (!before) return tl::unexpected(before.error());
+            if (!*before || flow_at(d_.machine.cpu(who_)).flow != Flow::iret) return passed.count;
+            const auto entry = call_of_return((*before)->count);
+            if (!entry) return tl::unexpected(entry.error());
+            if (!*entry) return passed.count;
+            const auto again = faulted_at(**entry, passed.ip);
+            if (!again) return tl::unexpected(again.error());
+            if (!*again) return passed.count;
+            passed.count = (*entry)->count;
+        }
+    }
+
     /// One `next` back from `from`; what returned before it is passed over.
     Expected<std::optional<u64>> next_before(u64 from) {
         for (;;) {
-            const auto point = past_.previous(from, who_);
-            if (!point) return tl::unexpected(point.error());
-            if (!*point) return std::optional<u64>();
-            const Cpu& cpu = d_.machine.cpu(who_);
-            const FlowInsn insn = flow_at(cpu);
-            if (!is_return(insn.flow)) return std::optional<u64>((*point)->count);
-            const auto by = CallTracker::return_at(cpu, insn);
-            const auto call = past_.call_before((*point)->count, who_, stack_address(cpu), &by);
-            if (!call) return tl::unexpected(call.error());
-            if (!*call) return std::optional<u64>((*point)->count); // it was called before the history begins
-            if (!(*call)->hardware) return std::optional<u64>((*call)->count);
-            from = (*call)->count; // the interrupt came between two instructions: on to the first of them
+            const auto before = instruction_before(from);
+            if (!before) return tl::unexpected(before.error());
+            if (!*before) return std::optional<u64>();
+            Passed passed = **before;
+            if (is_return(flow_at(d_.machine.cpu(who_)).flow)) {
+                const auto entry = call_of_return(passed.count);
+                if (!entry) return tl::unexpected(entry.error());
+                if (!*entry) return std::optional<u64>(passed.count); // it was called before the history begins
+                // Between two instructions, or while the one that is next was tried the first time: on to what was
+                // before.
+                bool over = (*entry)->hardware;
+                if (!over) {
+                    if (const auto gone = past_.go(from); !gone) return tl::unexpected(gone.error());
+                    const auto again = faulted_at(**entry, d_.machine.cpu(who_).ip);
+                    if (!again) return tl::unexpected(again.error());
+                    over = *again;
+                }
+                from = (*entry)->count;
+                if (over) continue;
+                if (const auto gone = past_.go(from); !gone) return tl::unexpected(gone.error());
+                passed = {from, d_.machine.cpu(who_).ip};
+            }
+            const auto begun = first_begun(passed);
+            if (!begun) return tl::unexpected(begun.error());
+            return std::optional<u64>(*begun);
         }
     }
 

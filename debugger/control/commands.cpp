@@ -11,13 +11,14 @@ namespace {
 
 constexpr std::string_view step_help =
     "Executes one instruction of the selected processor, or N, and stops before the next. Calls and interrupts\n"
-    "are stepped into; a REP instruction with all its repetitions is one step; a HLT waits for what wakes it.\n"
+    "are stepped into (it says which); a REP instruction with all its repetitions is one step; a HLT waits for what "
+    "wakes it.\n"
     "With several processors the others run meanwhile; `step any` steps whichever has its turn.\n"
     "  step\n  step 20\n  si\n  step any\n";
 constexpr std::string_view next_help =
-    "As step, but CALL, INT, SYSCALL, LOOP and REP are carried out to the instruction behind them (with the\n"
-    "stack where it was, so that recursion does not stop it early), and the handlers of hardware interrupts\n"
-    "that come in between are passed over. Exceptions are stepped into.\n"
+    "As step, but CALL, INT, SYSCALL, SYSENTER, LOOP and REP are carried out to where they come back (with the\n"
+    "stack where it was, so that recursion does not stop it early), and the handlers of interrupts and exceptions\n"
+    "that come in between are passed over: an instruction that faults is over when it has succeeded.\n"
     "  next\n  n 5\n";
 constexpr std::string_view step_line_help =
     "Executes until another source line begins, stepping into calls; code without lines is run through. Where\n"

@@ -19,7 +19,9 @@ enum class Flow : u8 {
     ret_far,
     iret,
     syscall,
-    sysret,     ///< SYSRET, SYSEXIT
+    sysenter,
+    sysret,
+    sysexit,
     loop,       ///< LOOP, LOOPE, LOOPNE
     repetition, ///< a string instruction with REP
     halt,
@@ -29,6 +31,7 @@ struct FlowInsn {
     Flow flow = Flow::other;
     unsigned length = 0;   ///< bytes; 0: they cannot be read or are no instruction
     unsigned opsize = 2;   ///< of the operands: 2, 4 or 8: what CALL pushes and RET pops
+    unsigned pops = 0;     ///< RET n: bytes that it takes off the stack besides
     bool backward = false; ///< loop: to itself or to an address before it
 };
 
@@ -45,12 +48,26 @@ u64 stack_address(const Cpu& cpu);
 struct InterruptFrame {
     u64 ip = 0;
     u16 cs = 0;
-    u64 sp = 0; ///< linear, of the interrupted code: where its stack ended
+    u64 sp = 0;       ///< linear, of the interrupted code: where its stack ended
+    bool v86 = false; ///< it was in virtual-8086 mode
 };
 /// `width`: of a slot of the frame, 2, 4 or 8 bytes. `skip`: bytes above it (an error code).
 std::optional<InterruptFrame> interrupt_frame(const Cpu& cpu, unsigned width, unsigned skip = 0);
 /// The frame that a delivery has just pushed, whose slots are as wide as makes `from_ip` fit.
 std::optional<InterruptFrame> delivered_frame(const Cpu& cpu, u64 from_ip);
+
+/// Where the return instruction at CS:IP leads: the code, and the stack as it will be. Nothing: it is none, its frame
+/// cannot be read, or it ends a task (IRET with NT).
+struct ReturnTarget {
+    u64 ip = 0;
+    u64 linear = 0;
+    u64 stack = 0; ///< linear
+    u8 cpl = 0;
+};
+std::optional<ReturnTarget> return_target(const Cpu& cpu, const FlowInsn& insn);
+/// RET, IRET, SYSRET and their like.
+bool is_return(Flow flow);
+bool is_call(Flow flow); ///< what a return comes back from, but for interrupts
 
 /// Memory through the processor's present translation; false when a byte cannot be read.
 bool peek(const Cpu& cpu, u64 linear, unsigned size, u64& value);

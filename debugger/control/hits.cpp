@@ -7,6 +7,7 @@
 #include "debugger/hex.hpp"
 #include "debugger/symbols/expression_scope.hpp"
 #include "debugger/view.hpp"
+#include "machine/board.hpp"
 #include "mmu/access.hpp"
 
 #include <algorithm>
@@ -117,7 +118,8 @@ bool Debugger::Impl::wants(Cpu& cpu, u64 linear, u64 phys, const Insn& insn) {
     if (observer) {
         yes |= observer->address() == linear || (observer->flow() && flow_of(insn) != Flow::other);
     } else {
-        yes |= (arrival.armed && arrival.linear == linear) || (tracking && flow_of(insn) != Flow::other);
+        yes |= (arrival.armed && (arrival.linear == linear || arrival.follows(flow_of(insn)))) ||
+               (tracking && flow_of(insn) != Flow::other);
     }
     if (yes) last_wanted = {linear, phys};
     return yes;
@@ -277,6 +279,28 @@ std::string exception_name(unsigned vector) {
 
 } // namespace
 
+/// "interrupt 20h (IRQ 0)", "exception #PF", "software interrupt 21h".
+std::string Debugger::Impl::delivery_text(u8 vector, InterruptKind kind) const {
+    const std::string number = hex_number(vector) + "h";
+    if (kind == InterruptKind::exception) return "exception " + exception_name(vector);
+    if (kind != InterruptKind::hardware) return "software interrupt " + number;
+    if (vector == 2) return "the non-maskable interrupt";
+    const Board& board = machine.board();
+    for (unsigned irq = 0; irq < 16; ++irq) { // whose INTA cycle it was
+        const Pic8259& chip = irq < 8 ? board.pic.master() : board.pic.slave();
+        const bool acknowledged = (chip.isr() >> (irq & 7) & 1) != 0 || chip.registers().automatic_eoi;
+        if (acknowledged && chip.vector(irq & 7) == vector)
+            return "interrupt " + number + " (IRQ " + std::to_string(irq) + ")";
+    }
+    for (unsigned input = 0; input < IoApic::inputs; ++input) {
+        const u64 entry = board.io_apic.redirection(input);
+        const bool masked = (entry >> 16 & 1) != 0;
+        if (!masked && (entry & 0xFF) == vector)
+            return "interrupt " + number + " (I/O APIC input " + std::to_string(input) + ")";
+    }
+    return "interrupt " + number;
+}
+
 bool Debugger::Impl::faulting(Cpu& cpu, const Fault& fault) {
     if (!points.has(StopPointKind::exception) || (observer && !observer->points())) return false;
     const unsigned vector = static_cast<unsigned>(fault.vector);
@@ -299,7 +323,7 @@ void Debugger::Impl::delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from
         observer->delivered(cpu, number, kind, from_ip, machine.instructions());
         if (!observer->points()) return;
     } else {
-        plan_delivered(cpu, number, kind, from_ip, machine.instructions());
+        plan_delivered(cpu, number, vector, kind, from_ip, machine.instructions());
     }
     note_all(StopPointKind::interrupt, number, [&](const StopPoint& point) -> std::optional<Hit> {
         if (!within(point, vector)) return {};

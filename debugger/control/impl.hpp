@@ -42,6 +42,12 @@ struct Arrival {
     u64 stack = 0; ///< linear; returns may take arguments off it, too
     u8 cpl = 0;
     u64 space = 0; ///< CR3's page, for user code
+    /// A return to there may lead elsewhere, too: handlers change what they were called with. Which are looked at, to
+    /// follow them.
+    enum class Returns : u8 { none, far, all } returns = Returns::none;
+    bool follows(Flow flow) const {
+        return armed && returns != Returns::none && is_return(flow) && (flow != Flow::ret || returns == Returns::all);
+    }
 };
 
 /// A moment at which a processor was about to execute an instruction.
@@ -113,7 +119,9 @@ struct Debugger::Impl final : Probe, BusProbe {
     bool stepped(Cpu& cpu, unsigned number, u64 count);
     bool line_reached(Cpu& cpu, unsigned number, u64 count);
     bool finish_before(Cpu& cpu, unsigned number, u64 count);
-    void plan_delivered(Cpu& cpu, unsigned number, InterruptKind kind, u64 from_ip, u64 count);
+    bool aim(Cpu& cpu, unsigned number);
+    std::string delivery_text(u8 vector, InterruptKind kind) const;
+    void plan_delivered(Cpu& cpu, unsigned number, u8 vector, InterruptKind kind, u64 from_ip, u64 count);
     void replan();
     void reached(unsigned number);
     bool arrives(const Cpu& cpu) const;
@@ -133,8 +141,14 @@ struct Debugger::Impl final : Probe, BusProbe {
         u8 cpl = 0;
         std::optional<SourceLine> line;
         u64 line_stack = 0;
-        bool silent_arrival = false; ///< arriving does not count as a step
-        std::string text;            ///< when it is over
+        std::optional<u64> again; ///< arriving there is no step: the instruction has not been executed yet
+        u64 ip = 0;               ///< of the step's instruction
+        std::string text;         ///< when it is over
+        struct Landing {
+            u64 count = 0, ip = 0;
+            std::string into;
+        };
+        std::optional<Landing> landing; ///< the last handler that was entered
     } active;
     bool every = false;    ///< the plan hears of every instruction
     bool tracking = false; ///< … of calls and returns
@@ -153,6 +167,7 @@ struct Debugger::Impl final : Probe, BusProbe {
         bool early = false; ///< before the step's instruction was executed
     };
     std::optional<Delivered> delivery; ///< an interrupt that `next` passes over
+    bool aimed = false;                ///< `arrival` is another one now
     u64 code_base = 0;                 ///< CS.base before the present instruction of `next`
     u64 skip_count = ~u64{0};          ///< breakpoints at this count were met before
     u64 skip_fault_count = ~u64{0};    ///< exceptions, too

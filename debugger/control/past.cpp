@@ -52,19 +52,11 @@ struct CallSeeker final : PastObserver {
     bool before(Cpu& cpu, unsigned number, u64 count) override {
         if (number != processor) return false;
         const FlowInsn insn = flow_at(cpu);
-        switch (insn.flow) {
-        case Flow::call:
-        case Flow::call_far:
-        case Flow::syscall: calls.call(cpu, insn, count); break;
-        case Flow::ret:
-        case Flow::ret_far:
-        case Flow::iret:
-        case Flow::sysret: {
+        if (is_call(insn.flow)) {
+            calls.call(cpu, insn, count);
+        } else if (is_return(insn.flow)) {
             const auto by = CallTracker::return_at(cpu, insn);
             if (!calls.returned(by)) returns.push_back(by);
-            break;
-        }
-        default: break;
         }
         return false;
     }

@@ -33,6 +33,7 @@ void Debugger::Impl::start_plan(const Plan& plan) {
     every = tracking = false;
     arrival = {};
     delivery.reset();
+    aimed = false;
     replan_wanted = false;
     calls.clear();
     Cpu& cpu = machine.cpu(active.who);
@@ -74,21 +75,45 @@ void Debugger::Impl::start_plan(const Plan& plan) {
 }
 
 void Debugger::Impl::wait_for(u64 linear, u64 stack, const Cpu& cpu) {
-    arrival = {.armed = true, .linear = linear, .stack = stack, .cpl = cpu.cpl, .space = cpu.cr3 & ~page_mask};
+    arrival = {};
+    arrival.armed = true;
+    arrival.linear = linear;
+    arrival.stack = stack;
+    arrival.cpl = cpu.cpl;
+    arrival.space = cpu.cr3 & ~page_mask;
     every = false;
     questions_changed = true;
     active.deadline = never; // however long a call takes
 }
 
+namespace {
+
+bool comes_back(const FlowInsn& insn) {
+    if (insn.length == 0) return false;
+    return is_call(insn.flow) || insn.flow == Flow::interrupt || insn.flow == Flow::repetition ||
+           (insn.flow == Flow::loop && insn.backward);
+}
+
+/// Handlers may come back elsewhere than behind the instruction; so does, in 16-bit code, what is called with data
+/// behind the CALL. In other code near returns are too many to look at each.
+Arrival::Returns followed_returns(const FlowInsn& insn, const Cpu& cpu) {
+    if (insn.flow == Flow::repetition || insn.flow == Flow::loop) return Arrival::Returns::none;
+    if (insn.flow != Flow::call) return Arrival::Returns::far;
+    return code_bits(cpu) == 16 ? Arrival::Returns::all : Arrival::Returns::none;
+}
+
+} // namespace
+
 /// `next`: what returns here is waited for, the rest is stepped.
 void Debugger::Impl::prepare_next() {
     Cpu& cpu = machine.cpu(active.who);
     const FlowInsn insn = flow_at(cpu);
-    const bool over =
-        goes_over(active.plan.kind) && insn.length != 0 &&
-        (insn.flow == Flow::call || insn.flow == Flow::call_far || insn.flow == Flow::interrupt ||
-         insn.flow == Flow::syscall || insn.flow == Flow::repetition || (insn.flow == Flow::loop && insn.backward));
-    if (over) return wait_for(cpu.code_linear(cpu.ip + insn.length), stack_address(cpu), cpu);
+    active.ip = cpu.ip;
+    if (goes_over(active.plan.kind) && comes_back(insn)) {
+        wait_for(cpu.code_linear(cpu.ip + insn.length), stack_address(cpu), cpu);
+        arrival.returns = followed_returns(insn, cpu);
+        return;
+    }
     if (arrival.armed) questions_changed = true;
     arrival = {};
     every = true;
@@ -103,6 +128,21 @@ bool Debugger::Impl::arrives(const Cpu& cpu) const {
     // User code of another process has the same addresses; in the kernel the stack tells tasks apart.
     if (cpu.cpl == 3 && (cpu.cr3 & ~page_mask) != arrival.space) return false;
     return stack_address(cpu) - arrival.stack <= most_arguments;
+}
+
+/// Before a return that takes the stack back to where the step began, at the same privilege: that is where the step
+/// ends, though it may be elsewhere than expected. True: the run ends, for another address is waited for from now on.
+bool Debugger::Impl::aim(Cpu& cpu, unsigned number) {
+    if (number != active.who || arrival.returns == Arrival::Returns::none) return false;
+    const FlowInsn insn = flow_at(cpu);
+    if (!arrival.follows(insn.flow)) return false;
+    const auto target = return_target(cpu, insn);
+    if (!target || target->linear == arrival.linear) return false;
+    if (!arrival.any_cpl && target->cpl != arrival.cpl) return false;
+    if (target->stack - arrival.stack > most_arguments) return false;
+    arrival.linear = target->linear;
+    aimed = true;
+    return true;
 }
 
 void Debugger::Impl::reached(unsigned number) {
@@ -154,12 +194,12 @@ bool Debugger::Impl::plan_before(Cpu& cpu, unsigned number, u64 count) {
     if (kind == Plan::Kind::finish && !arrival.armed) return tracking && finish_before(cpu, number, count);
     if (arrival.armed) {
         if (count == active.start && kind != Plan::Kind::finish) return false;
-        if (!arrives(cpu)) return false;
+        if (!arrives(cpu)) return aim(cpu, number);
         arrival.armed = false;
         questions_changed = true;
         if (kind == Plan::Kind::until || kind == Plan::Kind::finish) return reached(number), true;
-        if (active.silent_arrival) {
-            active.silent_arrival = false;
+        const bool again = std::exchange(active.again, std::nullopt) == code_address(cpu);
+        if (again) {
             active.start = count;
             replan_wanted = true;
             return true;
@@ -176,16 +216,8 @@ bool Debugger::Impl::plan_before(Cpu& cpu, unsigned number, u64 count) {
 bool Debugger::Impl::finish_before(Cpu& cpu, unsigned number, u64 count) {
     if (number != active.who) return false;
     const FlowInsn insn = flow_at(cpu);
-    switch (insn.flow) {
-    case Flow::call:
-    case Flow::call_far:
-    case Flow::syscall: calls.call(cpu, insn, count); return false;
-    case Flow::ret:
-    case Flow::ret_far:
-    case Flow::iret:
-    case Flow::sysret: break;
-    default: return false;
-    }
+    if (is_call(insn.flow)) calls.call(cpu, insn, count);
+    if (!is_return(insn.flow)) return false;
     if (calls.returned(CallTracker::return_at(cpu, insn)) || !calls.empty()) return false;
     if (cpu.cpl != active.cpl || stack_address(cpu) < active.frame) return false;
     active.start = count;
@@ -193,13 +225,22 @@ bool Debugger::Impl::finish_before(Cpu& cpu, unsigned number, u64 count) {
     return true;
 }
 
-void Debugger::Impl::plan_delivered(Cpu& cpu, unsigned number, InterruptKind kind, u64 from_ip, u64 count) {
+void Debugger::Impl::plan_delivered(Cpu& cpu, unsigned number, u8 vector, InterruptKind kind, u64 from_ip, u64 count) {
     if (!running || number != active.who) return;
-    if (tracking) calls.delivered(cpu, from_ip, count, kind == InterruptKind::hardware);
-    if (passes_over_interrupts(active.plan.kind) && every && kind == InterruptKind::hardware) {
-        delivery = Delivered{from_ip, count == active.start};
+    const bool hardware = kind == InterruptKind::hardware, exception = kind == InterruptKind::exception;
+    if (tracking) calls.delivered(cpu, from_ip, count, hardware);
+    if (active.plan.kind == Plan::Kind::step) active.landing = {count, cpu.ip, delivery_text(vector, kind)};
+    if (active.plan.kind == Plan::Kind::finish && arrival.armed && exception && from_ip == active.ip &&
+        count == active.start) {
+        active.text = "the return raised " + delivery_text(vector, kind);
+        reached(number);
         ask();
     }
+    if (!every || !passes_over_interrupts(active.plan.kind)) return;
+    // What faults is started again when its handler comes back to it.
+    if (hardware) delivery = Delivered{from_ip, count == active.start};
+    if (exception && goes_over(active.plan.kind)) delivery = Delivered{from_ip, from_ip == active.ip};
+    if (delivery) ask();
 }
 
 /// Between two instructions, when a callback found that the plan has to listen to something else.
@@ -209,19 +250,23 @@ void Debugger::Impl::replan() {
     if (active.plan.kind != Plan::Kind::finish) return prepare_next();
     tracking = false;
     questions_changed = true;
-    const FlowInsn insn = flow_at(cpu);
-    u64 target = 0;
     active.text = "finished";
-    if (insn.flow == Flow::ret && peek(cpu, stack_address(cpu), insn.opsize, target)) {
-        wait_for(cpu.code_linear(target), stack_address(cpu) + insn.opsize, cpu);
-        arrival.cpl = active.cpl;
-    } else { // to another segment, and perhaps another stack: wherever that is
+    active.ip = cpu.ip;
+    if (const auto target = return_target(cpu, flow_at(cpu))) {
+        wait_for(target->linear, target->stack, cpu);
+        arrival.cpl = target->cpl;
+    } else { // to another task, or by a frame that cannot be read: wherever that is
         active.plan.kind = Plan::Kind::step;
         active.left = 1;
         every = true;
     }
 }
 
-std::string Debugger::Impl::plan_text() const { return active.text; }
+std::string Debugger::Impl::plan_text() const {
+    const bool landed = active.plan.kind == Plan::Kind::step && active.landing && active.text == "step" &&
+                        active.landing->count + 1 >= machine.instructions() &&
+                        active.landing->ip == machine.cpu(active.who).ip;
+    return landed ? "step into " + active.landing->into : active.text;
+}
 
 } // namespace glassbox

@@ -229,6 +229,8 @@ bool Debugger::Impl::settle(bool requested) {
         pass_over_delivery();
     } else if (replan_wanted) {
         replan();
+    } else if (std::exchange(aimed, false)) {
+        questions_changed = true;
     } else if (requested && !ours && !owed) { // another probe's wish
         const std::string reason = std::exchange(self.request_reason, {});
         halt(stop_here(StopKind::interrupted, reason.empty() ? "stopped on request" : reason));
@@ -242,16 +244,18 @@ void Debugger::Impl::pass_over_delivery() {
     const Delivered seen = *std::exchange(delivery, std::nullopt);
     Cpu& cpu = machine.cpu(active.who);
     const auto frame = delivered_frame(cpu, seen.from_ip);
-    if (!frame) return; // another task's stack: the handler is stepped into
-    u64 base = 0;
-    if (cpu.real_mode()) {
+    u64 base = code_base;
+    if (frame && (cpu.real_mode() || frame->v86)) {
         base = u64{frame->cs} << 4;
-    } else if (!cpu.long_mode()) {
-        base = frame->cs == cpu.seg[CS].selector ? cpu.seg[CS].base : code_base;
+    } else if (frame && frame->cs == cpu.seg[CS].selector) {
+        base = cpu.seg[CS].base;
     }
-    wait_for(cpu.long_mode() ? frame->ip : static_cast<u32>(base + frame->ip), frame->sp, cpu);
+    const u64 ip = frame ? frame->ip : seen.from_ip;
+    wait_for(cpu.long_mode() ? ip : static_cast<u32>(base + ip), frame ? frame->sp : 0, cpu);
+    arrival.any_stack = !frame; // in another task: whenever this one goes on
     arrival.any_cpl = true;
-    active.silent_arrival = seen.early;
+    arrival.returns = frame ? Arrival::Returns::far : Arrival::Returns::none;
+    if (seen.early) active.again = arrival.linear;
 }
 
 bool Debugger::Impl::settle_hits() {

@@ -205,3 +205,85 @@ TEST_CASE("control: a run with stops is the run without") {
     CHECK(whole->now() == b.machine->now());
     CHECK(whole->state_hash() == b.machine->state_hash());
 }
+
+namespace {
+
+// 16-bit code whose handlers and functions come back in unusual ways.
+//
+//   bits 16
+//   org 7C00h
+//   start:  cli
+//           xor ax, ax
+//           mov ds, ax
+//           mov ss, ax
+//           mov sp, 7000h
+//           mov word [21h*4], service
+//           mov [21h*4+2], ax
+//           mov word [22h*4], chain
+//           mov [22h*4+2], ax
+//   again:  call 07C0h:far_one-7C00h ; mark A
+//           int 21h                 ; mark B: comes back by RETF 2
+//           int 22h                 ; mark C: comes back elsewhere
+//           ud2
+//           call print              ; mark D: data behind the CALL
+//           db 'text', 0
+//           call drop               ; mark E: comes back to nobody
+//           ud2
+//           jmp again               ; mark F
+//   far_one: inc word [9100h]
+//           retf
+//   service: inc word [9102h]
+//           retf 2
+//   chain:  push bp
+//           mov bp, sp
+//           add word [bp+2], 2
+//           pop bp
+//           iret
+//   print:  pop si
+//   .next:  lodsb
+//           or al, al
+//           jnz .next
+//           push si
+//           ret
+//   drop:   pop ax
+//           add ax, 2
+//           push ax
+//           ret
+constexpr std::array<u8, 89> far16 = {
+    0xFA, 0x31, 0xC0, 0x8E, 0xD8, 0x8E, 0xD0, 0xBC, 0x00, 0x70, 0xC7, 0x06, 0x84, 0x00, 0x3B, 0x7C, 0xA3, 0x86,
+    0x00, 0xC7, 0x06, 0x88, 0x00, 0x42, 0x7C, 0xA3, 0x8A, 0x00, 0x9A, 0x36, 0x00, 0xC0, 0x07, 0xCD, 0x21, 0xCD,
+    0x22, 0x0F, 0x0B, 0xE8, 0x21, 0x00, 0x74, 0x65, 0x78, 0x74, 0x00, 0xE8, 0x21, 0x00, 0x0F, 0x0B, 0xEB, 0xE6,
+    0xFF, 0x06, 0x00, 0x91, 0xCB, 0xFF, 0x06, 0x02, 0x91, 0xCA, 0x02, 0x00, 0x55, 0x89, 0xE5, 0x83, 0x46, 0x02,
+    0x02, 0x5D, 0xCF, 0x5E, 0xAC, 0x08, 0xC0, 0x75, 0xFB, 0x56, 0xC3, 0x58, 0x83, 0xC0, 0x02, 0x50, 0xC3,
+};
+
+} // namespace
+
+TEST_CASE("control: next and finish over far calls, and over what comes back elsewhere than expected") {
+    Bench b(far16);
+    REQUIRE(b.go({.kind = Plan::Kind::until, .address = 0x7C1C}));
+    constexpr std::array<u64, 6> loop = {0x7C1C, 0x7C21, 0x7C23, 0x7C27, 0x7C2F, 0x7C34};
+    std::vector<u64> counts;
+    for (std::size_t i = 0; i < 3 * loop.size(); ++i) {
+        REQUIRE(b.ip() == loop[i % loop.size()]);
+        counts.push_back(b.count());
+        b.next();
+    }
+    for (std::size_t i = counts.size(); i-- > 0;) {
+        b.next(true);
+        REQUIRE(b.ip() == loop[i % loop.size()]);
+        REQUIRE(b.count() == counts[i]);
+    }
+    for (const std::size_t i : {0u, 1u, 2u, 3u, 4u}) { // finish comes back to the same places
+        CAPTURE(i);
+        REQUIRE(b.go({.kind = Plan::Kind::until, .address = loop[i]}));
+        const u64 count = b.count();
+        b.step();
+        REQUIRE(b.go({.kind = Plan::Kind::finish}));
+        CHECK(b.ip() == loop[i + 1]);
+        b.step(true); // the return
+        REQUIRE(b.go({.kind = Plan::Kind::finish, .backwards = true}));
+        CHECK(b.count() == count);
+        b.step();
+    }
+}
