@@ -13,10 +13,18 @@ bool only_saves(const Insn& insn) {
     return false;
 }
 
-/// What it may leave undefined, whatever CL is.
-u32 maybe_undefined(const Insn& insn, const FeatureSet& features) {
-    return undefined_after(insn, 2, features).flags | undefined_after(insn, 31, features).flags;
+const FeatureSet& every_feature() {
+    static const FeatureSet all = find_cpu_model("max")->features;
+    return all;
 }
+
+/// What it may leave undefined, whatever CL is.
+u32 maybe_undefined(const Insn& insn) {
+    return undefined_after(insn, 2, every_feature()).flags | undefined_after(insn, 31, every_feature()).flags;
+}
+
+/// A shift by nothing leaves the flags alone.
+bool may_keep_flags(const Insn& insn) { return (insn.row->attributes & attr::flags_conditional) != 0; }
 
 std::string names(u32 flags) {
     constexpr std::pair<u32, const char*> all[] = {{2048, "OF"}, {128, "SF"}, {64, "ZF"},
@@ -27,57 +35,85 @@ std::string names(u32 flags) {
     return text;
 }
 
-const FeatureSet& every_feature() {
-    static const FeatureSet all = find_cpu_model("max")->features;
-    return all;
+/// Where control goes on behind it, that its bytes do not say.
+bool leads_away(const Insn& insn) {
+    const std::string_view name = insn.row->info->mnemonic;
+    for (const char* start : {"ret", "iret", "jmp", "call", "int", "sys", "hlt", "rsm", "ud"})
+        if (name.starts_with(start)) return true;
+    return false;
+}
+
+/// Whether a reader of one of `flags` may be met from `at` on before they are defined.
+bool reader_ahead(const Cpu& cpu, u64 at, u32 flags, unsigned& budget) {
+    constexpr u32 adjust = 16; // AF: only BCD arithmetic reads it
+    while (budget != 0) {
+        --budget;
+        if (cpu.code64()) flags &= ~adjust;
+        if (flags == 0) return false;
+        const auto insn = instruction_at(cpu, at);
+        if (!insn) return false;
+        const OpInfo& info = *insn->row->info;
+        if (!only_saves(*insn) && (info.reads & flags) != 0) return true;
+        if (!may_keep_flags(*insn)) flags &= ~info.writes;
+        flags &= ~maybe_undefined(*insn); // which is followed from there
+        const u64 next = at + insn->length;
+        if ((insn->row->attributes & attr::branch) != 0) {
+            u64 target = next + insn->imm;
+            if (!cpu.code64()) target = static_cast<u32>(target);
+            const bool conditional = info.reads != 0 || std::string_view(info.mnemonic).starts_with("loop") ||
+                                     std::string_view(info.mnemonic).ends_with("cxz");
+            if (conditional && reader_ahead(cpu, target, flags, budget)) return true;
+            at = conditional ? next : target;
+        } else if (leads_away(*insn)) {
+            return false;
+        } else {
+            at = next;
+        }
+    }
+    return false;
 }
 
 } // namespace
 
-bool Flags::wants(u64 linear, u64 phys, const Insn& insn) {
-    if (phys != next_phys_) maybe_ = 0;
-    next_phys_ = phys + insn.length;
-    const OpInfo& info = *insn.row->info;
-    const u32 reads = only_saves(insn) ? 0 : info.reads & maybe_;
-    bool wanted = false;
-    if (reads != 0) {
-        if (readers_.size() >= most_readers) readers_.clear(); // they are found again
-        readers_[phys] = {sources_, reads};
-        wanted = true;
-    } else if (const auto known = readers_.find(phys); known != readers_.end()) {
-        wanted = true; // asked again alone, when it executes
-    }
-    maybe_ &= ~info.writes;
-    const u32 left = maybe_undefined(insn, every_feature());
-    maybe_ |= left;
-    for (std::size_t i = 0; i < bits.size(); ++i)
-        if (left & bits[i]) sources_[i] = {linear, insn};
-    if (insn.row->attributes & (attr::branch | attr::ends_block)) {
-        const bool falls = (insn.row->attributes & attr::branch) != 0 && info.reads != 0; // a conditional jump
-        if (!falls) maybe_ = 0;
-    }
-    return wanted;
+bool Flags::wants(const Cpu& cpu, u64 linear, const Insn& insn) {
+    const u32 left = maybe_undefined(insn);
+    if (left == 0) return false;
+    unsigned budget = how_far;
+    return reader_ahead(cpu, linear + insn.length, left, budget);
 }
 
-void Flags::before(Report& report, Cpu& cpu, u64 linear, u64 phys) const {
-    const auto found = readers_.find(phys);
-    if (found == readers_.end()) return;
-    const auto now = instruction_at(cpu, linear);
-    if (!now || (now->row->info->reads & found->second.reads) == 0) return; // other code lies there by now
-    for (std::size_t i = 0; i < bits.size(); ++i) {
-        if (!(found->second.reads & bits[i])) continue;
-        const Source& source = found->second.sources[i];
-        const auto still = instruction_at(cpu, source.linear);
-        if (!still || still->row != source.insn.row) continue;
-        const u32 undefined =
-            undefined_after(source.insn, cpu.reg<u8>(8 * RCX), cpu.model->features).flags & found->second.reads;
-        if (!(undefined & bits[i])) continue;
-        report.warn(cpu, LintKind::undefined_flags, linear,
-                    "reads " + names(undefined) + ", undefined after " + text_at(cpu, source.linear) + " at " +
-                        hex(source.linear, 8),
-                    "SDM 2, " + std::string(source.insn.row->info->mnemonic) + ": Flags Affected; SDM 1 appendix A");
-        return;
+void Flags::before(Report& report, Cpu& cpu, u64 linear, const Insn& insn) {
+    const OpInfo& info = *insn.row->info;
+    const u32 undefined = undefined_after(insn, cpu.reg<u8>(8 * RCX), cpu.model->features).flags;
+    if (left_ != 0 && &cpu == cpu_) {
+        const u32 read = only_saves(insn) ? 0 : info.reads & undefined_;
+        for (std::size_t i = 0; i < bits.size() && read != 0; ++i) {
+            if (!(read & bits[i])) continue;
+            const Source& source = sources_[i];
+            report.warn(
+                cpu, LintKind::undefined_flags, linear,
+                {"reads " + names(read) + ", undefined after " + source.text + " at " + report.called(source.linear),
+                 "SDM 2, " + source.mnemonic + ": Flags Affected; SDM 1 appendix A",
+                 {}});
+            break;
+        }
+        undefined_ &= ~read; // told once
+        const bool keeps = may_keep_flags(insn) && undefined == 0 && (cpu.reg<u8>(8 * RCX) & 31) == 0;
+        if (!keeps) undefined_ &= ~info.writes;
+        --left_;
+        if (undefined_ == 0) left_ = 0;
     }
+    if (undefined == 0 || (left_ != 0 && &cpu != cpu_)) return;
+    if (left_ == 0) {
+        if (!wants(cpu, linear, insn)) return;
+        undefined_ = 0;
+        cpu_ = &cpu;
+    }
+    left_ = how_far;
+    undefined_ |= undefined;
+    const std::string text = text_at(cpu, linear);
+    for (std::size_t i = 0; i < bits.size(); ++i)
+        if (undefined & bits[i]) sources_[i] = {linear, text, info.mnemonic};
 }
 
 } // namespace glassbox::lint

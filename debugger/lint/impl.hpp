@@ -18,24 +18,49 @@ class Board;
 
 namespace glassbox::lint {
 
-/// The list.
+/// What is said of one occurrence; section and advice where they are not the rule's.
+struct Finding {
+    std::string text, section, advice;
+};
+
+/// The list, and whom it is for.
 class Report {
   public:
     Report(Machine& machine, Lint::Warned warned) : machine_(machine), warned_(std::move(warned)) {}
     /// `linear`: of the instruction.
-    void warn(Cpu& cpu, LintKind kind, u64 linear, const std::string& text, std::string_view section);
+    void warn(Cpu& cpu, LintKind kind, u64 linear, const Finding& finding);
     const std::vector<LintWarning>& list() const { return list_; }
     void clear() { list_.clear(), places_.clear(), more_ = 0; }
+    /// Forgets what was found at a place.
+    void drop(u64 linear, std::optional<LintKind> kind);
     /// Warnings at places beyond the number that is kept.
     u64 more() const { return more_; }
     static constexpr std::size_t most_places = 10'000;
 
+    bool enabled(LintKind kind) const { return !(off_ >> static_cast<unsigned>(kind) & 1); }
+    void enable(LintKind kind, bool on) { set(off_, kind, !on); }
+    bool stops(LintKind kind) const { return (stops_ >> static_cast<unsigned>(kind) & 1) != 0; }
+    void set_stops(LintKind kind, bool on) { set(stops_, kind, on); }
+    std::function<void(const LintWarning&)> stop;
+    std::vector<Lint::Suppression> suppressions;
+    const Symbols* symbols = nullptr;
+    /// "00101234 <schedule+4h>"
+    std::string called(u64 linear) const;
+
   private:
+    static void set(u32& bits, LintKind kind, bool on) {
+        const u32 bit = u32{1} << static_cast<unsigned>(kind);
+        bits = on ? bits | bit : bits & ~bit;
+    }
+    bool suppressed(LintKind kind, u64 linear);
+    LintWarning written(Cpu& cpu, LintKind kind, u64 linear, const Finding& finding) const;
+
     Machine& machine_;
     Lint::Warned warned_;
     std::vector<LintWarning> list_;
     std::map<std::pair<LintKind, u64>, std::size_t> places_;
     u64 more_ = 0;
+    u32 off_ = 0, stops_ = 0; ///< a bit a kind
 };
 
 /// The instruction at a linear address of the present code segment; nothing where there is none.
@@ -46,31 +71,30 @@ std::string hex(u64 value, unsigned digits = 0);
 /// Marks what the TLBs hold of a physical page as watched, without asking anew.
 void watch_now(Board& board, u64 phys_page);
 
-/// Flags that are read although undefined. It looks at straight lines of code: what comes over a taken branch is not
-/// followed.
+/// Flags that are read although undefined. Decoding looks ahead from what leaves some undefined, over branches and
+/// calls; where a reader may be met, the instructions are followed one by one as they execute.
 class Flags {
   public:
-    /// True for a reader whose source must be checked when it executes.
-    bool wants(u64 linear, u64 phys, const Insn& insn);
-    void before(Report& report, Cpu& cpu, u64 linear, u64 phys) const;
+    /// True for an instruction that must be followed from.
+    static bool wants(const Cpu& cpu, u64 linear, const Insn& insn);
+    bool follows() const { return left_ != 0; }
+    void before(Report& report, Cpu& cpu, u64 linear, const Insn& insn);
+    /// An interrupt or exception: its handler has other flags.
+    void diverted(const Cpu& cpu) {
+        if (&cpu == cpu_) left_ = 0;
+    }
 
   private:
     static constexpr std::array<u32, 6> bits{1, 4, 16, 64, 128, 2048};
+    static constexpr unsigned how_far = 24; // instructions
     struct Source {
         u64 linear = 0;
-        Insn insn;
+        std::string text, mnemonic;
     };
-    struct Reader {
-        std::array<Source, 6> sources;
-        u32 reads = 0; ///< of what may be undefined
-    };
-    void forget(u32 flags) { maybe_ &= ~flags; }
-
-    u64 next_phys_ = ~u64{0};
-    u32 maybe_ = 0;
+    const Cpu* cpu_ = nullptr;
+    u32 undefined_ = 0;
+    unsigned left_ = 0;
     std::array<Source, 6> sources_;
-    static constexpr std::size_t most_readers = 1u << 14;
-    std::unordered_map<u64, Reader> readers_; ///< by physical address
 };
 
 class ReservedBits {
@@ -81,50 +105,124 @@ class ReservedBits {
     static void walked(Report& report, Cpu& cpu, u64 linear_page);
 };
 
-/// TLB entries whose paging entries have changed.
+/// Translations whose paging entries have changed, until the architecture lets nobody use them any more: our own TLB
+/// may forget them earlier.
 class Translations {
   public:
-    explicit Translations(Board& board) : board_(board) {}
+    explicit Translations(Machine& machine, Board& board) : machine_(machine), board_(board) {}
     bool watches(Cpu& cpu, u64 linear_page, u64 phys_page);
     void accessed(Report& report, Cpu& cpu, const MemoryAccess& access);
+    /// Whether code at this page may be fetched by an old translation.
+    bool wants(const Cpu& cpu, u64 linear) const { return find(cpu, linear & ~page_mask) != nullptr; }
+    void executes(Report& report, Cpu& cpu, u64 linear);
+    void flushed(Cpu& cpu, FlushKind kind, u64 linear);
 
   private:
     struct Change {
         u64 by = 0; ///< the instruction that wrote the entry
+        unsigned by_cpu = 0;
+        u64 phys = 0; ///< the page that the old translation leads to
+        bool writable = false, user = false, executable = false, fetched = false;
+        bool global = false;
+        u16 pcid = 0;
+        unsigned shift = 12; ///< of the page's size: INVLPG drops all of it
     };
-    void entry_changed(u64 by);
+    using Key = std::pair<const Cpu*, u64>; ///< by linear page
+    void entry_changed(Cpu& by_cpu, u64 by, unsigned shift);
+    void note(Cpu& cpu, u64 page, const Change& change);
+    const Change* find(const Cpu& cpu, u64 page) const;
+    bool outdated(Cpu& cpu, u64 page, const Change& old, const MemoryAccess* access, std::string& how) const;
+    void complain(Report& report, Cpu& cpu, u64 page, const Change& change, const std::string& how, u64 linear) const;
 
+    Machine& machine_;
     Board& board_;
     static constexpr std::size_t most = 1u << 16;
-    std::unordered_set<u64> tables_;                     ///< physical pages that hold paging structures
-    std::map<std::pair<const Cpu*, u64>, Change> stale_; ///< by linear page
+    std::unordered_map<u64, unsigned>
+        tables_; ///< physical pages that hold paging structures: the shift of their entries
+    std::map<Key, Change> stale_;
 };
 
 class Interrupts {
   public:
     explicit Interrupts(Board& board) : board_(board) {}
-    void delivered(Cpu& cpu, u8 vector, u64 from_ip);
+    void delivered(Report& report, Cpu& cpu, u8 vector, u64 from_ip);
     void before(Report& report, Cpu& cpu, u64 linear, const Insn& insn);
+    void port_written(Report& report, Cpu& cpu, u16 port, u8 value);
     /// Looks whether an EOI is long overdue.
     void look(Report& report, bool waits);
 
   private:
+    enum class Holder : u8 { none, apic, pic, master }; ///< who still waits for an EOI; `master`: for a slave's input
     struct Service {
         Cpu* cpu = nullptr;
         u8 vector = 0;
         u64 from_ip = 0;
         u64 iret = 0; ///< 0: still in service
         Time since = 0;
+        bool spurious = false; ///< nothing was in service for it
     };
-    bool in_service(Cpu& cpu, u8 vector) const;
-    std::string name(Cpu& cpu, u8 vector) const;
+    Holder holder(Cpu& cpu, u8 vector) const;
+    Finding finding(Cpu& cpu, const Service& service, bool waits) const;
 
     Board& board_;
     std::vector<Service> services_, overdue_;
+    std::array<u8, 2> in_service_{}; ///< of the two 8259As, before the EOI that is being looked at
     Time next_look_ = 0;
 };
 
-/// Which bytes of RAM were ever written. Copies carry the want of a value with them; it is told where it is used.
+/// What has to be set up around modes, tables and the memory's edges.
+class Setup {
+  public:
+    explicit Setup(Machine& machine, Board& board) : machine_(machine), board_(board) {}
+    /// True for an instruction that it wants to see.
+    static bool wants(const Insn& insn);
+    void before(Report& report, Cpu& cpu, u64 linear, const Insn& insn);
+    void control_written(Report& report, Cpu& cpu, ControlKind kind, u32 number, u64 before, u64 value);
+    void delivered(Report& report, Cpu& cpu, u64 from_ip);
+    bool watches(Report& report, Cpu& cpu, u64 linear_page, u64 phys_page);
+    void accessed(Report& report, Cpu& cpu, const MemoryAccess& access);
+    /// Must see the next instruction.
+    bool follows() const { return mode_changed_ != nullptr; }
+
+  private:
+    bool answers(u64 phys_page) const;
+
+    Machine& machine_;
+    Board& board_;
+    const Cpu* mode_changed_ = nullptr; ///< CR0.PE has changed by the instruction before
+    u64 changed_at_ = 0;
+    u64 wrapped_page_ = ~u64{0};
+    static constexpr std::size_t most = 1u << 12;
+    std::unordered_map<u64, u64> probed_; ///< pages where nobody answers: the address that was read
+};
+
+/// A bit for each of a value that nobody has written.
+using Unwritten = std::array<u64, 4>;
+
+/// Which bytes of RAM were ever written: a bit a byte, and the bits of those that were completed in part.
+class Written {
+  public:
+    Written(Board& board, bool all_written);
+    bool all() const { return all_; }
+    /// Where in RAM, if it is there.
+    std::optional<u64> place(u64 phys, bool write) const;
+    bool page_complete(u64 offset) const { return count_[offset / page_size] == page_size; }
+    /// Of at most 32 bytes within a page.
+    Unwritten missing(u64 offset, unsigned size) const;
+    void set(u64 offset, unsigned size, const Unwritten& missing);
+    void written(PhysAddress start, u64 size);
+
+  private:
+    using Page = std::array<u64, 64>;
+    Board& board_;
+    bool all_;
+    std::vector<std::unique_ptr<Page>> pages_;
+    std::vector<u16> count_; ///< bytes written, up to 4096
+    static constexpr std::size_t most_partial = 1u << 16;
+    std::unordered_map<u64, u8> partial_; ///< the missing bits of bytes that have others
+};
+
+/// Copies carry the want of a value with them; it is told where it is used.
 class Memory final : public MemoryWatcher {
   public:
     Memory(Machine& machine, bool all_written);
@@ -134,41 +232,61 @@ class Memory final : public MemoryWatcher {
     void executes(Report& report, Cpu& cpu, u64 linear, u64 phys, const Insn& insn);
     void before(Report& report, Cpu& cpu, u64 linear, const Insn& insn);
     void accessed(Report& report, Cpu& cpu, const MemoryAccess& access);
-    bool follows() const { return follow_.left != 0; }
+    bool follows() const;
 
-    void memory_written(PhysAddress start, u64 size) override;
+    void memory_written(PhysAddress start, u64 size) override { written_.written(start, size); }
     void map_changed() override {}
 
   private:
-    using Page = std::array<u64, 64>; ///< a bit a byte
-    std::optional<u64> place(u64 phys, bool write) const;
-    /// Bits 0 to size - 1: bytes that are not written.
-    u64 missing(u64 offset, unsigned size) const;
-    void set(u64 offset, unsigned size, u64 missing_bytes);
-    void begin(Cpu& cpu, const MemoryAccess& access, u64 linear, unsigned reg, u64 bytes);
-    void end();
-
     /// A register that holds what nobody has written.
-    struct Follow {
-        const Cpu* cpu = nullptr;
-        unsigned reg = 0, left = 0;
-        u64 bytes = 0; ///< of the register
-        u64 load = 0;  ///< the instruction that read it
-        u64 from = 0, phys = 0;
-        bool stores = false; ///< the present instruction writes it to memory
+    struct Held {
+        Unwritten bits{};
+        u64 load = 0, from = 0; ///< the instruction that read it, and where
+        unsigned width = 0;     ///< x87: bytes in memory
+        bool any() const { return (bits[0] | bits[1] | bits[2] | bits[3]) != 0; }
     };
-    struct Copy {
+    struct Shadow {
+        std::array<Held, 16> general, vector;
+        std::array<Held, 8> x87; ///< physical registers
+        unsigned left = 0;       ///< instructions that it is followed for
+    };
+    struct Pending { ///< what the present instruction is about to store
         u64 ip = ~u64{0};
-        u64 bytes = 0;
+        Unwritten bits{};
+        bool copied = false; ///< from memory, just now
     };
+    /// One instruction before it executes.
+    struct Step {
+        Report& report;
+        Cpu& cpu;
+        Shadow& shadow;
+        u64 linear;
+        const Insn& insn;
+        std::string_view name;
+    };
+    Shadow& shadow_of(const Cpu& cpu);
+    unsigned position(const MemoryAccess& access, u64 ip);
+    void use(Step& step, Held& held, const char* how) const;
+    bool addresses(Step& step) const;
+    bool moves(Step& step);
+    bool combines(Step& step) const;
+    bool vectors(Step& step);
+    bool floats(Step& step);
+    void computes(Step& step) const;
+    bool loads(Cpu& cpu, const MemoryAccess& access, const Insn& insn, unsigned at, const Unwritten& bits);
+    bool passes(Cpu& cpu, const MemoryAccess& access, const Insn& insn, unsigned at, const Unwritten& bits);
+    static bool decided(const Cpu& cpu, const MemoryAccess& access, const Insn& insn, u64 bits);
 
     Machine& machine_;
     Board& board_;
-    bool all_written_;
-    std::vector<std::unique_ptr<Page>> pages_;
-    std::vector<u16> count_; ///< bytes written, up to 4096
-    Follow follow_;
-    Copy copy_;
+    Written written_;
+    std::vector<Shadow> shadows_; ///< of the processors
+    Pending pending_;
+    struct {
+        u64 ip = ~u64{0}, next = 0;
+        unsigned done = 0;
+        bool write = false;
+    } part_;
     u64 stretch_end_ = ~u64{0}; ///< of unwritten code that was executed
 };
 
@@ -199,15 +317,17 @@ class ModifiedCode {
 class Ports {
   public:
     explicit Ports(Board& board) : board_(board) {}
-    void accessed(Report& report, Cpu& cpu, u16 port, bool write, u8 value);
+    void accessed(Report& report, Cpu& cpu, u16 port, unsigned width, bool write, u32 value);
 
   private:
-    enum class Chip : u8 { none, pic, pit, rtc, keyboard, dma };
+    enum class Chip : u8 { none, pic, pit, rtc, keyboard, dma, ide };
     static Chip chip_of(u16 port);
     void timer(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8 value);
     void clock(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8 value);
     void keyboard(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8 value);
     void recovery(Report& report, Cpu& cpu, u64 linear, Chip chip);
+    void disk(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8 value);
+    void transfer(Report& report, Cpu& cpu, u64 linear, u16 port, u8 value);
 
     Board& board_;
     std::array<u8, 3> access_{};   ///< RL bits of the PIT's counters
@@ -215,7 +335,8 @@ class Ports {
     u8 index_ = 0;
     bool set_ = false; ///< RTC register B: updates are held off
     std::optional<Time> no_update_;
-    bool input_empty_ = false;
+    bool input_empty_ = false, output_full_ = false;
+    std::array<bool, 2> disk_idle_{}; ///< of the IDE channels: BSY and DRQ were seen clear since the last command
     Chip last_chip_ = Chip::none;
     u64 last_ip_ = 0, last_count_ = 0;
 };
@@ -225,14 +346,17 @@ class Ports {
 namespace glassbox {
 
 struct Lint::Impl {
-    Impl(Machine& machine, Warned warned);
+    Impl(Lint& lint, Machine& machine, Warned warned);
+    void follow();
 
+    Lint* lint;
     Machine& machine;
     lint::Report report;
     lint::Flags flags;
     lint::ReservedBits reserved;
     lint::Translations translations;
     lint::Interrupts interrupts;
+    lint::Setup setup;
     lint::Memory memory;
     lint::ModifiedCode code;
     lint::Ports ports;

@@ -1,208 +1,224 @@
 // Memory that nobody has written: DRAM holds anything at power-on. Reading is no offence, or every copy of a structure
-// with a hole were one; the want of a value goes with copies (MOV through a register, MOVS, PUSH, POP) and is told
-// where it is computed with, compared, or used as an address. What goes through vector or x87 registers is not
-// followed.
+// with a hole were one; the want of a value goes with copies and is told where it is computed with, compared, or used
+// as an address. Here is what happens at an access; what happens between registers is in dataflow.cpp.
 #include "debugger/lint/impl.hpp"
 #include "machine/board.hpp"
 #include "machine/machine.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace glassbox::lint {
 
 namespace {
 
-constexpr unsigned how_far = 32; // instructions that a register is followed for
+constexpr unsigned how_far = 48; // instructions that registers are followed for
 
-u64 low_bytes(unsigned n) { return n >= 64 ? ~u64{0} : (u64{1} << n) - 1; }
+u64 ones(unsigned bytes) { return bytes >= 8 ? ~u64{0} : (u64{1} << (8 * bytes)) - 1; }
 
-bool one_of(const Insn& insn, std::initializer_list<const char*> names) {
-    return std::any_of(names.begin(), names.end(), [&](const char* n) { return is_named(insn, n); });
+bool one_of(std::string_view name, std::initializer_list<const char*> names) {
+    return std::any_of(names.begin(), names.end(), [&](const char* n) { return name == n; });
 }
 
-/// Bytes of register `reg` that the operand is.
-u64 part_of(const Operand& operand, unsigned reg) {
-    if (operand.kind != OperandKind::reg || operand.number / 8u != reg) return 0;
-    return low_bytes(operand.width) << (operand.number % 8u);
+bool is_x87(const Insn& insn) {
+    return insn.encoding == Encoding::legacy && insn.map == 0 && (insn.opcode & 0xF8) == 0xD8;
+}
+bool is_vector(const Insn& insn) {
+    return std::any_of(insn.operand.begin(), insn.operand.end(), [](const Operand& o) {
+        return o.kind == OperandKind::mmx || o.kind == OperandKind::xmm || o.kind == OperandKind::ymm;
+    });
 }
 
-bool copies(const Insn& insn) { return one_of(insn, {"movs", "push", "pop"}); }
-bool vector(const Insn& insn) {
-    if (insn.row->at.map == 0 && (insn.opcode & 0xF8) == 0xD8 && insn.encoding == Encoding::legacy) return true;
-    for (const Operand& o : insn.operand)
-        if (o.kind == OperandKind::mmx || o.kind == OperandKind::xmm || o.kind == OperandKind::ymm) return true;
-    return one_of(insn, {"fxsave", "fxrstor", "xsave", "xrstor", "xsaveopt", "xsavec", "xsaves", "xrstors", "fxsave64",
-                         "fxrstor64", "xsave64", "xrstor64", "prefetchw", "prefetchnta", "prefetcht0"});
+/// They take memory as it is, or only hint at it.
+bool carries_state(std::string_view name) {
+    return one_of(name, {"popa", "popad", "leave", "ret", "retn", "outs", "invlpg", "clflush", "clflushopt", "clwb",
+                         "monitor", "nop"}) ||
+           name.starts_with("fxsave") || name.starts_with("fxrstor") || name.starts_with("xsave") ||
+           name.starts_with("xrstor") || name.starts_with("prefetch");
+}
+
+Unwritten shifted(const Unwritten& bits, unsigned bytes) {
+    Unwritten out{};
+    for (unsigned i = 0; i + bytes < 32; ++i) {
+        const u64 byte = bits[i / 8] >> (i % 8 * 8) & 0xFF;
+        out[(i + bytes) / 8] |= byte << ((i + bytes) % 8 * 8);
+    }
+    return out;
+}
+
+unsigned bytes_of(const Unwritten& bits) {
+    unsigned n = 0;
+    for (unsigned i = 0; i < 32; ++i) n += (bits[i / 8] >> (i % 8 * 8) & 0xFF) != 0;
+    return n;
 }
 
 } // namespace
 
 Memory::Memory(Machine& machine, bool all_written)
-    : machine_(machine), board_(machine.board()), all_written_(all_written),
-      pages_(all_written ? 0 : board_.memory.ram().size() / page_size), count_(pages_.size()) {
+    : machine_(machine), board_(machine.board()), written_(machine.board(), all_written),
+      shadows_(machine.processors()) {
     board_.memory.add_watcher(*this);
 }
 Memory::~Memory() { board_.memory.remove_watcher(*this); }
 
-std::optional<u64> Memory::place(u64 phys, bool write) const {
-    const PhysAddress at{phys};
-    const u8* page = write ? board_.memory.page_for_write(at) : board_.memory.page_for_read(at);
-    if (!page) return {};
-    const u64 offset = reinterpret_cast<u64>(page) - reinterpret_cast<u64>(board_.memory.ram().data());
-    if (offset >= board_.memory.ram().size()) return {};
-    return offset + (phys & page_mask);
+Memory::Shadow& Memory::shadow_of(const Cpu& cpu) {
+    for (unsigned i = 0; i < shadows_.size(); ++i)
+        if (&machine_.cpu(i) == &cpu) return shadows_[i];
+    return shadows_[0];
+}
+
+bool Memory::follows() const {
+    return std::any_of(shadows_.begin(), shadows_.end(), [](const Shadow& s) { return s.left != 0; });
 }
 
 bool Memory::watches(u64 phys_page) const {
-    if (all_written_) return false;
+    if (written_.all()) return false;
     for (const bool write : {false, true})
-        if (const auto at = place(phys_page, write); at && count_[*at / page_size] < page_size) return true;
+        if (const auto at = written_.place(phys_page, write); at && !written_.page_complete(*at)) return true;
     return false;
 }
 
-u64 Memory::missing(u64 offset, unsigned size) const {
-    const u64 page = offset / page_size;
-    if (all_written_ || count_[page] == page_size) return 0;
-    if (!pages_[page]) return low_bytes(size);
-    u64 bytes = 0;
-    for (unsigned i = 0; i < size; ++i) {
-        const u64 at = (offset + i) & page_mask;
-        if (!((*pages_[page])[at / 64] >> (at % 64) & 1)) bytes |= u64{1} << i;
-    }
-    return bytes;
-}
-
-void Memory::set(u64 offset, unsigned size, u64 missing_bytes) {
-    const u64 page = offset / page_size;
-    if (all_written_ || (count_[page] == page_size && missing_bytes == 0)) return;
-    if (!pages_[page]) {
-        if (count_[page] == page_size) return; // written by a block: not followed any more
-        pages_[page] = std::make_unique<Page>();
-    }
-    for (unsigned i = 0; i < size; ++i) {
-        const u64 at = (offset + i) & page_mask;
-        u64& word = (*pages_[page])[at / 64];
-        const u64 bit = u64{1} << (at % 64);
-        const bool was = (word & bit) != 0, is = !(missing_bytes >> i & 1);
-        word = is ? word | bit : word & ~bit;
-        count_[page] = static_cast<u16>(count_[page] + is - was);
-    }
-}
-
-void Memory::memory_written(PhysAddress start, u64 size) {
-    for (u64 done = 0; done < size && !all_written_;) {
-        const u64 part = std::min(size - done, page_size - ((start.value + done) & page_mask));
-        if (const auto at = place(start.value + done, true)) {
-            if (part == page_size) {
-                count_[*at / page_size] = page_size;
-                pages_[*at / page_size].reset();
-            } else {
-                for (u64 i = 0; i < part; i += 32) set(*at + i, static_cast<unsigned>(std::min<u64>(32, part - i)), 0);
-            }
-        }
-        done += part;
-    }
-}
-
 bool Memory::unwritten(u64 phys, const Insn& insn) const {
-    const auto at = place(phys, false);
+    const auto at = written_.place(phys, false);
     if (!at) return false;
     const unsigned size = static_cast<unsigned>(std::min<u64>(insn.length, page_size - (*at & page_mask)));
-    return missing(*at, size) == low_bytes(size);
+    return bytes_of(written_.missing(*at, size)) == size;
 }
 
 /// Told once for a stretch of it.
 void Memory::executes(Report& report, Cpu& cpu, u64 linear, u64 phys, const Insn& insn) {
     if (!unwritten(phys, insn)) return;
     if (std::exchange(stretch_end_, linear + insn.length) == linear) return;
-    report.warn(cpu, LintKind::uninitialised, linear, "is executed, and nobody has written it since power-on",
-                "DRAM data sheets: the contents are undefined at power-on");
+    report.warn(cpu, LintKind::uninitialised, linear,
+                {"is executed, and nobody has written it since power-on",
+                 {},
+                 "find the jump that leads here: its target is no code"});
 }
 
-void Memory::end() { follow_.left = 0; }
-
-void Memory::begin(Cpu& cpu, const MemoryAccess& access, u64 linear, unsigned reg, u64 bytes) {
-    follow_ = {&cpu, reg, how_far, bytes, linear, access.linear, access.phys, false};
+/// Where in the operand the access begins, if it is the second part of one that crosses a page.
+unsigned Memory::position(const MemoryAccess& access, u64 ip) {
+    const bool goes_on = part_.ip == ip && part_.write == access.write && (access.linear & page_mask) == 0 &&
+                         part_.next == access.linear;
+    const unsigned at = goes_on ? part_.done : 0;
+    part_ = {ip, access.linear + access.size, at + access.size, access.write};
+    return at;
 }
 
-void Memory::before(Report& report, Cpu& cpu, u64 linear, const Insn& insn) {
-    if (follow_.left == 0 || follow_.cpu != &cpu) return;
-    --follow_.left;
-    follow_.stores = false;
-    const auto use = [&](const char* how) {
-        report.warn(cpu, LintKind::uninitialised, linear,
-                    std::string(how) + " what " + text_at(cpu, follow_.load) + " at " + hex(follow_.load, 8) +
-                        " has read from " + hex(follow_.from, 8) + ", where nobody has written since power-on",
-                    "DRAM data sheets: the contents are undefined at power-on");
-        end();
-    };
-    if (insn.mem && ((insn.base == 8 * follow_.reg) || (!insn.vsib && insn.index == 8 * follow_.reg)) &&
-        !one_of(insn, {"nop", "lea"}) && (follow_.bytes & low_bytes(insn.addrsize)) != 0)
-        return use("uses as an address");
-    u64 read = 0, written = 0;
-    const bool sets = one_of(insn, {"mov", "movzx", "movsx", "movsxd", "lea", "pop"}) ||
-                      std::string_view(insn.row->info->mnemonic).starts_with("set");
-    for (std::size_t i = 0; i < insn.operand.size(); ++i) {
-        const u64 part = part_of(insn.operand[i], follow_.reg);
-        if (i == 0 && sets)
-            written |= part;
-        else
-            read |= part & follow_.bytes;
+/// Whether a comparison with what is there comes out unequal whatever the missing bits are: whoever looks for a
+/// signature has found that there is none.
+bool Memory::decided(const Cpu& cpu, const MemoryAccess& access, const Insn& insn, u64 bits) {
+    u64 other = 0;
+    const std::string_view name = insn.row->info->mnemonic;
+    const Operand& second = insn.operand[0].kind == OperandKind::mem ? insn.operand[1] : insn.operand[0];
+    if (name == "scas")
+        other = cpu.gpr[RAX];
+    else if (second.kind == OperandKind::reg)
+        other = access.size == 8   ? cpu.reg<u64>(second.number)
+                : access.size == 4 ? cpu.reg<u32>(second.number)
+                : access.size == 2 ? cpu.reg<u16>(second.number)
+                                   : cpu.reg<u8>(second.number);
+    else if (second.kind == OperandKind::imm)
+        other = insn.imm;
+    else
+        return false;
+    const u64 known = ~bits & ones(access.size);
+    if (name == "test") return (access.value & other & known) != 0 || (other & bits & ones(access.size)) == 0;
+    return (name == "cmp" || name == "scas") && ((access.value ^ other) & known) != 0;
+}
+
+/// Copies to a register: it is followed.
+bool Memory::loads(Cpu& cpu, const MemoryAccess& access, const Insn& insn, unsigned at, const Unwritten& bits) {
+    const std::string_view name = insn.row->info->mnemonic;
+    const u64 linear = cpu.code_linear(cpu.ip);
+    Held* held = nullptr;
+    Unwritten in = shifted(bits, at);
+    if (is_x87(insn)) {
+        if (name != "fld" && name != "fild") return false;
+        Shadow& shadow = shadow_of(cpu);
+        held = &shadow.x87[(cpu.fpu.top - 1u) & 7u];
+        held->width = insn.operand[0].kind == OperandKind::mem ? insn.operand[0].width : insn.operand[1].width;
+    } else if (is_vector(insn)) {
+        const Operand& to = insn.operand[0];
+        const std::string_view move = name.starts_with("v") ? name.substr(1) : name;
+        const bool whole =
+            (move.starts_with("mov") && !one_of(move, {"movddup", "movsldup", "movshdup"})) || move == "lddqu";
+        if ((to.kind != OperandKind::xmm && to.kind != OperandKind::ymm) || !whole) return false;
+        held = &shadow_of(cpu).vector[to.number & 15];
+        if (move == "movhps" || move == "movhpd") in = shifted(in, 8);
+    } else if (one_of(name, {"mov", "movzx", "movsx", "movsxd", "pop", "lods", "xchg"})) {
+        Operand to =
+            name == "lods" ? Operand{OperandKind::reg, static_cast<u8>(access.size), 8 * RAX} : insn.operand[0];
+        if (to.kind != OperandKind::reg && name == "xchg") to = insn.operand[1];
+        if (to.kind != OperandKind::reg) return false;
+        held = &shadow_of(cpu).general[(to.number / 8u) & 15];
+        if (name.starts_with("movs") && (bits[0] >> (8 * access.size - 1) & 1) != 0) in[0] |= ~ones(access.size);
+        in[0] = (in[0] & ones(to.width)) << (to.number % 8u * 8);
+    } else {
+        return false;
     }
-    const bool same = insn.operand[0].kind == OperandKind::reg && insn.operand[1].kind == OperandKind::reg &&
-                      insn.operand[0].number == insn.operand[1].number;
-    if (same && one_of(insn, {"xor", "sub"})) {
-        written |= read;
-        read = 0;
+    for (unsigned i = 0; i < 4; ++i) held->bits[i] |= in[i];
+    held->load = linear;
+    held->from = access.linear;
+    shadow_of(cpu).left = how_far;
+    return true;
+}
+
+/// Memory to memory, or masks on memory: what is written next lacks what was read.
+bool Memory::passes(Cpu& cpu, const MemoryAccess& access, const Insn& insn, unsigned at, const Unwritten& bits) {
+    const std::string_view name = insn.row->info->mnemonic;
+    const u64 linear = cpu.code_linear(cpu.ip);
+    if (one_of(name, {"movs", "push", "pop", "not"})) {
+        if (pending_.ip != linear || !pending_.copied) pending_ = {linear, {}, true};
+        const Unwritten in = shifted(bits, at);
+        for (unsigned i = 0; i < 4; ++i) pending_.bits[i] |= in[i];
+        return true;
     }
-    if (read != 0) {
-        if (is_named(insn, "mov") && insn.operand[0].kind == OperandKind::reg) {
-            follow_.reg = insn.operand[0].number / 8u; // the copy goes on, the original is not needed for long
-            return;
-        }
-        if ((is_named(insn, "mov") && insn.operand[0].kind == OperandKind::mem) || is_named(insn, "push")) {
-            follow_.stores = true;
-            return;
-        }
-        if (one_of(insn, {"xchg", "bswap", "movzx", "movsx", "movsxd", "lea", "nop"})) return end();
-        return use("computes with");
+    if (!one_of(name, {"and", "or", "xor"}) || insn.operand[0].kind != OperandKind::mem) return false;
+    u64 by = insn.imm, unknown = 0;
+    if (const Operand& second = insn.operand[1]; second.kind == OperandKind::reg) {
+        by = cpu.reg<u64>(second.number & ~7u) >> (second.number % 8u * 8);
+        unknown = shadow_of(cpu).general[(second.number / 8u) & 15].bits[0] >> (second.number % 8u * 8);
     }
-    if (written >= 0xF) written = 0xFF; // 32 bits clear the rest
-    follow_.bytes &= ~written;
-    if (follow_.bytes == 0) end();
+    u64 left = bits[0];
+    if (name == "and") left &= by | unknown;
+    if (name == "or") left &= ~by | unknown;
+    pending_ = {linear, {left & ones(access.size), 0, 0, 0}, true};
+    return true;
 }
 
 void Memory::accessed(Report& report, Cpu& cpu, const MemoryAccess& access) {
-    const auto at = place(access.phys, access.write);
-    if (!at || all_written_) return;
+    if (written_.all()) return;
+    const auto at = written_.place(access.phys, access.write);
+    if (!at) return;
     const u64 linear = cpu.code_linear(cpu.ip);
+    const unsigned done = position(access, linear);
     if (access.write) {
-        u64 bytes = 0;
-        if (copy_.ip == linear) bytes = copy_.bytes & low_bytes(access.size);
-        if (follow_.left != 0 && follow_.cpu == &cpu && follow_.stores) bytes = follow_.bytes & low_bytes(access.size);
-        copy_ = {};
-        return set(*at, access.size, bytes);
+        Unwritten bits{};
+        if (pending_.ip == linear) {
+            for (unsigned i = 0; i + done < 32; ++i)
+                bits[i / 8] |= (pending_.bits[(i + done) / 8] >> ((i + done) % 8 * 8) & 0xFF) << (i % 8 * 8);
+        }
+        return written_.set(*at, access.size, bits);
     }
-    copy_ = {};
-    const u64 bytes = missing(*at, access.size);
+    if (pending_.copied && done == 0) pending_ = {}; // the next repetition
+    if (access.size > 32) return;
+    const Unwritten bits = written_.missing(*at, access.size);
+    const unsigned bytes = bytes_of(bits);
     if (bytes == 0) return;
     const auto insn = access.system ? std::optional<Insn>() : instruction_at(cpu, linear);
-    if (insn &&
-        (insn->operand[0].kind == OperandKind::reg && one_of(*insn, {"mov", "movzx", "movsx", "movsxd", "pop"})))
-        return begin(cpu, access, linear, insn->operand[0].number / 8u, bytes << (insn->operand[0].number % 8u));
-    if (insn && one_of(*insn, {"lods"})) return begin(cpu, access, linear, RAX, bytes);
-    if (insn && copies(*insn)) {
-        copy_ = {linear, bytes};
-        return;
+    if (insn) {
+        const std::string_view name = insn->row->info->mnemonic;
+        if (loads(cpu, access, *insn, done, bits) || passes(cpu, access, *insn, done, bits)) return;
+        if (decided(cpu, access, *insn, bits[0]) || carries_state(name)) return;
+        if (is_vector(*insn) || (is_x87(*insn) && one_of(name, {"fldenv", "frstor", "fldcw"}))) return;
+        if (insn->operand[0].kind == OperandKind::reg && one_of(name, {"and", "or", "xor"})) return; // masks
+        if (name.starts_with("cmov")) return; // it reads whether it moves or not
     }
-    if (insn && (vector(*insn) || one_of(*insn, {"popa", "popad", "leave", "ret", "retn", "outs"}))) return;
     report.warn(cpu, LintKind::uninitialised, linear,
-                "uses " + std::to_string(access.size) + (access.size == 1 ? " byte at " : " bytes at ") +
-                    hex(access.linear, 8) + ", of which nobody has written " +
-                    (bytes == low_bytes(access.size) ? "any" : std::to_string(std::popcount(bytes))) +
-                    " since power-on",
-                "DRAM data sheets: the contents are undefined at power-on");
+                {"uses " + std::to_string(access.size) + (access.size == 1 ? " byte at " : " bytes at ") +
+                     hex(access.linear, 8) + ", of which nobody has written " +
+                     (bytes == access.size ? "any" : std::to_string(bytes)) + " since power-on",
+                 {},
+                 {}});
 }
 
 } // namespace glassbox::lint

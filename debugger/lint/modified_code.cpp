@@ -28,12 +28,12 @@ void ModifiedCode::wants(Report& report, Cpu& cpu, u64 linear, u64 phys, const I
     for (const Write& w : found->second) {
         if (since >= w.sequence || from >= w.to || from + insn.length <= w.from) continue;
         if (w.linear_page == linear_page && w.cpu == &cpu) continue;
-        report.warn(
-            cpu, LintKind::modified_code, linear,
-            "was written " +
-                (w.cpu != &cpu ? std::string("by another processor") : "through linear page " + hex(w.linear_page, 8)) +
-                " at " + hex(w.by, 8) + ", and nothing has serialised since",
-            "SDM 3A 9.1.3");
+        report.warn(cpu, LintKind::modified_code, linear,
+                    {"was written " +
+                         (w.cpu != &cpu ? std::string("by another processor")
+                                        : "through linear page " + hex(w.linear_page, 8)) +
+                         " at " + report.called(w.by) + ", and nothing has serialised since",
+                     "SDM 3A 9.1.3", "execute CPUID, IRET or a write to CR3 on this processor before the new code"});
         break;
     }
 }
@@ -70,9 +70,10 @@ void ModifiedCode::ahead(Report& report, Cpu& cpu, const MemoryAccess& access) c
         if (!insn) return;
         if (access.linear < at + insn->length) {
             report.warn(cpu, LintKind::modified_code, ip,
-                        "writes to the instruction at " + hex(at, 8) +
-                            ", which the prefetch queue may hold already, and no jump comes before it",
-                        "i486 Programmer's Reference 12.3; SDM 3A 9.1.3");
+                        {"writes to the instruction at " + report.called(at) +
+                             ", which the prefetch queue may hold already, and no jump comes before it",
+                         "i486 Programmer's Reference 12.3; SDM 3A 9.1.3",
+                         "put a jump between the write and the code"});
             return;
         }
         if (insn->row->attributes & (attr::branch | attr::ends_block)) return;

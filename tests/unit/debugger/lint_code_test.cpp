@@ -98,7 +98,7 @@ TEST_CASE("lint: memory that nobody has written is computed with") {
 
     Guest held;
     held.run({0xA0, 0x00, 0x50, 0x88, 0xC3, 0x84, 0xDB, 0x90}, 4); // MOV AL, [5000h]; MOV BL, AL; TEST BL, BL
-    CHECK(has(held.only(LintKind::uninitialised), "computes with what mov al,"));
+    CHECK(has(held.only(LintKind::uninitialised), "compares what mov al,"));
     CHECK(held.lint->warnings()[0].linear == 0x1005);
 
     Guest address;
