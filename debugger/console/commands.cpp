@@ -208,7 +208,7 @@ constexpr std::string_view alias_help =
     R"(What is written behind the name when it is used goes to the end, or where $1, $2 ... (one word) and $* (all) stand.
 Several commands are separated by semicolons. Without arguments: the list.   alias top dump ss:esp 32
   alias field print dword [$1 + $2]
-  alias here registers; disassemble cs:ip 5
+  alias here registers; disassemble $pc 5
   alias
 )";
 constexpr std::string_view define_help =
@@ -216,7 +216,7 @@ constexpr std::string_view define_help =
 all of them, $argc their number. In scripts as at the prompt.
   define look-at
     examine/4xw $1
-    disassemble cs:ip 3
+    disassemble $pc 3
   end
 It is used as any other command, and help shows it:
     look-at esp

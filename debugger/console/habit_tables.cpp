@@ -13,8 +13,8 @@ constexpr std::array habit_table = {
     // --- gdb: going
     Habit{"run", "continue"},
     Habit{"start|starti", "!the machine has started: c goes on, and goto start is where it began"},
-    Habit{"jump|j ?", "set pc = $1 ; continue"},
     Habit{"jump|j *?", "set pc = $1 ; continue"},
+    Habit{"jump|j ?", "set pc = $1 ; continue"},
     Habit{"advance ...", "until $*"},
     Habit{"call ...", "!nothing is called from outside, the guest's stack is the guest's; set pc = ADDRESS goes there"},
     Habit{"return ...", "!finish runs to the return, and set pc = ADDRESS goes elsewhere at once"},
@@ -37,7 +37,6 @@ constexpr std::array habit_table = {
     Habit{"watch -l|-location ...", "watch $*"},
     Habit{"clear ...", "!delete N removes a stop point, stops lists them"},
     // --- gdb: looking
-    Habit{"x/ $pc", "examine$/ cs:ip"},
     Habit{"display/ ?", "display examine$/ $1"},
     Habit{"delete|del|d display ?", "undisplay $1"},
     Habit{"output|inspect ...", "print $*"},

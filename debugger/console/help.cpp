@@ -62,9 +62,14 @@ std::string help_of_habits(std::string_view word) {
 std::string wrapped(std::string_view text) {
     std::string out;
     while (!text.empty()) {
-        const std::size_t end = std::min(text.find('\n'), text.size());
-        std::string line(text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
+        std::string line;
+        // Lines of a paragraph are one; what is indented stands by itself.
+        do {
+            const std::size_t end = std::min(text.find('\n'), text.size());
+            if (!line.empty()) line += ' ';
+            line += text.substr(0, end);
+            text.remove_prefix(std::min(end + 1, text.size()));
+        } while (!line.empty() && line.front() != ' ' && !text.empty() && text.front() != ' ' && text.front() != '\n');
         const std::string indent(hanging_indent(line), ' ');
         while (line.size() > page_width) {
             const std::size_t space = line.rfind(' ', page_width);

@@ -64,7 +64,7 @@ constexpr std::string_view reverse_finish_help =
     "  reverse-finish\n";
 constexpr std::string_view reverse_until_help =
     "Goes back to the last time that the instruction at ADDRESS was about to execute.\n"
-    "  reverse-until start_kernel\n  ru cs:ip\n";
+    "  reverse-until start_kernel\n  ru $pc\n";
 constexpr std::string_view reverse_continue_help =
     "Goes back to the last instant at which a stop point would have stopped the machine (ignore counts do not\n"
     "matter): before the instruction of a breakpoint; before the instruction that made an access, for\n"

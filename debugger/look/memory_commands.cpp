@@ -167,7 +167,7 @@ word of 4 bytes in hexadecimal. phys() makes the address physical.
   x/8xb 7c00h
   x/4gx rsp
   x/s esi
-  x/10i cs:ip
+  x/10i $pc
   x/16xw phys(100000h)
 )",
      run_examine, "symbol"},
