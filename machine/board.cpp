@@ -293,11 +293,11 @@ Expected<> Board::configure_firmware() {
         else
             fw_cfg.add_file(std::move(item.file), std::move(item.data));
     }
+    if (config.hostile_seed) hostile::poison(rtc, *config.hostile_seed);
     for (const CmosByte& byte : cmos_bytes(facts)) rtc.set_cmos(byte.index, byte.value);
     return {};
 }
 
-    if (config.hostile_seed) hostile::poison(rtc, *config.hostile_seed);
 Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, const HostPorts& host) {
     auto model = parse_cpu_model(config.cpu_model);
     if (!model) return tl::unexpected(model.error());
@@ -350,7 +350,10 @@ void Board::make_hostile() {
     if (!config.hostile_seed) return;
     hostile::poison(memory.ram(), *config.hostile_seed);
     hostile::poison(ports, memory, *config.hostile_seed);
-    for (unsigned i = 0; i < processors.count(); ++i) hostile::poison(processors[i], *config.hostile_seed);
+    for (unsigned i = 0; i < processors.count(); ++i) {
+        if (processors[i].bootstrap) processors[i].reset_now(); // the pending one would undo it
+        hostile::poison(processors[i], *config.hostile_seed);
+    }
 }
 
 StopReason Board::run(Time until, u64 max_instructions) {
