@@ -5,6 +5,7 @@
 #include "debugger/symbols/expression_scope.hpp"
 #include "debugger/symbols/local_variables.hpp"
 #include "debugger/symbols/number_text.hpp"
+#include "debugger/symbols/value_commands.hpp"
 #include "debugger/view.hpp"
 
 #include <algorithm>
@@ -167,66 +168,6 @@ Expected<> list_command(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
-// --- values
-
-/// What is at a variable that the expression names: "dword there 5".
-std::string memory_of_variable(CommandContext& context, const std::string& text, u64 address) {
-    const auto variable = context.debugger.symbols().variable(text);
-    if (!variable || variable->address != address || variable->size > 8) return {};
-    constexpr std::array<std::string_view, 9> names{"", "byte", "word", "", "dword", "", "", "", "qword"};
-    const std::string_view name = names[variable->size];
-    if (name.empty()) return {};
-    std::array<u8, 8> bytes{};
-    const auto size = static_cast<std::size_t>(variable->size);
-    if (read_linear_quietly(context.debugger.cpu(), address, std::span(bytes).first(size)) != size) return {};
-    u64 value = 0;
-    for (std::size_t i = size; i-- > 0;) value = value << 8 | bytes[i];
-    const std::string negative = signed_text(value);
-    return "  there      " + std::string(name) + " " + marked_hex(value) + " = " + std::to_string(value) +
-           (negative.empty() ? "" : " = " + negative) + "\n";
-}
-
-Expected<> print_command(CommandContext& context, Arguments& arguments) {
-    char format = 0;
-    if (const std::string word(arguments.peek()); word.size() == 2 && word[0] == '/') {
-        format = word[1];
-        arguments.take();
-    }
-    const std::string text = arguments.rest();
-    if (text.empty()) return fail("print EXPRESSION: of what? (help expressions)");
-    if (const std::string local =
-            format || context.debugger.symbols().empty() ? "" : local_text(context.debugger, text);
-        !local.empty()) {
-        context.out += local;
-        return {};
-    }
-    const auto result = evaluate(context.debugger, text);
-    if (!result) return tl::unexpected(result.error());
-    const u64 value = *result;
-    const Symbols& symbols = context.debugger.symbols();
-    std::string symbol = symbols.describe(value);
-    if (format == 'a') {
-        context.out += marked_hex(value) + (symbol.empty() ? "" : " <" + symbol + ">") + "\n";
-        return {};
-    }
-    if (format) {
-        const auto one = formatted(value, format);
-        if (!one) return fail(std::string("print has no format '") + format + "': x, d, u, t, o, c and a are known");
-        context.out += *one + "\n";
-        return {};
-    }
-    if (const auto line = symbols.line_at(value); line && !symbol.empty())
-        symbol += " (" + line->file + ":" + std::to_string(line->line) + ")";
-    const std::string negative = signed_text(value), character = value ? character_text(value) : "";
-    context.out += "  hex        " + marked_hex(value) + "\n  decimal    " + std::to_string(value) + "\n";
-    if (!negative.empty()) context.out += "  signed     " + negative + "\n";
-    context.out += "  binary     " + binary_text(value) + "\n";
-    if (!character.empty()) context.out += "  character  " + character + "\n";
-    if (!symbol.empty()) context.out += "  symbol     " + symbol + "\n";
-    context.out += memory_of_variable(context, text, value);
-    return {};
-}
-
 std::string kind_and_size(const Symbols& symbols, const Symbol& symbol) {
     std::string text = symbol.function ? "function" : symbol.size ? "variable" : "label";
     if (symbol.size) text += ", " + std::to_string(symbol.size) + (symbol.size == 1 ? " byte" : " bytes");
@@ -265,25 +206,35 @@ replaces what it gave.
 )";
 
 constexpr std::string_view print_help =
-    R"(Shows a value in every notation, and the symbol that it lies in as an address. The value of a symbol
-is its address; what is there is shown too if it is a variable of 1, 2, 4 or 8 bytes. print/x, /d
-(signed), /u, /t (binary), /o, /c (character) and /a (address and symbol) show one notation alone.
+    R"(Shows a value. What has no type (registers, memory, labels) is shown in every notation, with the symbol
+that it lies in as an address; a variable by its type: structures, arrays, pointers with what they lead
+to, texts, enumerations by name. print/x, /d (signed), /u, /t (binary), /o, /c (character), /a (address
+and symbol), /f and /s (text) show one notation alone, of structures for every part.
   print eax
   print/t cr0 & 0FFh
   p [ss:esp+4]
-  p jiffies             its address, and the number that is there
-  p dword [jiffies]     the number
-  p table[3].limit      a part of a variable, by DWARF
-  p/a [esp]             where this function returns to
-  p count               a variable of the function that executes (its name alone)
-Comparisons, division and >> take numbers without signs: -1 < 0 is false. Memory addressed by
-general registers lies in the segment that an instruction would use: [bp-2] in SS, [bx+si] in DS;
-numbers and symbols are linear addresses, and so is linear(bx). help expressions has the rest.
+  p dword [0x500]       the number that lies there
+  p/a dword [ss:esp]    where this function returns to, at its first instruction
+  p table[3]            a variable, a whole structure
+  p table[3].limit      a part of it; also task->next, *pointer, &variable, first@10
+  p (char)jiffies       casts, sizeof and enumerations as in C
+  p/x table[1]
+  p ::counter           that of the program, where a local has the same name
+Locals are those of the function that executes, or of the frame that `frame` has chosen. A variable goes
+before a register of the same name: $cf is the register. Without variables, comparisons, division and >>
+take numbers without signs: -1 < 0 is false. Within [ ] a variable is its address, as in assembler, and
+memory addressed by general registers lies in the segment that an instruction would use: [bp-2] in SS,
+[bx+si] in DS. help expressions has the rest.
 )";
 
 constexpr std::array table{
     Command{"print", "p", "Symbols", "[/FORMAT] EXPRESSION", "The value of an expression, in every notation",
             print_help, print_command, "symbol"},
+    Command{"ptype", "", "Symbols", "NAME|TYPE|EXPRESSION", "The type of a variable, as C defines it",
+            "Structures with the offsets of their members, enumerations with their values (by DWARF).\n"
+            "  ptype table[0]\n"
+            "  ptype unsigned long\n",
+            ptype_command, "symbol"},
     Command{"symbols", "sym symbol", "Symbols",
             "[load FILE [at OFFSET] | find TEXT | unload FILE | reload | path FROM TO]",
             "Symbol files: loads, lists and searches them", symbols_help, symbols_command,

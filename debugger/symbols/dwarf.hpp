@@ -2,6 +2,7 @@
 // bytes are in memory and may be hostile: what libdw does not bound is bounded here.
 #pragma once
 
+#include "debugger/symbols/dwarf_types.hpp"
 #include "debugger/symbols/symbol_file.hpp"
 
 #include <elfutils/libdw.h>
@@ -31,8 +32,13 @@ class DebugInformation {
     /// "name", "name.member[3].member", "function::name".
     std::optional<Symbol> variable(std::string_view path);
     std::optional<FrameRegisters> unwind(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
-    /// The variables of the function at frame.pc, those of inner blocks last; nothing where DWARF knows no function.
-    std::optional<Locals> locals(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
+    /// A variable or function with a fixed address, in the file's own addresses.
+    std::optional<TypedVariable> typed_variable(std::string_view name);
+    TypePtr type_named(std::string_view name);
+    std::optional<Symbols::Constant> constant(std::string_view name);
+    /// The function at frame.pc with its variables, those of inner blocks last; nothing where DWARF knows no function.
+    std::optional<FunctionScope> scope(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read,
+                                       std::string_view only = {});
 
   private:
     explicit DebugInformation(std::vector<char> bytes) : bytes_(std::move(bytes)) {}
@@ -47,6 +53,7 @@ class DebugInformation {
     u64 file_address(const FrameRegisters& frame, u64 offset) const;
     std::optional<u64> cfa(const FrameRegisters& frame, u64 offset, const Symbols::ReadMemory& read);
     bool find_function(u64 address, Dwarf_Die* function, Dwarf_Die* parent, unsigned depth);
+    bool function_at(u64 address, Dwarf_Die* function);
     void read_functions(Dwarf_Die* parent, const std::string& prefix, unsigned depth, std::vector<FileSymbol>& symbols);
     void collect_variables();
     void collect_variables(Dwarf_Die* parent, const std::string& prefix, unsigned depth);
@@ -65,6 +72,9 @@ class DebugInformation {
     bool collected_ = false;
     std::size_t visited_ = 0;                              ///< DIEs, which a hostile file may chain in circles
     std::unordered_map<std::string, Dwarf_Off> variables_; ///< DIEs of variables with an address
+    std::unordered_map<std::string, Dwarf_Off> functions_; ///< … of functions
+    std::unordered_map<u64, Dwarf_Off> functions_at_;      ///< what `function_at` has found
+    std::unique_ptr<DwarfTypes> types_;
 };
 
 } // namespace glassbox

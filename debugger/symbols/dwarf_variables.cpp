@@ -1,17 +1,17 @@
-// Variables with a fixed address, and parts of them (DWARF 5, sections 4.1 and 5). They are collected when the first
-// one is asked for: a kernel has many.
-#include "debugger/symbols/dwarf_types.hpp"
+// Variables and functions with a fixed address, parts of variables, and the names of types and constants (DWARF 5,
+// sections 4.1 and 5). They are collected when the first one is asked for: a kernel has many.
+#include "debugger/symbols/dwarf.hpp"
 
 #include <dwarf.h>
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 namespace glassbox {
 
 namespace {
 
+using Kind = CType::Kind;
 constexpr unsigned deepest_scope = 8;
 constexpr std::size_t most_entries = 200'000'000; ///< DIEs visited, of all units
 
@@ -32,88 +32,35 @@ std::optional<u64> fixed_address(Dwarf_Die* die) {
 
 /// A part of a variable: a type at an address.
 struct Part {
-    Dwarf_Die type{};
+    TypePtr type;
     u64 address = 0;
-    u64 size = 0;
 };
 
-bool enter_member(Part& part, std::string_view name, unsigned depth = 0) {
-    const int tag = dwarf_tag(&part.type);
-    if (tag != DW_TAG_structure_type && tag != DW_TAG_union_type && tag != DW_TAG_class_type) return false;
-    Dwarf_Die member{};
-    if (depth > deepest_scope || dwarf_child(&part.type, &member) != 0) return false;
-    std::size_t steps = 0;
-    do {
-        const int member_tag = dwarf_tag(&member);
-        if (member_tag != DW_TAG_member && member_tag != DW_TAG_inheritance) continue;
-        const char* const member_name = dwarf_diename(&member);
-        const bool found = member_name && name == member_name;
-        if (member_name && !found) continue;
-        Part inner{.type = {}, .address = part.address, .size = 0};
-        Dwarf_Attribute attribute{};
-        Dwarf_Word at = 0;
-        if (dwarf_attr_integrate(&member, DW_AT_data_member_location, &attribute) &&
-            dwarf_formudata(&attribute, &at) == 0)
-            inner.address += at;
-        if (!type_of(&member, &inner.type)) continue;
-        inner.size = size_of(&inner.type);
-        if (found || enter_member(inner, name, depth + 1)) { // without a name: its members are this one's too
-            part = inner;
-            return true;
-        }
-    } while (++steps < 100'000 && dwarf_siblingof(&member, &member) == 0);
-    return false;
-}
-
-/// The numbers of elements of an array's dimensions; 0: not known.
-std::vector<u64> dimensions(Dwarf_Die* array) {
-    std::vector<u64> counts;
-    Dwarf_Die range{};
-    if (dwarf_child(array, &range) != 0) return counts;
-    do {
-        if (dwarf_tag(&range) != DW_TAG_subrange_type) continue;
-        Dwarf_Attribute attribute{};
-        Dwarf_Word value = 0;
-        if (dwarf_attr(&range, DW_AT_count, &attribute) && dwarf_formudata(&attribute, &value) == 0) {
-            counts.push_back(value);
-        } else if (dwarf_attr(&range, DW_AT_upper_bound, &attribute) && dwarf_formudata(&attribute, &value) == 0) {
-            counts.push_back(value + 1);
-        } else {
-            counts.push_back(0);
-        }
-    } while (counts.size() < 16 && dwarf_siblingof(&range, &range) == 0);
-    return counts;
-}
-
-/// Takes as many "[n]" as the array has dimensions, or fewer.
-bool enter_element(Part& part, std::string_view& path) {
-    if (dwarf_tag(&part.type) != DW_TAG_array_type) return false;
-    const std::vector<u64> counts = dimensions(&part.type);
-    Part inner{.type = {}, .address = part.address, .size = 0};
-    if (counts.empty() || !type_of(&part.type, &inner.type)) return false;
-    const u64 element = size_of(&inner.type);
-    u64 index = 0, rest = element; // rest: the size of what one more index chooses from
-    std::size_t taken = 0;
-    for (std::size_t i = 1; i < counts.size(); ++i) rest *= counts[i];
-    for (; taken < counts.size() && path.starts_with('['); ++taken) {
-        const std::size_t end = path.find(']');
-        if (end == std::string_view::npos || end < 2 || end > 12) return false;
-        u64 number = 0;
-        for (const char c : path.substr(1, end - 1)) {
-            if (c < '0' || c > '9') return false;
-            number = number * 10 + static_cast<u64>(c - '0');
-        }
-        if (counts[taken] != 0 && number >= counts[taken]) return false;
-        index += number * rest;
-        path.remove_prefix(end + 1);
-        if (taken + 1 < counts.size()) rest = counts[taken + 1] ? rest / counts[taken + 1] : 0;
-    }
-    inner.address += index;
-    inner.size = taken == counts.size() ? element : rest * counts[taken];
-    if (taken < counts.size()) path = path.empty() ? path : std::string_view("?"); // a row has no members
-    part = inner;
+bool enter_member(Part& part, std::string_view name) {
+    const auto member = find_member(part.type, name);
+    if (!member) return false;
+    part = {member->type, part.address + member->offset + member->bit / 8};
     return true;
 }
+
+/// Takes one "[n]".
+bool enter_element(Part& part, std::string_view& path) {
+    const TypePtr array = stripped(part.type);
+    const std::size_t end = path.find(']');
+    if (!array || array->kind != Kind::array || end == std::string_view::npos || end < 2 || end > 12) return false;
+    u64 number = 0;
+    for (const char c : path.substr(1, end - 1)) {
+        if (c < '0' || c > '9') return false;
+        number = number * 10 + static_cast<u64>(c - '0');
+    }
+    if (array->count && *array->count != 0 && number >= *array->count) return false;
+    path.remove_prefix(end + 1);
+    const TypePtr element = inner_of(*array);
+    part = {element, part.address + number * size_of(element)};
+    return element != nullptr;
+}
+
+std::string name_of(const char* name) { return {name, ::strnlen(name, longest_name)}; }
 
 } // namespace
 
@@ -123,15 +70,18 @@ void DebugInformation::collect_variables(Dwarf_Die* parent, const std::string& p
     do {
         const int tag = dwarf_tag(&die);
         const char* const name = dwarf_diename(&die);
-        if (tag == DW_TAG_variable && name && fixed_address(&die)) {
-            const std::string key = prefix + std::string(name, ::strnlen(name, longest_name));
-            variables_.emplace(key, dwarf_dieoffset(&die));
-        } else if (tag == DW_TAG_namespace || tag == DW_TAG_subprogram) {
-            const std::string inner = name ? prefix + std::string(name, ::strnlen(name, longest_name)) + "::" : prefix;
-            collect_variables(&die, inner, depth + 1);
-        } else if (tag == DW_TAG_lexical_block) {
+        if (tag == DW_TAG_variable && name && fixed_address(&die))
+            variables_.emplace(prefix + name_of(name), dwarf_dieoffset(&die));
+        Dwarf_Addr low = 0;
+        if (tag == DW_TAG_subprogram && name && dwarf_lowpc(&die, &low) == 0)
+            functions_.emplace(prefix + name_of(name), dwarf_dieoffset(&die));
+        types_->remember(&die, prefix);
+        const bool named = tag == DW_TAG_namespace || tag == DW_TAG_subprogram || tag == DW_TAG_structure_type ||
+                           tag == DW_TAG_class_type || tag == DW_TAG_union_type;
+        if (named && dwarf_haschildren(&die) == 1)
+            collect_variables(&die, name ? prefix + name_of(name) + "::" : prefix, depth + 1);
+        else if (tag == DW_TAG_lexical_block)
             collect_variables(&die, prefix, depth + 1);
-        }
     } while (++visited_ < most_entries && dwarf_siblingof(&die, &die) == 0);
 }
 
@@ -143,20 +93,40 @@ void DebugInformation::collect_variables() {
     });
 }
 
-std::optional<Symbol> DebugInformation::variable(std::string_view path) {
+std::optional<TypedVariable> DebugInformation::typed_variable(std::string_view name) {
     collect_variables();
+    const std::string key(name);
+    Dwarf_Die die{};
+    if (const auto found = variables_.find(key); found != variables_.end() && dwarf_offdie(dwarf_, found->second, &die))
+        return TypedVariable{.name = key, .type = types_->type_of(&die), .address = fixed_address(&die)};
+    const auto function = functions_.find(key);
+    Dwarf_Addr low = 0;
+    if (function == functions_.end() || !dwarf_offdie(dwarf_, function->second, &die) || dwarf_lowpc(&die, &low) != 0)
+        return {};
+    return TypedVariable{.name = key, .type = types_->function_type(&die), .address = low};
+}
+
+TypePtr DebugInformation::type_named(std::string_view name) {
+    collect_variables();
+    return types_ ? types_->named(name) : TypePtr();
+}
+
+std::optional<Symbols::Constant> DebugInformation::constant(std::string_view name) {
+    collect_variables();
+    if (!types_) return {};
+    const auto found = types_->constants.find(std::string(name));
+    if (found == types_->constants.end()) return {};
+    return Symbols::Constant{found->second.value, types_->type_at(found->second.entry)};
+}
+
+std::optional<Symbol> DebugInformation::variable(std::string_view path) {
     const std::string_view whole = path;
     const std::size_t end = std::min(path.find_first_of(".["), path.size());
-    const auto found = variables_.find(std::string(path.substr(0, end)));
-    Dwarf_Die die{};
-    if (found == variables_.end() || !dwarf_offdie(dwarf_, found->second, &die)) return {};
-    const auto address = fixed_address(&die);
-    Part part{.type = {}, .address = address.value_or(0), .size = 0};
-    const bool typed = type_of(&die, &part.type);
-    if (!address) return {};
-    if (typed) part.size = size_of(&part.type);
+    const auto found = typed_variable(path.substr(0, end));
+    if (!found || !found->address || (found->type && found->type->kind == Kind::function)) return {};
+    Part part{found->type, *found->address};
     for (path.remove_prefix(end); !path.empty();) {
-        if (!typed) return {};
+        if (!part.type) return {};
         if (path.starts_with('[')) {
             if (!enter_element(part, path)) return {};
             continue;
@@ -166,7 +136,7 @@ std::optional<Symbol> DebugInformation::variable(std::string_view path) {
         if (stop == 0 || !enter_member(part, path.substr(0, stop))) return {};
         path.remove_prefix(stop);
     }
-    return Symbol{.name = std::string(whole), .address = part.address, .size = part.size, .function = false};
+    return Symbol{.name = std::string(whole), .address = part.address, .size = size_of(part.type), .function = false};
 }
 
 } // namespace glassbox

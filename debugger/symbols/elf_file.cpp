@@ -29,6 +29,7 @@ Expected<std::shared_ptr<DebugInformation>> DebugInformation::open(std::vector<c
     if (auto good = info->check_sections(); !good) return tl::unexpected(good.error());
     info->dwarf_ = dwarf_begin_elf(info->elf_, DWARF_C_READ, nullptr);
     if (info->dwarf_) info->debug_frames_ = dwarf_getcfi(info->dwarf_);
+    if (info->dwarf_) info->types_ = std::make_unique<DwarfTypes>(info->dwarf_, info->bits_);
     info->eh_frames_ = dwarf_getcfi_elf(info->elf_);
     return info;
 }

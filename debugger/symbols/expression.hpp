@@ -6,12 +6,20 @@
 //   [esp+4]  byte [ebx]  word ds:[si]   memory, through segments and paging; as wide as the operand size of the code
 //   phys(0x1000)  dword phys(0x1000)    physical memory (as an address: the physical address itself)
 //   schedule  schedule+0x1c  'main.c':12  symbols and source lines
+//   journal.count  task->next->pid  table[i].flags  *pointer  &variable  (char)x  sizeof x  first@3
+//                                       variables with their types, by DWARF; so do locals of the chosen frame
+//   ::count  'count'                    a variable or symbol of the program where a local has the same name
 //   0:7c00  cs:ip  ss:esp+4             a segment and an offset: by the segment registers' bases and the mode
 //   + - * / % & | ^ ~ << >> == != < <= > >= && || ! ? : ( )
 //
-// All values are 64 bits without a sign, and so are comparisons, division and >>: -1 < 0 is false. The number right
-// before and right after the colon of "0:7c00" is hexadecimal. In the middle of ? : a segment and offset needs
-// parentheses.
+// Numbers, registers and memory are 64 bits without a sign, and so are comparisons, division and >>: -1 < 0 is false.
+// With a variable C's conversions count: x < 0 is true for an int of -1. The number right before and right after the
+// colon of "0:7c00" is hexadecimal. In the middle of ? : a segment and offset needs parentheses.
+//
+// A variable is its value, and within [ ] its address, as in assembler; a function, array or structure is its address.
+// What has no type (labels, symbols without DWARF) is its address. A variable goes before a register of the same name,
+// $cf is the register. Where a place is wanted (dump, break, watch) a variable is where it lies, and for dump and break
+// a pointer is where it leads.
 //
 // A place that is computed from general registers is one as an instruction would have it: [bp-2] lies in SS, [bx+si]
 // in DS, and as an address IP means CS:IP; what is computed from 16-bit registers alone wraps at 64 KiB. Numbers,
@@ -28,6 +36,7 @@ namespace glassbox {
 
 class Debugger;
 class ExpressionScope;
+struct TypedValue;
 
 /// Where something lies, as the user said it.
 struct Address {
@@ -39,10 +48,10 @@ struct Address {
     u64 offset = 0;
 };
 
-/// A memory operand: what it names, not what is there.
+/// A memory operand or a variable: what it names, not what is there.
 struct Place {
     Address address;
-    unsigned size = 0; ///< bytes: 1, 2, 4, 8; 0: the expression does not say (it is no [ ] and no phys())
+    unsigned size = 0; ///< bytes: 1, 2, 4, 8, of a variable any number; 0: the expression does not say
 };
 
 /// The value of an expression; "true" is 1. The error shows the place: "no register or symbol is called 'foo'".
@@ -59,9 +68,12 @@ class Expression {
     static Expected<Expression> parse(std::string_view text);
 
     Expected<u64> evaluate(ExpressionScope& scope) const;
+    /// With its type, where it has one; an object is not read yet.
+    Expected<TypedValue> typed(ExpressionScope& scope) const;
     Expected<Address> address(ExpressionScope& scope) const;
     Expected<Place> place(ExpressionScope& scope) const;
     Expected<u64> evaluate(Debugger& debugger) const;
+    Expected<TypedValue> typed(Debugger& debugger) const;
     Expected<Address> address(Debugger& debugger) const;
     Expected<Place> place(Debugger& debugger) const;
 

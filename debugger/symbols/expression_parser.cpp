@@ -1,9 +1,12 @@
 // Text to a tree of nodes, by recursive descent. Length, nesting and depth are limited: the text may come from
 // anywhere.
+#include "debugger/symbols/c_type.hpp"
 #include "debugger/symbols/expression_tree.hpp"
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <charconv>
 #include <utility>
 
 namespace glassbox {
@@ -33,11 +36,12 @@ constexpr std::array binary_operators{
     BinaryOperator{"<=", 7, Operator::less_equal}, BinaryOperator{">=", 7, Operator::greater_equal},
     BinaryOperator{"|", 3, Operator::bit_or},      BinaryOperator{"^", 4, Operator::bit_xor},
     BinaryOperator{"&", 5, Operator::bit_and},     BinaryOperator{"<", 7, Operator::less},
-    BinaryOperator{">", 7, Operator::greater},     BinaryOperator{"+", 9, Operator::add},
-    BinaryOperator{"-", 9, Operator::subtract},    BinaryOperator{"*", 10, Operator::multiply},
-    BinaryOperator{"/", 10, Operator::divide},     BinaryOperator{"%", 10, Operator::remainder},
+    BinaryOperator{">", 7, Operator::greater},     BinaryOperator{"@", 9, Operator::repeat},
+    BinaryOperator{"+", 10, Operator::add},        BinaryOperator{"-", 10, Operator::subtract},
+    BinaryOperator{"*", 11, Operator::multiply},   BinaryOperator{"/", 11, Operator::divide},
+    BinaryOperator{"%", 11, Operator::remainder},
 };
-constexpr unsigned additive_level = 9;
+constexpr unsigned additive_level = 10;
 
 class Parser {
   public:
@@ -107,16 +111,142 @@ class Parser {
         const std::size_t column = skip();
         if (take('+')) return unary();
         const char sign = peek();
-        if (sign != '-' && sign != '~' && sign != '!') return primary();
+        if (sign == '(') {
+            if (auto node = cast_here()) {
+                const Index operand = unary();
+                node->a = operand;
+                return add(std::move(*node), column, {operand});
+            }
+        }
+        if (sign == '*' || sign == '&') {
+            ++at_;
+            const Index operand = unary();
+            return add({.kind = sign == '*' ? Kind::dereference : Kind::address_of, .a = operand}, column, {operand});
+        }
+        if (sign != '-' && sign != '~' && sign != '!') return postfix();
         ++at_;
         const Index operand = unary();
         const Operator op = sign == '-' ? Operator::negate : sign == '~' ? Operator::complement : Operator::logical_not;
         return add({.kind = Kind::unary, .op = op, .a = operand}, column, {operand});
     }
 
+    /// a.b  a->b  a[1]
+    Index postfix() {
+        Index left = primary();
+        while (error_.empty()) {
+            const std::size_t column = skip();
+            if (text_.substr(at_).starts_with("->")) {
+                at_ += 2;
+                skip();
+                left = members(left, column, Kind::arrow);
+            } else if (peek() == '.') {
+                ++at_;
+                left = members(left, column, Kind::member);
+            } else if (peek() == '[') {
+                ++at_;
+                const bool outer = std::exchange(colon_is_ternary_, false);
+                const Index index = ternary();
+                colon_is_ternary_ = outer;
+                skip();
+                if (!take(']')) return set_error(at_, "']' is missing");
+                left = add({.kind = Kind::element, .a = left, .b = index}, column, {left, index});
+            } else {
+                break;
+            }
+        }
+        return left;
+    }
+
+    /// "x.y" behind a '.' or "->": a name may have dots in it.
+    Index members(Index left, std::size_t column, Kind kind) {
+        std::string_view names = word();
+        if (names.empty() || is_digit(names[0])) return set_error(at_, "here a member's name is missing");
+        while (error_.empty()) {
+            const std::size_t end = std::min(names.find('.'), names.size());
+            if (end == 0) return set_error(column, "here a member's name is missing");
+            left = add({.kind = kind, .name = std::string(names.substr(0, end)), .a = left}, column, {left});
+            if (end == names.size()) break;
+            names.remove_prefix(end + 1);
+            kind = Kind::member;
+        }
+        return left;
+    }
+
+    // --- types
+    struct TypeWords {
+        std::string name;
+        unsigned stars = 0;
+        bool certain = false; ///< no variable can be called so
+        std::size_t end = 0;  ///< behind the ')'
+    };
+    static bool is_qualifier(std::string_view word) {
+        return word == "const" || word == "volatile" || word == "restrict";
+    }
+    /// "(unsigned char)", "(struct task *)", "(name)" from `at` on.
+    std::optional<TypeWords> type_words(std::size_t at) const {
+        constexpr unsigned most_words = 8;
+        TypeWords type;
+        const auto spaces = [&] {
+            while (at < text_.size() && is_space(text_[at])) ++at;
+        };
+        ++at;
+        for (unsigned n = 0; n < most_words; ++n) {
+            spaces();
+            const std::size_t start = at;
+            while (at < text_.size() && (is_letter(text_[at]) || is_digit(text_[at]) || text_[at] == ':')) ++at;
+            const std::string_view word = text_.substr(start, at - start);
+            if (word.empty()) break;
+            if (is_digit(word[0]) || word[0] == ':' || word.back() == ':') return {};
+            if (is_qualifier(word)) {
+                type.certain = true;
+                continue;
+            }
+            if (type.stars || (!type.name.empty() && !type.certain)) return {};
+            const bool tag = word == "struct" || word == "union" || word == "enum" || word == "class";
+            type.certain = type.certain || tag || builtin_type(word, 32) != nullptr;
+            type.name += (type.name.empty() ? "" : " ") + std::string(word);
+            while (spaces(), at < text_.size() && text_[at] == '*') ++at, ++type.stars;
+        }
+        spaces();
+        if (type.name.empty() || at >= text_.size() || text_[at] != ')' || type.stars > 8) return {};
+        type.end = at + 1;
+        return type;
+    }
+    /// Whether "(name)" at `at_` is a cast: a known type's name, a pointer, or an operand follows.
+    std::optional<ExpressionNode> cast_here() {
+        const auto type = type_words(at_);
+        if (!type) return {};
+        if (!type->certain && type->stars == 0) {
+            std::size_t next = type->end;
+            while (next < text_.size() && is_space(text_[next])) ++next;
+            const char c = next < text_.size() ? text_[next] : '\0';
+            if (!is_letter(c) && !is_digit(c) && c != '$' && c != '(' && c != '\'') return {};
+        }
+        at_ = type->end;
+        return ExpressionNode{.kind = Kind::cast, .number = type->stars, .name = type->name};
+    }
+    Index size_of(std::size_t column) {
+        skip();
+        if (peek() == '(') {
+            const auto type = type_words(at_);
+            if (type && (type->certain || type->stars)) {
+                at_ = type->end;
+                return add({.kind = Kind::size_of_type, .number = type->stars, .name = type->name}, column, {});
+            }
+        }
+        const Index operand = unary();
+        return add({.kind = Kind::size_of, .a = operand}, column, {operand});
+    }
+
     Index primary() {
         const std::size_t column = skip();
         const char c = peek();
+        if (c == ':' && text_.substr(at_).starts_with("::")) {
+            at_ += 2;
+            const std::string name(word());
+            if (name.empty()) return set_error(column, "after :: comes the name of a variable or symbol");
+            return add({.kind = Kind::global, .name = name}, column, {});
+        }
         if (c == '(') return parenthesised();
         if (c == '[') return memory(column, {});
         if (c == '\'') return quoted(column);
@@ -156,15 +286,26 @@ class Parser {
         return add(std::move(node), column, {inner});
     }
 
-    /// 'file.c':12, or 'A'.
+    /// 'file.c':12, 'A', '\n', or 'name of a symbol'.
     Index quoted(std::size_t column) {
-        const std::size_t end = text_.find('\'', at_ + 1);
+        const bool escaped = text_.substr(at_ + 1).starts_with("\\");
+        const std::size_t end = text_.find('\'', at_ + (escaped ? 3 : 1));
         if (end == std::string_view::npos) return set_error(column, "the closing ' is missing");
         const std::string inside(text_.substr(at_ + 1, end - at_ - 1));
         at_ = end + 1;
-        if (peek() == ':') return line(column, inside);
-        if (inside.size() != 1) return set_error(column, "'...' is one character, or a file before ':' and a line");
-        return add({.number = static_cast<unsigned char>(inside[0])}, column, {});
+        if (peek() == ':' && !text_.substr(at_).starts_with("::")) return line(column, inside);
+        if (const auto character = character_of(inside)) return add({.number = *character}, column, {});
+        if (inside.size() < 2) return set_error(column, "'...' is one character, a symbol, or a file before ':'");
+        return add({.kind = Kind::global, .name = inside}, column, {});
+    }
+
+    static std::optional<u64> character_of(std::string_view inside) {
+        if (inside.size() == 1) return static_cast<unsigned char>(inside[0]);
+        if (inside.size() != 2 || inside[0] != '\\') return {};
+        constexpr std::string_view letters = "nrtb0\\'\"ae", values("\n\r\t\b\0\\'\"\a\x1b", 10);
+        const std::size_t found = letters.find(inside[1]);
+        if (found == std::string_view::npos) return {};
+        return static_cast<unsigned char>(values[found]);
     }
 
     Index line(std::size_t column, std::string file) {
@@ -180,6 +321,10 @@ class Parser {
         if (colon_here()) return selector(column, text);
         const bool offset = hex_at_ == column;
         if (const auto value = marked_number(text, offset ? 16 : 10)) return add({.number = *value}, column, {});
+        double real = 0;
+        const auto read = std::from_chars(text.data(), text.data() + text.size(), real);
+        if (text.find('.') != std::string_view::npos && read.ec == std::errc() && read.ptr == text.data() + text.size())
+            return add({.kind = Kind::real, .number = std::bit_cast<u64>(real)}, column, {});
         return set_error(column, bad_number(text));
     }
 
@@ -216,6 +361,7 @@ class Parser {
         const std::string low = lower_case(name);
         if (const unsigned size = size_called(low); size && sized_follows()) return sized(column, size);
         if (low == "phys" && call_follows()) return physical(column, 0);
+        if (low == "sizeof") return size_of(column);
         if (low == "linear" && call_follows()) {
             const Index inner = call();
             return add({.kind = Kind::linear, .a = inner}, column, {inner});
@@ -287,33 +433,22 @@ class Parser {
         return at_;
     }
     bool colon_here() const { return peek() == ':' && !colon_is_ternary_; }
-    /// A name or number; "::" and "[3]." may be within a name, '$' and '@' too.
+    /// A name or number; "::" may be within a name, '$' and '@' too, but no '@' that a count follows.
     std::string_view word() {
         const std::size_t start = at_;
         while (at_ < text_.size()) {
             const char c = text_[at_];
+            if (c == '@' && at_ > start && at_ + 1 < text_.size() && is_digit(text_[at_ + 1])) break;
             if (begins_name(c) || is_digit(c) || (c == '$' && at_ > start)) {
                 ++at_;
             } else if (c == ':' && at_ > start && at_ + 2 < text_.size() && text_[at_ + 1] == ':' &&
                        begins_name(text_[at_ + 2])) {
                 at_ += 2;
-            } else if (c == '[' && index_length() && may_have_elements(text_.substr(start, at_ - start))) {
-                at_ += index_length();
             } else {
                 break;
             }
         }
         return text_.substr(start, at_ - start);
-    }
-    static bool may_have_elements(std::string_view name) {
-        const std::string low = lower_case(name);
-        return !name.empty() && !is_digit(name.front()) && size_called(low) == 0 && low != "ptr";
-    }
-    /// "[12]" right behind a name is an element of a variable.
-    std::size_t index_length() const {
-        std::size_t end = at_ + 1;
-        while (end < text_.size() && is_digit(text_[end])) ++end;
-        return end > at_ + 1 && end < text_.size() && text_[end] == ']' ? end + 1 - at_ : 0;
     }
     std::string unexpected() const {
         const char c = peek();

@@ -2,8 +2,11 @@
 #include "debugger/symbols/expression_scope.hpp"
 
 #include "debugger/debugger.hpp"
+#include "debugger/symbols/frame_scope.hpp"
 #include "debugger/symbols/symbols.hpp"
+#include "debugger/symbols/typed_value.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace glassbox {
@@ -16,8 +19,30 @@ std::optional<RegisterValue> CpuScope::read_register(std::string_view name) {
 }
 
 std::optional<u64> CpuScope::symbol(std::string_view name) {
-    return symbols_ && !symbols_->empty() ? symbols_->address_of(name) : std::nullopt;
+    if (!symbols_ || symbols_->empty()) return {};
+    // With a dot only labels ("start.print"): members of variables are found with their types.
+    return name.find('.') == std::string_view::npos ? symbols_->address_of(name) : symbols_->address_of_symbol(name);
 }
+
+std::optional<TypedVariable> CpuScope::local(std::string_view name) {
+    if (!symbols_ || !symbols_->has_types() || name.find_first_of(".:@") != std::string_view::npos) return {};
+    const auto scope = frame_scope(cpu_, *symbols_, name);
+    if (!scope) return {};
+    const auto& all = scope->variables;
+    const auto found = std::find_if(all.rbegin(), all.rend(), // inner ones win
+                                    [&](const TypedVariable& variable) { return variable.name == name; });
+    return found == all.rend() ? std::nullopt : std::optional(*found);
+}
+
+std::optional<TypedVariable> CpuScope::variable(std::string_view name) {
+    return symbols_ ? symbols_->typed_variable(name) : std::nullopt;
+}
+
+std::optional<Symbols::Constant> CpuScope::constant(std::string_view name) {
+    return symbols_ ? symbols_->constant(name) : std::nullopt;
+}
+
+TypePtr CpuScope::type(std::string_view name) { return symbols_ ? symbols_->type_named(name) : TypePtr(); }
 
 std::optional<u64> CpuScope::line(std::string_view file, unsigned line) {
     return symbols_ ? symbols_->address_of_line(file, line) : std::nullopt;
@@ -66,6 +91,11 @@ Expected<u64> CpuScope::selector_base(u16 selector) {
 Expected<u64> Expression::evaluate(Debugger& debugger) const {
     CpuScope scope(debugger.cpu(), &debugger.symbols());
     return evaluate(scope);
+}
+
+Expected<TypedValue> Expression::typed(Debugger& debugger) const {
+    CpuScope scope(debugger.cpu(), &debugger.symbols());
+    return typed(scope);
 }
 
 Expected<Address> Expression::address(Debugger& debugger) const {

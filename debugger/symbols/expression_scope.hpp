@@ -2,6 +2,7 @@
 #pragma once
 
 #include "debugger/symbols/expression.hpp"
+#include "debugger/symbols/symbols.hpp"
 #include "debugger/view.hpp"
 
 #include <optional>
@@ -11,14 +12,18 @@
 
 namespace glassbox {
 
-class Symbols;
-
 class ExpressionScope {
   public:
     virtual ~ExpressionScope() = default;
     virtual std::optional<RegisterValue> read_register(std::string_view name) = 0;
     virtual std::optional<u64> symbol(std::string_view name) = 0;
     virtual std::optional<u64> line(std::string_view file, unsigned line) = 0;
+    /// A variable of the function that executes, or of the chosen frame.
+    virtual std::optional<TypedVariable> local(std::string_view) { return {}; }
+    /// Of the program.
+    virtual std::optional<TypedVariable> variable(std::string_view) { return {}; }
+    virtual std::optional<Symbols::Constant> constant(std::string_view) { return {}; }
+    virtual TypePtr type(std::string_view) { return {}; }
     /// What follows "no instruction comes from that line": "; line 12 is the next that has one".
     virtual std::string line_hint(std::string_view, unsigned) { return {}; }
     /// All or nothing.
@@ -39,6 +44,10 @@ class CpuScope final : public ExpressionScope {
     std::optional<RegisterValue> read_register(std::string_view name) override;
     std::optional<u64> symbol(std::string_view name) override;
     std::optional<u64> line(std::string_view file, unsigned line) override;
+    std::optional<TypedVariable> local(std::string_view name) override;
+    std::optional<TypedVariable> variable(std::string_view name) override;
+    std::optional<Symbols::Constant> constant(std::string_view name) override;
+    TypePtr type(std::string_view name) override;
     std::string line_hint(std::string_view file, unsigned line) override;
     bool read(Address::Space space, u64 address, std::span<u8> bytes) override;
     unsigned code_bits() override;

@@ -12,7 +12,9 @@ namespace glassbox {
 
 enum class ExpressionKind : u8 {
     number,
-    name,      ///< a symbol, else a register
+    real,      ///< 1.5: `number` has a double's bits
+    name,      ///< a variable, symbol, register or constant
+    global,    ///< ::name, 'name': a variable or symbol, no local and no register
     reg,       ///< $name
     line,      ///< 'file':line
     segmented, ///< selector:offset
@@ -22,6 +24,14 @@ enum class ExpressionKind : u8 {
     unary,
     binary,
     ternary,
+    member,       ///< a.name
+    arrow,        ///< a->name
+    element,      ///< a[b]
+    dereference,  ///< *a
+    address_of,   ///< &a
+    cast,         ///< (type)a: `name` and `number` stars
+    size_of,      ///< sizeof a
+    size_of_type, ///< sizeof(type)
 };
 
 enum class Operator : u8 {
@@ -43,6 +53,7 @@ enum class Operator : u8 {
     multiply,
     divide,
     remainder,
+    repeat, ///< a @ b: b elements from a on
     negate,
     complement,
     logical_not,
@@ -56,7 +67,7 @@ struct ExpressionNode {
     std::optional<u16> selector = {};     ///< segmented, memory: the selector written as a number
     unsigned column = 0;                  ///< from 1
     unsigned depth = 1;
-    u64 number = 0;                  ///< line: the line
+    u64 number = 0;                  ///< line: the line; cast: how many '*'
     std::string name = {};           ///< line: the file
     std::size_t a = 0, b = 0, c = 0; ///< indexes of operands
 };

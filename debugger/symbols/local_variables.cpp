@@ -1,13 +1,13 @@
-// `locals`, and `print` of a variable of the function that executes or of one of its callers.
+// `locals`: the variables of the function that executes, or of one of its callers.
 #include "debugger/symbols/local_variables.hpp"
 
 #include "debugger/debugger.hpp"
 #include "debugger/symbols/expression.hpp"
+#include "debugger/symbols/frame_scope.hpp"
 #include "debugger/symbols/number_text.hpp"
 #include "debugger/view.hpp"
 
 #include <algorithm>
-#include <array>
 
 namespace glassbox {
 
@@ -18,31 +18,13 @@ u64 present_address(Debugger& debugger) {
 
 namespace {
 
-/// The registers of the processor that is looked at, by DWARF's numbers.
-FrameRegisters present_registers(Debugger& debugger) {
-    const Cpu& cpu = debugger.cpu();
-    constexpr std::array<Gpr, 8> order = {RAX, RDX, RCX, RBX, RSI, RDI, RBP, RSP};
-    const bool wide = code_bits(cpu) == 64;
-    FrameRegisters frame;
-    frame.pc = present_address(debugger);
-    for (std::size_t i = 0; i < 8; ++i) frame.values[i] = wide ? cpu.gpr[order[i]] : cpu.gpr[i] & 0xFFFF'FFFF;
-    for (std::size_t i = 8; wide && i < 16; ++i) frame.values[i] = cpu.gpr[i];
-    return frame;
-}
-
-/// Those of the function that executes, or of its `up`th caller.
+/// Those of the chosen frame, or of its `up`th caller.
 Expected<Locals> locals_of(Debugger& debugger, u64 up) {
     const Cpu& cpu = debugger.cpu();
     const unsigned bits = code_bits(cpu);
     if (bits == 16) return fail("variables of functions are known to 32-bit and 64-bit code alone");
-    const Symbols::ReadMemory read = [&cpu](u64 linear, unsigned size, u64& value) {
-        std::array<u8, 8> bytes{};
-        if (size > 8 || read_linear_quietly(cpu, linear, std::span(bytes).first(size)) != size) return false;
-        value = 0;
-        for (unsigned i = size; i-- > 0;) value = value << 8 | bytes[i];
-        return true;
-    };
-    FrameRegisters frame = present_registers(debugger);
+    const Symbols::ReadMemory read = memory_of(cpu);
+    FrameRegisters frame = chosen_registers(cpu, debugger.symbols());
     for (u64 n = 0; n < up; ++n) {
         const auto caller = debugger.symbols().unwind(frame, bits, read);
         if (!caller) return fail("there is no call-frame information to go further up than frame " + std::to_string(n));
@@ -88,19 +70,6 @@ Expected<> locals_command(CommandContext& context, Arguments& arguments) {
         context.out += line + "\n";
     }
     return {};
-}
-
-std::string local_text(Debugger& debugger, const std::string& name) {
-    const auto locals = locals_of(debugger, 0);
-    if (!locals) return {};
-    const auto& all = locals->variables;
-    const auto found = std::find_if(all.rbegin(), all.rend(),
-                                    [&](const Local& local) { return local.name == name; }); // inner ones win
-    if (found == all.rend()) return {};
-    if (found->value.empty() && found->where.empty())
-        return name + " is not kept at this instruction (" + found->type + ")\n";
-    return name + " = " + found->value + " (" + found->type + (found->where.empty() ? "" : ", in " + found->where) +
-           ")\n";
 }
 
 } // namespace glassbox

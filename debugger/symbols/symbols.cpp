@@ -4,6 +4,7 @@
 #include "debugger/hex.hpp"
 #include "debugger/symbols/dwarf.hpp"
 #include "debugger/symbols/symbol_file.hpp"
+#include "debugger/symbols/typed_value.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -74,6 +75,7 @@ struct Symbols::Impl {
     std::vector<Entry> by_address; ///< what something can lie in; of several at one address the best is last
     std::vector<Entry> by_name;    ///< of several with one name the best is first
     std::vector<Substitution> substitutions;
+    std::optional<FrameSelection> selection;
 
     static unsigned rank(const FileSymbol& symbol) {
         return (symbol.function ? 4u : 0) + (symbol.global ? 2u : 0) + (symbol.size ? 1u : 0);
@@ -189,6 +191,11 @@ std::optional<u64> Symbols::address_of(std::string_view name) const {
     if (impl_->files.empty() || name.find_first_of(".[:") == std::string_view::npos) return {};
     const auto part = variable(name);
     return part ? std::optional(part->address) : std::nullopt;
+}
+
+std::optional<u64> Symbols::address_of_symbol(std::string_view name) const {
+    const auto* const entry = impl_->named(name);
+    return entry ? std::optional(entry->address) : std::nullopt;
 }
 
 std::optional<Symbol> Symbols::at(u64 address) const {
@@ -323,14 +330,82 @@ std::optional<FrameRegisters> Symbols::unwind(const FrameRegisters& frame, unsig
     return {};
 }
 
-std::optional<Locals> Symbols::locals(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const {
+std::optional<FunctionScope> Symbols::scope(const FrameRegisters& frame, unsigned bits, const ReadMemory& read,
+                                            std::string_view only) const {
     for (const auto& loaded : impl_->files) {
         DebugInformation* const debug = loaded->file.debug.get();
         if (!debug || !debug->has_dwarf() || (debug->bits() == 64) != (bits == 64)) continue;
-        if (auto found = debug->locals(frame, loaded->offset, read)) return found;
+        if (auto found = debug->scope(frame, loaded->offset, read, only)) return found;
     }
     return {};
 }
+
+std::optional<Locals> Symbols::locals(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const {
+    const auto found = scope(frame, bits, read);
+    if (!found) return {};
+    const MemoryReader reader = [&](const Address& at, std::span<u8> bytes) {
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            u64 byte = 0;
+            if (!read(at.value + i, 1, byte)) return false;
+            bytes[i] = static_cast<u8>(byte);
+        }
+        return true;
+    };
+    TypedFormat format;
+    format.most_elements = 32;
+    format.one_line = true;
+    format.alone = true;
+    format.symbol = [this](u64 address) { return describe(address); };
+    Locals locals{.function = found->function, .variables = {}};
+    for (const TypedVariable& variable : found->variables) {
+        Local local;
+        local.name = variable.name;
+        local.type = type_name(variable.type);
+        local.where = variable.where;
+        local.parameter = variable.parameter;
+        TypedValue value{.type = variable.type};
+        if (variable.address) value.place = Address{.value = *variable.address};
+        if (variable.bytes) value.kept = std::make_shared<const std::vector<u8>>(*variable.bytes);
+        if (variable.kept()) local.value = typed_text(value, reader, format);
+        locals.variables.push_back(std::move(local));
+    }
+    return locals;
+}
+
+std::optional<TypedVariable> Symbols::typed_variable(std::string_view name) const {
+    for (const auto& loaded : impl_->files) {
+        if (!loaded->file.debug || !loaded->file.debug->has_dwarf()) continue;
+        if (auto found = loaded->file.debug->typed_variable(name)) {
+            if (found->address) *found->address += loaded->offset;
+            return found;
+        }
+    }
+    return {};
+}
+
+TypePtr Symbols::type_named(std::string_view name) const {
+    for (const auto& loaded : impl_->files) {
+        if (!loaded->file.debug) continue;
+        if (TypePtr found = loaded->file.debug->type_named(name)) return found;
+    }
+    return {};
+}
+
+std::optional<Symbols::Constant> Symbols::constant(std::string_view name) const {
+    for (const auto& loaded : impl_->files) {
+        if (!loaded->file.debug) continue;
+        if (auto found = loaded->file.debug->constant(name)) return found;
+    }
+    return {};
+}
+
+bool Symbols::has_types() const {
+    return std::any_of(impl_->files.begin(), impl_->files.end(),
+                       [](const auto& loaded) { return loaded->file.debug && loaded->file.debug->has_dwarf(); });
+}
+
+const std::optional<FrameSelection>& Symbols::selection() const { return impl_->selection; }
+void Symbols::select_frame(std::optional<FrameSelection> selection) { impl_->selection = std::move(selection); }
 
 void Symbols::substitute_path(std::string from, std::string to) {
     impl_->substitutions.insert(impl_->substitutions.begin(), {std::move(from), std::move(to)});

@@ -4,6 +4,7 @@
 
 #include "bus/error.hpp"
 #include "bus/types.hpp"
+#include "debugger/symbols/c_type.hpp"
 
 #include <array>
 #include <functional>
@@ -36,7 +37,42 @@ struct FrameRegisters {
     std::array<std::optional<u64>, 17> values{};
 };
 
-/// A variable of a function that is being executed.
+/// A variable with its type: where it is, or what it is where it lies in no memory.
+struct TypedVariable {
+    std::string name;
+    TypePtr type; ///< may be null: not known
+    std::optional<u64> address = {};
+    std::optional<std::vector<u8>> bytes = {}; ///< of one that is kept in registers, computed or constant
+    std::string where = {};                    ///< "RDI", "10FEB0h"; "" where it is computed or nowhere
+    bool parameter = false;
+    unsigned inlined = 0; ///< 0: the function's own; n: of the nth function that is inlined there, from outside in
+
+    bool kept() const { return address || bytes; }
+};
+/// A function that was inlined around an instruction.
+struct InlinedCall {
+    std::string function;
+    std::string file; ///< where it is called from
+    unsigned line = 0;
+};
+/// The function at an instruction, by debug information.
+struct FunctionScope {
+    std::string function;
+    u64 entry = 0;                        ///< its lowest address
+    std::vector<InlinedCall> inlined;     ///< outermost first
+    std::vector<TypedVariable> variables; ///< those of inner blocks last
+};
+
+/// A frame of the backtrace that was chosen with `frame`, `up` or `down`, for as long as the machine stands there.
+struct FrameSelection {
+    unsigned number = 0;
+    const void* processor = nullptr;
+    u64 instructions = 0, ip = 0, sp = 0; ///< the instant it belongs to
+    unsigned bits = 32;
+    FrameRegisters registers;
+};
+
+/// A variable of a function that is being executed, as text.
 struct Local {
     std::string name;
     std::string type;  ///< "unsigned int", "entry*"
@@ -69,6 +105,10 @@ class Symbols {
     std::string list() const;
 
     std::optional<u64> address_of(std::string_view name) const;
+    /// A name of a symbol table, and no part of a variable.
+    std::optional<u64> address_of_symbol(std::string_view name) const;
+    /// Whether any file has DWARF.
+    bool has_types() const;
     /// The symbol that `address` lies in: the nearest at or below it, if it reaches that far (or its size is unknown
     /// and it is within 1 MiB).
     std::optional<Symbol> at(u64 address) const;
@@ -85,6 +125,16 @@ class Symbols {
     std::vector<Symbol> named(std::string_view name) const;
     /// A variable's address and size by DWARF, or by the symbol table. By DWARF also parts: "table[3].limit".
     std::optional<Symbol> variable(std::string_view name) const;
+    /// By DWARF, with its type: a variable or function with a fixed address, "function::name" of a static one.
+    std::optional<TypedVariable> typed_variable(std::string_view name) const;
+    /// "struct Journal", "kernel::Task", "u32".
+    TypePtr type_named(std::string_view name) const;
+    /// A constant of an enumeration, with its type.
+    struct Constant {
+        i64 value = 0;
+        TypePtr type;
+    };
+    std::optional<Constant> constant(std::string_view name) const;
     /// Lines of `file` (trailing part of a path) that have code, within first and last.
     std::vector<unsigned> lines_with_code(std::string_view file, unsigned first, unsigned last) const;
 
@@ -101,6 +151,14 @@ class Symbols {
     std::optional<FrameRegisters> unwind(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const;
     /// The variables of the function at frame.pc by DWARF, with their values; nothing where it knows no function there.
     std::optional<Locals> locals(const FrameRegisters& frame, unsigned bits, const ReadMemory& read) const;
+
+    /// The same with types; values are not read.
+    /// `only`: variables of other names are left out.
+    std::optional<FunctionScope> scope(const FrameRegisters& frame, unsigned bits, const ReadMemory& read,
+                                       std::string_view only = {}) const;
+
+    const std::optional<FrameSelection>& selection() const;
+    void select_frame(std::optional<FrameSelection> selection);
 
   private:
     struct Impl;

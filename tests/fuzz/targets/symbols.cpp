@@ -1,10 +1,33 @@
 // Symbol files: any bytes are one of the formats, or are refused with a reason.
 #include "debugger/symbols/dwarf.hpp"
 #include "debugger/symbols/symbol_file.hpp"
+#include "debugger/symbols/typed_value.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 using namespace glassbox;
+
+namespace {
+
+/// Everything that is printed of a variable.
+void show(const TypedVariable& variable) {
+    const MemoryReader read = [](const Address& at, std::span<u8> bytes) {
+        std::fill(bytes.begin(), bytes.end(), static_cast<u8>(at.value));
+        return true;
+    };
+    TypedValue value{.type = variable.type};
+    if (variable.address) value.place = Address{.value = *variable.address};
+    if (variable.bytes) value.kept = std::make_shared<const std::vector<u8>>(*variable.bytes);
+    const std::string texts[] = {type_name(variable.type, "x"), type_definition(variable.type),
+                                 typed_text(value, read, {})};
+    for (const std::string& text : texts)
+        if (text.size() > 2'000'000) std::abort();
+    (void)load_scalar(value, read);
+    (void)find_member(variable.type, "nobody");
+}
+
+} // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const char* const text = reinterpret_cast<const char*>(data);
@@ -21,6 +44,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     }
     if (!file->debug) return 0;
     file->debug->variable("table[1].member");
+    for (const char* const name : {"table", "counter", "main"}) {
+        if (const auto variable = file->debug->typed_variable(name)) show(*variable);
+    }
     FrameRegisters frame;
     for (auto& value : frame.values) value = 0x1000;
     if (!file->rows.empty()) frame.pc = file->rows.front().address;
@@ -29,6 +55,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return true;
     };
     file->debug->unwind(frame, 0, read);
-    file->debug->locals(frame, 0, read);
+    if (const auto scope = file->debug->scope(frame, 0, read)) {
+        for (const TypedVariable& variable : scope->variables) show(variable);
+    }
     return 0;
 }

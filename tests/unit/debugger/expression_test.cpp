@@ -20,7 +20,7 @@ struct TestScope final : ExpressionScope {
         {"sp", {0x100, 16}},        {"esp", {0x100, 32}},  {"ip", {0x50, 16}},
         {"eip", {0x50, 32}},        {"cr3", {0x9000, 64}}, {"zf", {1, 1}},
         {"cs.base", {0x1'0000, 64}}};
-    std::map<std::string, u64, std::less<>> symbols{{"counter", 0x500}, {"cf", 0x777}, {"table[3].limit", 0x888}};
+    std::map<std::string, u64, std::less<>> symbols{{"counter", 0x500}, {"cf", 0x777}, {"start.print", 0x888}};
     std::map<u64, u8> linear, physical;
     std::vector<std::string> asked;
 
@@ -161,7 +161,19 @@ TEST_CASE("expression: registers, symbols and lines") {
     CHECK(value("$eax+1") == 0x1234'5679);
     CHECK(value("cs.base") == 0x1'0000);
     CHECK(value("counter+4") == 0x504);
-    CHECK(value("table[3].limit") == 0x888);
+    CHECK(value("start.print") == 0x888);
+    CHECK(error("counter[3]").find("no elements") != std::string::npos);
+    CHECK(error("counter->x").find("needs a pointer") != std::string::npos);
+    CHECK(error("counter.x").find("no register or symbol") != std::string::npos);
+    CHECK(value("&counter") == 0x500);
+    CHECK(value("::counter") == 0x500);
+    CHECK(value("'counter' + 1") == 0x501);
+    CHECK(value("(char)0x181") == ~u64{0x7E});
+    CHECK(value("(unsigned char)0x181") == 0x81);
+    CHECK(value("sizeof(int) + sizeof(u64)") == 12);
+    CHECK(value("'\\n'") == 10);
+    CHECK(value("(int)-1.5") == ~u64{0});
+    CHECK(value("1.5 * 2 == 3") == 1);
     CHECK(value("cf") == 0x777); // the symbol; the flag is not in this scope
     CHECK(error("$cf").find("no register is called 'cf'") != std::string::npos);
     CHECK(value("main.c:12") == 0x10'000C);

@@ -159,10 +159,10 @@ TEST_CASE("source lines and variables of a kernel") {
     REQUIRE(write_linear_by_hand(cpu, 0x8000, stack).has_value());
     const std::string locals = session("locals");
     CHECK(has(locals, "middle:\n"));
-    CHECK(has(locals, "  parameter  a      int              5           in 8004h\n"));
-    CHECK(has(locals, "  parameter  b      int              -3          in 8008h\n"));
-    CHECK(has(locals, "             local  volatile int[8]  {32 bytes}  in "));
-    CHECK(session("print b") == "b = -3 (int, in 8008h)\n");
+    CHECK(has(locals, "  parameter  a      int              5  "));
+    CHECK(has(locals, "  parameter  b      int              -3  "));
+    CHECK(has(locals, "             local  volatile int[8]  {"));
+    CHECK(session("print b") == "b = -3 (int, at 8008h)\n");
     CHECK(has(session("locals 1"), "error: there is no call-frame information"));
     CHECK(has(session("line"), "is middle, "));
     CHECK(has(session("list"), "=>     24  __attribute__((noinline)) int middle"));
@@ -171,7 +171,7 @@ TEST_CASE("source lines and variables of a kernel") {
     REQUIRE(counter.has_value());
     const std::array<u8, 4> bytes{0xFE, 0xFF, 0xFF, 0xFF};
     REQUIRE(write_linear_by_hand(session.debugger->cpu(), *counter, bytes).has_value());
-    CHECK(has(session("print counter"), "  there      dword 0FFFFFFFEh = 4294967294 = -2 (32 bits)\n"));
+    CHECK(has(session("print counter"), "counter = -2 (int, at "));
 }
 
 TEST_CASE("the help of symbol commands has an example of each") {

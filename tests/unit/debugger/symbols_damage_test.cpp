@@ -2,6 +2,7 @@
 // are refused with a reason or read; the run ends, and sanitizers see nothing.
 #include "debugger/symbols/dwarf.hpp"
 #include "debugger/symbols/symbol_file.hpp"
+#include "debugger/symbols/typed_value.hpp"
 #include "tests/unit/debugger/symbol_samples.hpp"
 
 #include <cstring>
@@ -20,6 +21,22 @@ std::vector<char> bytes_of(const std::string& path) {
     return {std::istreambuf_iterator<char>(stream), {}};
 }
 
+/// Everything that is printed of a variable.
+void show(const TypedVariable& variable) {
+    const MemoryReader read = [](const Address& at, std::span<u8> bytes) {
+        std::fill(bytes.begin(), bytes.end(), static_cast<u8>(at.value));
+        return true;
+    };
+    TypedValue value{.type = variable.type};
+    if (variable.address) value.place = Address{.value = *variable.address};
+    if (variable.bytes) value.kept = std::make_shared<const std::vector<u8>>(*variable.bytes);
+    const std::string texts[] = {type_name(variable.type, "x"), type_definition(variable.type),
+                                 typed_text(value, read, {})};
+    for (const std::string& text : texts) CHECK(text.size() < 2'000'000);
+    (void)load_scalar(value, read);
+    (void)find_member(variable.type, "nobody");
+}
+
 /// Reads it, and asks everything that may be asked.
 bool try_file(std::vector<char> bytes) {
     const auto file = read_symbol_file(std::move(bytes));
@@ -29,8 +46,10 @@ bool try_file(std::vector<char> bytes) {
     }
     for (const LineRow& row : file->rows) REQUIRE((row.end || row.file < file->sources.size()));
     if (!file->debug) return true;
-    for (const char* name : {"table[3].limit", "table[1].access.dpl", "matrix[1][2]", "leaf::calls", "hidden"})
+    for (const char* name : {"table[3].limit", "table[1].access.dpl", "matrix[1][2]", "leaf::calls", "hidden"}) {
         file->debug->variable(name);
+        if (const auto variable = file->debug->typed_variable(name)) show(*variable);
+    }
     FrameRegisters frame;
     for (auto& value : frame.values) value = 0x1000;
     for (u64 pc = 0x10'0000; pc < 0x10'0100; pc += 16) {
@@ -40,7 +59,9 @@ bool try_file(std::vector<char> bytes) {
             return true;
         };
         file->debug->unwind(frame, 0, read);
-        file->debug->locals(frame, 0, read);
+        if (const auto scope = file->debug->scope(frame, 0, read)) {
+            for (const TypedVariable& variable : scope->variables) show(variable);
+        }
     }
     return true;
 }

@@ -366,5 +366,5 @@ TEST_CASE("symbols: parameters are where the calling conventions put them at a f
           std::to_string(static_cast<i32>(static_cast<u32>(memory_at(0x7000'4008, 4)))));
     REQUIRE(local_called(locals, "local"));
     CHECK(local_called(locals, "local")->type == "volatile int[8]");
-    CHECK(local_called(locals, "local")->value == "{32 bytes}");
+    CHECK(local_called(locals, "local")->value.substr(0, 14) == "{-1307877453, ");
 }
