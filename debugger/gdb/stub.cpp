@@ -98,7 +98,7 @@ void GdbStub::dispatch(std::string_view packet) {
 
 /// Packets with a name, which ends where the arguments begin.
 bool GdbStub::dispatch_named(Scanner& s, std::string_view packet) {
-    static constexpr std::array<Name, 30> names = {{
+    static constexpr std::array<Name, 31> names = {{
         {"vCont?", &GdbStub::actions},
         {"vCont", &GdbStub::resume_threads},
         {"vCtrlC", &GdbStub::interrupt_packet},
@@ -118,6 +118,7 @@ bool GdbStub::dispatch_named(Scanner& s, std::string_view packet) {
         {"qCRC", &GdbStub::checksum_memory},
         {"qHostInfo", &GdbStub::host_info},
         {"qProcessInfo", &GdbStub::process_info},
+        {"qMemoryRegionInfo", &GdbStub::region_info},
         {"qqemu.sstepbits", &GdbStub::step_bits},
         {"qqemu.sstep", &GdbStub::query_step_mode},
         {"Qqemu.sstep", &GdbStub::set_step_mode},

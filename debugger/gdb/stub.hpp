@@ -91,6 +91,7 @@ class GdbStub final : public StopListener {
     void query_physical_mode(gdb::Scanner& s);
 
     // running (stub_run.cpp)
+    bool expected(const Stop& stop) const;
     unsigned signal_of(const Stop& stop) const;
     void go_on(gdb::Scanner& s);
     void go_on_signalled(gdb::Scanner& s);
@@ -148,6 +149,7 @@ class GdbStub final : public StopListener {
     void symbols(gdb::Scanner& s);
     void host_info(gdb::Scanner& s);
     void process_info(gdb::Scanner& s);
+    void region_info(gdb::Scanner& s);
     std::string triple() const;
     void step_bits(gdb::Scanner& s);
     void query_step_mode(gdb::Scanner& s);
@@ -167,6 +169,7 @@ class GdbStub final : public StopListener {
     bool awaited_ = false;    ///< gdb waits for a stop
     bool asked_why_ = false;  ///< … because of `?`
     bool monitoring_ = false; ///< a command of `monitor` has the machine run
+    bool stepping_ = false;   ///< what runs, or ran last, is a step of gdb's
     bool step_into_interrupts_ = false;
     bool physical_ = false; ///< addresses of m, M and X are physical
     bool swbreak_ = false, hwbreak_ = false;

@@ -2,6 +2,9 @@
 #include "cpu/state.hpp"
 #include "debugger/command.hpp"
 #include "debugger/gdb/stub.hpp"
+#include "mmu/access.hpp"
+
+#include <algorithm>
 
 namespace glassbox {
 
@@ -122,6 +125,28 @@ std::string GdbStub::triple() const {
 }
 void GdbStub::host_info(Scanner&) { reply(triple() + "vm-page-size:4096;"); }
 void GdbStub::process_info(Scanner&) { reply("pid:1;" + triple()); }
+
+/// :ADDRESS. The pages around it that are mapped, or are not: as far as is quickly found out.
+void GdbStub::region_info(Scanner& s) {
+    constexpr u64 page = 4096, most_pages = 1 << 14;
+    if (!s.take(':')) return malformed();
+    const auto address = s.number();
+    if (!address || !s.empty()) return malformed();
+    const Cpu& cpu = debugger_.machine().cpu(thread_ - 1);
+    const u64 start = *address & ~(page - 1), end = cpu.long_mode() ? 0 : u64{1} << 32; // 0: 2^64
+    u64 size = 0 - start, phys = 0;
+    bool mapped = false;
+    if (end == 0 || start < end) {
+        const auto is_mapped = [&](u64 at) { return translate_quietly(cpu, at, phys); };
+        mapped = is_mapped(start);
+        size = std::min(end - start - 1, 0 - page - 1) + 1; // all of 2^64 has no number
+        for (u64 pages = 1; pages < most_pages && pages * page < size; ++pages) {
+            if (is_mapped(start + pages * page) != mapped) size = pages * page;
+        }
+        if (cpu.paging()) size = std::min(size, most_pages * page);
+    }
+    reply("start:" + gdb::to_hex(start) + ";size:" + gdb::to_hex(size) + (mapped ? ";permissions:rwx;" : ";"));
+}
 
 /// ENABLE and NOTIMER change nothing here: time passes with instructions.
 void GdbStub::step_bits(Scanner&) { reply("ENABLE=1,NOIRQ=2,NOTIMER=4"); }

@@ -14,7 +14,7 @@ using gdb::Scanner;
 
 namespace {
 /// gdb's own numbers of signals.
-constexpr unsigned sig_int = 2, sig_ill = 4, sig_trap = 5, sig_fpe = 8, sig_bus = 10, sig_segv = 11;
+constexpr unsigned sig_int = 2, sig_ill = 4, sig_trap = 5, sig_fpe = 8, sig_bus = 10, sig_segv = 11, sig_stop = 17;
 
 /// What a program under Unix would be told of an exception (SDM volume 3, table 6-1).
 unsigned signal_of_exception(u64 vector) {
@@ -41,13 +41,22 @@ std::string two_digits(unsigned value) { return {"0123456789abcdef"[value >> 4 &
 
 // --- stops -----------------------------------------------------------------------------------------------------------
 
+/// What gdb has asked for itself: a step, or its own stop points. Its reply says all.
+bool GdbStub::expected(const Stop& stop) const {
+    return (stop.kind == StopKind::step && (stop.backwards || stop.text == "step")) ||
+           stop.kind == StopKind::history_end ||
+           std::ranges::any_of(points_, [&](const auto& p) { return p.second.number == stop.number; });
+}
+
 unsigned GdbStub::signal_of(const Stop& stop) const {
     if (stop.kind == StopKind::interrupted) return sig_int;
     if (stop.kind == StopKind::triple_fault) return sig_segv;
     // A catchpoint for one exception was asked for: the signal says which.
     const StopPoint* point = stop.kind == StopKind::event ? debugger_.find(stop.number) : nullptr;
     const bool one = point && point->kind == StopPointKind::exception && point->first == point->last;
-    return one ? signal_of_exception(point->first) : sig_trap;
+    if (one) return signal_of_exception(point->first);
+    // While it steps gdb would take SIGTRAP for one more step that is done, and go on.
+    return stepping_ && !expected(stop) ? sig_stop : sig_trap;
 }
 
 std::string GdbStub::stop_reply(const Stop& stop) const {
@@ -73,9 +82,7 @@ std::string GdbStub::stop_reply(const Stop& stop) const {
 void GdbStub::report(const Stop& stop) {
     awaited_ = false;
     thread_ = stop.processor + 1;
-    const bool told = (stop.kind == StopKind::step && stop.text == "step") || stop.kind == StopKind::interrupted ||
-                      stop.kind == StopKind::start || stop.kind == StopKind::history_end ||
-                      std::ranges::any_of(points_, [&](const auto& p) { return p.second.number == stop.number; });
+    const bool told = expected(stop) || stop.kind == StopKind::interrupted || stop.kind == StopKind::start;
     if (!told && !stop.text.empty() && !asked_why_) console(stop.text + "\n");
     const bool asked = std::exchange(asked_why_, false);
     // Not after a step: gdb takes many that nobody sees.
@@ -166,6 +173,7 @@ void GdbStub::go(const Plan& plan, unsigned thread) {
         if (awaited_) return;
         debugger_.interrupt();
     }
+    stepping_ = plan.kind != Plan::Kind::continue_on;
     if (thread) debugger_.select_processor(thread - 1);
     awaited_ = true;
     bool ended = false;

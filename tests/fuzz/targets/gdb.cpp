@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         rest.remove_prefix(std::min(rest.size(), line.size() + 1));
         if (line.find("Rcmd") != std::string_view::npos) continue;
         const bool framed = !line.empty() && line[0] != '$' && line[0] != 3;
-        stub.receive(framed ? gdb::PacketReader().frame(line) : std::string(line));
+        stub.receive(framed ? gdb::framed(line, false) : std::string(line));
         if (debugger.running()) debugger.run(never, bench.machine->instructions() + 2000);
         if (debugger.running()) {
             stub.receive("\x03");

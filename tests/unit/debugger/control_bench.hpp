@@ -54,9 +54,9 @@ struct Bench {
     Debugger debugger;
 
     explicit Bench(std::span<const u8> code, unsigned processors = 1,
-                   const std::function<void(MachineConfig&)>& more = {})
+                   const std::function<void(MachineConfig&)>& more = {}, const HistoryOptions& history = {})
         : machine(machine_with(code, processors, more)), timeline(*machine), debugger(*machine, timeline) {
-        timeline.begin({});
+        timeline.begin(history);
         debugger.progress = [this](double) { // no test runs for ever
             return !debugger.running() || machine->instructions() < 3'000'000;
         };

@@ -190,6 +190,49 @@ TEST_CASE("control: a search that is cancelled leaves the machine where it was")
     CHECK(b.stop().kind == StopKind::history_end);
 }
 
+TEST_CASE("control: whenever a search is ended, the machine is where it was") {
+    // Asked at every opportunity, the user has enough at each of them in turn; the last time it comes to its end.
+    Bench b(real, 1, {}, {.spacing = 40'000, .percent = 0, .poll_interval = 0});
+    const auto keep = b.debugger.progress;
+    b.debugger.progress = {};
+    REQUIRE(b.go({.kind = Plan::Kind::instructions, .count = 200'000}));
+    REQUIRE(b.go({.kind = Plan::Kind::until, .address = sum}));
+    const u64 hash = b.machine->state_hash();
+    const Moment there = b.timeline.now();
+    b.add({.kind = StopPointKind::write, .where = {.value = 0x100}}); // never
+    b.add({.where = {.value = mark_a}, .condition = "word [7CA0h] == 1"});
+    b.add({.kind = StopPointKind::interrupt, .first = 0x20, .last = 0x20, .condition = "$instructions < 3000"});
+    std::vector<Plan> plans = {{.kind = Plan::Kind::continue_on},
+                               {.kind = Plan::Kind::step, .count = 60'000},
+                               {.kind = Plan::Kind::next, .count = 12},
+                               {.kind = Plan::Kind::until, .address = 0x7C00},
+                               {.kind = Plan::Kind::instructions, .count = 150'000},
+                               {.kind = Plan::Kind::time, .time = 9 * millisecond},
+                               {.kind = Plan::Kind::finish}};
+    for (Plan& plan : plans) {
+        CAPTURE(static_cast<int>(plan.kind));
+        plan.backwards = true;
+        bool done = false;
+        int asked = 0;
+        for (int enough = 1; !done; enough += enough < 30 ? 1 : 17) {
+            asked = 0;
+            b.debugger.progress = [&](double) { return ++asked < enough; };
+            done = b.go(plan);
+            if (done) break;
+            REQUIRE(asked == enough); // and not again
+            REQUIRE_FALSE(b.debugger.running());
+            REQUIRE(b.timeline.now() == there);
+            REQUIRE(b.machine->state_hash() == hash);
+        }
+        CHECK(b.count() < there.instructions);
+        CHECK(asked >= 3);
+        b.debugger.progress = {};
+        REQUIRE(b.debugger.go_to(there).has_value());
+        CHECK(b.machine->state_hash() == hash);
+    }
+    b.debugger.progress = keep;
+}
+
 TEST_CASE("control: a run with stops is the run without") {
     Bench b(real);
     const auto whole = machine_with(real);

@@ -69,7 +69,7 @@ TEST_CASE("irq: a wire is driven beside its device, which keeps its own level") 
     CHECK_FALSE(board.isa_irqs.level(5));
 
     board.isa_irqs.line(6).raise(); // the floppy controller's own
-    CHECK(session("irq 6 pulse") == "IRQ 6 (floppy) is high: a device drives it too, so there was no edge\n");
+    CHECK(session("irq 6 pulse").starts_with("error: IRQ 6 (floppy) is high: a device, or irq 6 on, holds it"));
     CHECK(session("irq 6 off") == "IRQ 6 (floppy) is high: a device still drives it\n");
     board.isa_irqs.line(6).lower();
     CHECK_FALSE(board.isa_irqs.level(6));
@@ -77,13 +77,33 @@ TEST_CASE("irq: a wire is driven beside its device, which keeps its own level") 
     // A second pulse is a second edge: the 8259A requests again after the first was served.
     board.ports.write(Port{0x20}, 1, 0x11);
     for (const unsigned value : {0x20u, 0x04u, 0x01u, 0x00u}) board.ports.write(Port{0x21}, 1, value);
-    CHECK(session("irq 3 pulse") == "IRQ 3 (COM2/COM4) is high\n");
+    const std::string risen = "IRQ 3 (COM2/COM4) has risen, and falls when the 8259A's request is acknowledged\n";
+    CHECK(session("irq 3 pulse") == risen);
     CHECK(board.pic.master().irr() == 0x08);
-    CHECK(board.pic.acknowledge() == 0x23);
+    CHECK(board.isa_irqs.level(3));
+    const auto interrupt = [&] { return board.processors.apic(0).acknowledge(); }; // LINT0 is ExtINT
+    CHECK(interrupt() == 0x23);
+    CHECK_FALSE(board.isa_irqs.level(3));
     board.ports.write(Port{0x20}, 1, 0x20);
     CHECK(board.pic.master().irr() == 0);
-    CHECK(session("irq 3 pulse") == "IRQ 3 (COM2/COM4) is high\n");
+    CHECK(session("irq 3 pulse") == risen);
     CHECK(board.pic.master().irr() == 0x08);
+    CHECK(session("irq 3 pulse") == risen); // again, before it was taken
+    CHECK(interrupt() == 0x23);
+    board.ports.write(Port{0x20}, 1, 0x20);
+
+    // Level-triggered, and on the slave: one interrupt, not as many as the wire is high for.
+    board.ports.write(Port{0xA0}, 1, 0x11);
+    for (const unsigned value : {0x28u, 0x02u, 0x01u, 0x00u}) board.ports.write(Port{0xA1}, 1, value);
+    board.ports.write(Port{0x4D1}, 1, 0x04);
+    CHECK(session("irq 10 pulse").find("falls when") != std::string::npos);
+    CHECK(interrupt() == 0x2A);
+    CHECK_FALSE(board.isa_irqs.level(10));
+    CHECK(board.pic.slave().irr() == 0);
+
+    board.ports.write(Port{0x21}, 1, 0x20);
+    CHECK(session("irq 5 pulse") == "IRQ 5 (LPT2) has risen and fallen: the 8259A masks it\n");
+    CHECK_FALSE(board.isa_irqs.level(5));
 }
 
 TEST_CASE("irq: bad numbers and levels are refused") {

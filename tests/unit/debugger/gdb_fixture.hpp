@@ -39,11 +39,12 @@ struct Client : test::DebugSession {
 
     Cpu& cpu(unsigned n = 0) { return machine->cpu(n); }
 
-    static std::string frame(std::string_view data) { return gdb::PacketReader().frame(data); }
+    static std::string frame(std::string_view data) { return gdb::framed(data, false); }
 
     /// What the stub says: the packets, escapes undone; acknowledgements and console output are taken out.
     std::vector<std::string> packets(std::string_view raw) {
         gdb::PacketReader reader;
+        reader.expect_runs();
         std::vector<gdb::Event> events;
         std::string acknowledgements;
         reader.feed(raw, events, acknowledgements);
@@ -60,7 +61,10 @@ struct Client : test::DebugSession {
     /// The answer to one packet; where it makes the machine run, it runs to its stop.
     std::string ask(std::string_view data) {
         stub->receive(frame(data));
-        if (debugger->running() && !stub->finished()) debugger->run_to_stop();
+        if (debugger->running() && !stub->finished()) {
+            debugger->run(never, machine->instructions() + 100'000'000);
+            REQUIRE_FALSE(debugger->running());
+        }
         const auto all = packets(stub->take_output());
         if (all.empty()) return "(nothing)";
         REQUIRE(all.size() == 1);

@@ -85,6 +85,73 @@ TEST_CASE("gdb packets: one that never ends costs no memory and is told to be to
     CHECK(r.events[1].data == "qC");
 }
 
+TEST_CASE("gdb packets: runs are shortened, by the table of the manual, and come back as they were") {
+    CHECK(framed("000", true) == "$000#90");
+    CHECK(framed("0000", true) == "$0* #7a"); // the manual's example: '0' and three more
+    CHECK(framed("0000", false) == "$0000#c0");
+    CHECK(framed("0000000", true).substr(0, 5) == "$0*\"0");   // six more would be '#'
+    CHECK(framed("00000000", true).substr(0, 6) == "$0*\"00"); // seven more would be '$'
+    CHECK(framed("000000000", true).substr(0, 5) == "$0*%#");
+    for (const char c : {'0', '*', '}', '#', '$', ' ', '\x03', 'a'}) {
+        for (std::size_t n = 0; n < 420; ++n) {
+            CAPTURE(n);
+            const std::string data = "x" + std::string(n, c) + "y";
+            const std::string wire = framed(data, true);
+            const std::string_view inside = std::string_view(wire).substr(1, wire.size() - 4);
+            REQUIRE(inside.find_first_of("$#") == std::string::npos);
+            REQUIRE(wire.size() <= framed(data, false).size());
+            Reader r;
+            r.reader.expect_runs();
+            for (const char byte : wire) r.feed({&byte, 1});
+            REQUIRE(r.events.size() == 1);
+            REQUIRE(r.events[0].data == data);
+        }
+    }
+    Reader plain; // a client's asterisk is one
+    plain.feed(framed("a", false).insert(2, "* ").substr(0, 4) + "#ab");
+    REQUIRE(plain.events.size() == 1);
+    CHECK(plain.events[0].data == "a* ");
+}
+
+TEST_CASE("gdb packets: a run of nothing, without a count, or of more than fits") {
+    for (const char* text : {"*~", "*", "0*", "0*\x01", "}*"}) {
+        Reader r;
+        r.reader.expect_runs();
+        r.reader.set_acknowledged(false);
+        r.feed("$" + std::string(text) + "#00");
+        CHECK(r.events.size() == 1);
+    }
+    Reader r;
+    r.reader.expect_runs();
+    r.reader.set_acknowledged(false);
+    r.feed("$0");
+    for (unsigned i = 0; i < 1000; ++i) r.feed("*~");
+    r.feed("#00");
+    REQUIRE(r.events.size() == 1);
+    CHECK(r.events[0].kind == Event::Kind::too_long);
+}
+
+TEST_CASE("gdb packets: ten megabytes of anything are read, and a packet behind them is understood") {
+    Reader r;
+    std::string garbage(64 << 10, '\0');
+    u32 state = 12345;
+    for (unsigned block = 0; block < 160; ++block) {
+        for (char& c : garbage) {
+            state = state * 1664525 + 1013904223;
+            c = static_cast<char>(state >> 24);
+        }
+        r.feed(garbage);
+        r.events.clear();
+        CHECK(r.out.size() < 4096);
+        r.out.clear();
+    }
+    r.feed("#00");
+    r.events.clear();
+    r.feed("$qC#b4");
+    REQUIRE(r.events.size() == 1);
+    CHECK(r.events[0].data == "qC");
+}
+
 TEST_CASE("gdb packets: numbers and hexadecimal bytes") {
     CHECK(Scanner("0").number() == 0);
     CHECK(Scanner("FFFFffffFFFFffff").number() == ~u64{0});
