@@ -51,7 +51,7 @@ struct CommandContext {
 struct Command {
     std::string_view name;    ///< "reverse-step"
     std::string_view shorts;  ///< other names, separated by spaces: "rs"
-    std::string_view group;   ///< "Go", "Stop", "Look", "Change", "Explain", "Symbols", "Console"
+    std::string_view group;   ///< "Go", "Stop", "Look", "Devices", "Change", "Explain", "Symbols", "Console"
     std::string_view usage;   ///< what follows the name: "[N]"
     std::string_view summary; ///< one line: begins with a capital, ends without a full stop
     /// Paragraphs and examples; long lines are broken when they are shown. A line of two spaces and the command's name

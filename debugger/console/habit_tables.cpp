@@ -208,8 +208,9 @@ constexpr std::array info_table = {
     InfoWord{"screen", "", "screen", "The text on the screen"},
     InfoWord{"mice", "keyboard ps2", "ps2", "Keyboard and mouse controller"},
     InfoWord{"snapshots", "", "history", "Where the machine has stopped"},
-    InfoWord{"network", "usb", "!the machine has no such device; devices lists what it has", "None"},
-    InfoWord{"version", "", "!glassbox --version tells it", "glassbox --version"},
+    InfoWord{"network", "usb", "!the machine has no such device; devices lists what it has",
+             "None: the machine has no such device"},
+    InfoWord{"version", "", "!glassbox --version tells it", "The option --version tells it"},
 };
 
 } // namespace

@@ -11,7 +11,7 @@ namespace glassbox {
 
 namespace {
 
-constexpr std::size_t widest_names = 34;
+constexpr std::size_t widest_names = 30;
 
 std::string lower(std::string_view text) {
     std::string out(text);
@@ -26,8 +26,56 @@ std::string with_shorts(std::string_view name, std::string_view shorts) {
     return text;
 }
 
+/// In lists only what is quickly typed; the command's own help has all.
 HelpRow row_of(const Command& command) {
-    return {with_shorts(command.name, command.shorts), std::string(command.summary)};
+    constexpr std::size_t longest_listed = 5;
+    std::string quick;
+    for (std::string_view shorts = command.shorts; !shorts.empty();) {
+        const std::string_view word = shorts.substr(0, std::min(shorts.find(' '), shorts.size()));
+        if (word.size() <= longest_listed) quick.append(quick.empty() ? "" : " ").append(word);
+        shorts.remove_prefix(std::min(word.size() + 1, shorts.size()));
+    }
+    return {with_shorts(command.name, quick), std::string(command.summary)};
+}
+
+std::vector<HelpRow> rows_of_group(std::string_view group) {
+    std::vector<HelpRow> rows;
+    for (const Command* command : all_commands()) {
+        if (command->group == group) rows.push_back(row_of(*command));
+    }
+    return rows;
+}
+
+std::size_t width_of_names(const std::vector<HelpRow>& rows) {
+    std::size_t width = 0;
+    for (const HelpRow& row : rows) width = std::max(width, std::min(row.name.size(), widest_names));
+    return width;
+}
+
+/// A row of the table of habits as people would write it: X, Y, Z for what is filled in.
+std::string readable(std::string_view text) {
+    constexpr std::string_view letters = "XYZVW";
+    std::string out;
+    std::size_t holes = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char next = i + 1 < text.size() ? text[i + 1] : '\0';
+        if (text[i] == '?' && holes < letters.size()) {
+            out += letters[holes++];
+        } else if (text[i] == '$' && (next == '*' || next == '/' || (next >= '1' && next <= '5'))) {
+            if (next == '*')
+                out += "...";
+            else if (next == '/')
+                out += "/FORMAT";
+            else
+                out += letters[static_cast<std::size_t>(next - '1')];
+            ++i;
+        } else {
+            if (text[i] == '|' && out.find(' ') != std::string::npos && out.find('|') == std::string::npos)
+                ++holes; // one of these words counts as the first that is filled in
+            out += text[i];
+        }
+    }
+    return out;
 }
 
 /// Where a line goes on when it is broken: under its own beginning, or under the second column of a table.
@@ -38,23 +86,43 @@ std::size_t hanging_indent(std::string_view line) {
     return column < page_width / 2 ? column : begin;
 }
 
+/// The first word of the row is `word`, or one of several.
+bool begins_with_word(const Habit& habit, std::string_view word) {
+    std::string_view names = command_word(habit.typed);
+    while (!names.empty()) {
+        const std::size_t end = std::min(names.find('|'), names.size());
+        if (names.substr(0, end) == word) return true;
+        names.remove_prefix(std::min(end + 1, names.size()));
+    }
+    return false;
+}
+
 /// The help of what people of other debuggers type.
 std::string help_of_habits(std::string_view word) {
     std::vector<HelpRow> rows;
     for (const Habit& habit : habits()) {
-        std::string_view names = command_word(habit.typed);
-        bool named = false;
-        while (!named && !names.empty()) {
-            const std::size_t end = std::min(names.find('|'), names.size());
-            named = names.substr(0, end) == word;
-            names.remove_prefix(std::min(end + 1, names.size()));
-        }
-        if (!named) continue;
+        if (!begins_with_word(habit, word)) continue;
+        const std::string_view behind = habit.typed.substr(std::min(habit.typed.find(' '), habit.typed.size()));
         const bool refused = habit.does.starts_with('!');
-        rows.push_back({std::string(word) + std::string(habit.typed.substr(command_word(habit.typed).size())),
-                        refused ? std::string(habit.does.substr(1)) : "is here: " + std::string(habit.does)});
+        const std::string does = readable(habit.does);
+        rows.push_back({readable(std::string(word) + std::string(behind)),
+                        refused ? "Not here: " + does.substr(1) : "Is here: " + does});
     }
     return rows.empty() ? "" : in_columns(rows);
+}
+
+/// The help of the command that all rows of a word lead to.
+std::string help_of_target(std::string_view word) {
+    const Command* target = nullptr;
+    for (const Habit& habit : habits()) {
+        if (!begins_with_word(habit, word) || habit.does.starts_with('!')) continue;
+        std::string_view first = command_word(habit.does);
+        first = first.substr(0, std::min(first.find('$'), first.size()));
+        const auto command = find_command(first);
+        if (!command || (target && target != *command)) return {};
+        target = *command;
+    }
+    return target ? "\n" + help_of(*target) : "";
 }
 
 } // namespace
@@ -83,10 +151,8 @@ std::string wrapped(std::string_view text) {
     return out;
 }
 
-std::string in_columns(const std::vector<HelpRow>& rows) {
-    std::size_t column = 0;
-    for (const HelpRow& row : rows) column = std::max(column, std::min(row.name.size(), widest_names));
-    column += 2;
+std::string in_columns(const std::vector<HelpRow>& rows, std::size_t width) {
+    const std::size_t column = std::max(width, width_of_names(rows)) + 2;
     std::string out;
     for (const HelpRow& row : rows) {
         std::string line = "  " + row.name;
@@ -117,7 +183,8 @@ std::string list_of_info() {
         if (same == led.end()) {
             led.push_back(word.does);
             rows.push_back({name, std::string(word.summary)});
-            if (!word.does.starts_with('!')) rows.back().text.append(": ").append(word.does);
+            if (!word.does.starts_with('!') && word.does != word.name)
+                rows.back().text.append(" (").append(word.does).append(")");
         } else {
             rows[static_cast<std::size_t>(same - led.begin())].name.append(", ").append(name);
         }
@@ -136,12 +203,8 @@ std::string help_of(const Command& command) {
     return text;
 }
 
-std::string help_of_group(std::string_view group) {
-    std::vector<HelpRow> rows;
-    for (const Command* command : all_commands()) {
-        if (command->group == group) rows.push_back(row_of(*command));
-    }
-    return std::string(group) + ":\n" + in_columns(rows);
+std::string help_of_group(std::string_view group, std::size_t width) {
+    return std::string(group) + ":\n" + in_columns(rows_of_group(group), width);
 }
 
 std::vector<std::string> examples_of(const Command& command) {
@@ -191,7 +254,9 @@ std::string_view group_called(std::string_view word) {
 }
 
 void help_overview(CommandContext& context) {
-    for (const std::string_view group : command_groups) context.out += help_of_group(group);
+    std::size_t width = 0;
+    for (const std::string_view group : command_groups) width = std::max(width, width_of_names(rows_of_group(group)));
+    for (const std::string_view group : command_groups) context.out += help_of_group(group, width);
     if (context.console && !context.console->aliases().empty()) {
         std::vector<HelpRow> rows;
         for (const auto& [name, line] : context.console->aliases()) rows.push_back({name, line});
@@ -224,7 +289,7 @@ Expected<> help_one(CommandContext& context, const std::string& word) {
     if (command) {
         context.out += help_of(**command);
     } else if (const std::string habits_text = help_of_habits(word); !habits_text.empty()) {
-        context.out += habits_text;
+        context.out += habits_text + help_of_target(word);
     } else if (!beginning.empty()) {
         context.out += in_columns(beginning);
     } else {
@@ -238,8 +303,9 @@ Expected<> help_info(CommandContext& context, const std::string& word) {
     if (!found.word) return fail(found.error);
     const InfoWord& row = *found.word;
     const bool refused = row.does.starts_with('!');
-    context.out += in_columns({{"info " + std::string(row.name),
-                                refused ? std::string(row.does.substr(1)) : "is here: " + std::string(row.does)}});
+    context.out +=
+        in_columns({{"info " + std::string(row.name),
+                     refused ? "Not here: " + std::string(row.does.substr(1)) : "Is here: " + std::string(row.does)}});
     if (refused) return {};
     context.out += "\n";
     return help_one(context, std::string(command_word(row.does)));
@@ -279,7 +345,7 @@ Expected<> apropos_command(CommandContext& context, Arguments& arguments) {
     }
     for (const Habit& habit : habits()) {
         if (lower(habit.typed).find(word) != std::string::npos && !habit.does.starts_with('!'))
-            found.push_back({std::string(habit.typed), "Is here: " + std::string(habit.does)});
+            found.push_back({readable(habit.typed), "Is here: " + readable(habit.does)});
     }
     if (found.empty()) return fail("no command's help mentions '" + word + "'");
     context.out += in_columns(found);

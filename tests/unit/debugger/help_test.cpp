@@ -136,7 +136,11 @@ TEST_CASE("help of one group, of a beginning, of other debuggers' words, of info
     CHECK(beginning.find("reverse-step (") != std::string::npos);
     CHECK(beginning.find("reverse-continue") != std::string::npos);
     CHECK(beginning.find("break") == std::string::npos);
-    CHECK(guest("help xp").find("examine$/ phys($1)") != std::string::npos);
+    CHECK(guest("help xp").find("examine/FORMAT phys(X)") != std::string::npos);
+    CHECK(guest("help xp").find("FORMAT is x hexadecimal") != std::string::npos); // the target's help
+    CHECK(guest("help setpmem").find("setpmem X 2 Y   ") == std::string::npos);
+    CHECK(guest("help setpmem").find("Is here: set word phys(X) Y") != std::string::npos);
+    CHECK(guest("help devices").find("lapic") != std::string::npos);
     CHECK(guest("help info tab").find("pages") != std::string::npos);
     CHECK(guest("help info nonsense").starts_with("error: info has nothing about 'nonsense'"));
     CHECK(guest("? 7c00h + 200h").find("7E00h") != std::string::npos);
