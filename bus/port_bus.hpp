@@ -48,6 +48,8 @@ class PortBus {
     BusProbe* probe = nullptr; ///< null: nobody listens
 
     const std::vector<Mapping>& mappings() const { return mappings_; }
+    /// The name of the mapping that answers there; empty for nobody's ports.
+    std::string_view owner(Port port) const { return owner_name(owner_[port.value]); }
 
   private:
     void rebuild();

@@ -20,7 +20,7 @@ struct MemoryAccess {
     bool write = false;
     bool system = false; ///< with the supervisor's rights whatever the CPL: descriptor tables, TSS
     u64 value = 0;       ///< what was read or written, as far as it fits 8 bytes (size > 8: the low ones)
-    u64 before = 0;      ///< writes to memory: what was there; reads: as `value`
+    u64 before = 0;      ///< writes: what was there (as far as it can be told; else as `value`); reads: as `value`
     bool device = false; ///< not plain memory
 };
 

@@ -1,5 +1,5 @@
-// Memory and registers as a debugger looks at them: without any effect on the guest. No faults, no accessed bits, no
-// device is read.
+// Memory and registers as a debugger looks at them: without any effect on the guest. No faults, no accessed bits;
+// devices say what they would answer, and are not read.
 #pragma once
 
 #include "bus/error.hpp"
@@ -17,13 +17,33 @@ namespace glassbox {
 class Machine;
 
 /// Bytes read at `linear`, through the processor's translation as it is now; fewer than asked for where a page is not
-/// mapped or not plain memory.
+/// mapped, or where a device does not say. A local APIC's page is the processor's own.
 std::size_t read_linear_quietly(const Cpu& cpu, u64 linear, std::span<u8> bytes);
 std::size_t read_physical_quietly(const Cpu& cpu, u64 phys, std::span<u8> bytes);
-/// All or nothing; a write to ROM is refused. Decoded code and watchers hear of it. The caller tells the timeline
-/// (Debugger::changed).
+/// All or nothing; a write to ROM is refused. Decoded code and watchers hear of it. What a device has is written in
+/// cycles of at most `width` bytes (1, 2, 4, 8), naturally aligned, and the device does what it would for the
+/// processor. The caller tells the timeline (Debugger::changed).
+Expected<> write_linear_by_hand(Cpu& cpu, u64 linear, std::span<const u8> bytes, unsigned width);
+Expected<> write_physical_by_hand(Cpu& cpu, u64 phys, std::span<const u8> bytes, unsigned width);
+/// As wide as may be.
 Expected<> write_linear_by_hand(Cpu& cpu, u64 linear, std::span<const u8> bytes);
 Expected<> write_physical_by_hand(Cpu& cpu, u64 phys, std::span<const u8> bytes);
+
+/// While it lives, the buses are a person's who sits at this processor: its own local APIC answers, and nobody hears
+/// of accesses as of the guest's.
+class BusByHand {
+  public:
+    explicit BusByHand(const Cpu& cpu);
+    ~BusByHand();
+    BusByHand(const BusByHand&) = delete;
+    BusByHand& operator=(const BusByHand&) = delete;
+
+  private:
+    const Cpu& cpu_;
+    InterruptPort* before_;
+    BusProbe* memory_probe_;
+    BusProbe* port_probe_;
+};
 
 /// The region that answers at `phys` in one direction (read or write), or null.
 const MemoryMap::Region* region_at(const MemoryMap& memory, u64 phys, MemoryMap::Access direction);

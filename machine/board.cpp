@@ -47,7 +47,11 @@ Board::Board(const MachineConfig& config_, const HostPorts& host, const CpuModel
     : config(config_), cpu_model(model), output(gates_before(host)), scheduler(speed_of(config)),
       layout(memory_layout(config.memory_bytes)), memory(config.memory_bytes), pci(ports),
       processors(config.processors, cpu_model, memory, ports, scheduler, apic_bus,
-                 [this] { return pic.acknowledge(); }),
+                 [this] {
+                     const PicPair::Interrupt taken = pic.take();
+                     if (taken.input) isa_irqs.acknowledged(*taken.input);
+                     return taken.vector;
+                 }),
       io_apic(apic_bus), pic(IrqLine(processors, 0)),
       isa_irqs(pic, model.features.has(Feature::apic) ? &io_apic : nullptr),
       legacy_timers(isa_irqs.line(0), isa_irqs.line(8)), a20(memory), dma(memory),
@@ -322,6 +326,8 @@ Expected<std::unique_ptr<Board>> Board::create(const MachineConfig& config, cons
     if (auto ok = board->attach_media(); !ok) return tl::unexpected(ok.error());
     if (auto ok = board->configure_firmware(); !ok) return tl::unexpected(ok.error());
     board->reset();
+    // A reset that is still pending would undo what somebody changes before the first instruction.
+    for (unsigned i = 0; i < board->processors.count(); ++i) board->processors[i].reset_now();
     board->make_hostile();
     return board;
 }
@@ -350,10 +356,7 @@ void Board::make_hostile() {
     if (!config.hostile_seed) return;
     hostile::poison(memory.ram(), *config.hostile_seed);
     hostile::poison(ports, memory, *config.hostile_seed);
-    for (unsigned i = 0; i < processors.count(); ++i) {
-        if (processors[i].bootstrap) processors[i].reset_now(); // the pending one would undo it
-        hostile::poison(processors[i], *config.hostile_seed);
-    }
+    for (unsigned i = 0; i < processors.count(); ++i) hostile::poison(processors[i], *config.hostile_seed);
 }
 
 StopReason Board::run(Time until, u64 max_instructions) {

@@ -8,6 +8,8 @@
 #include "mmu/park.hpp"
 
 #include <algorithm>
+#include <array>
+#include <span>
 
 namespace glassbox {
 
@@ -124,8 +126,12 @@ class Report {
             const PhysAddress phys{parts_.phys[i]};
             if (!(heard_[i] = watched(parts_.linear[i], phys.value))) continue;
             plain_[i] = (write_ ? cpu_.memory.page_for_write(phys) : cpu_.memory.page_for_read(phys)) != nullptr;
-            const u8* page = write_ && plain_[i] ? cpu_.memory.page_for_read(phys) : nullptr;
-            if (page) std::memcpy(&before_[i], page + (phys.value & page_mask), parts_.size[i]);
+            if (!write_) continue;
+            const u8* page = plain_[i] ? cpu_.memory.page_for_read(phys) : nullptr;
+            std::array<u8, 8> bytes{};
+            if (page) std::memcpy(bytes.data(), page + (phys.value & page_mask), parts_.size[i]);
+            known_[i] = page || cpu_.memory.peek_block(phys, std::span(bytes).first(parts_.size[i])) == parts_.size[i];
+            std::memcpy(&before_[i], bytes.data(), bytes.size());
         }
     }
     [[gnu::cold, gnu::noinline]] void tell_parts(u64 value) {
@@ -144,7 +150,7 @@ class Report {
                                         .write = write_,
                                         .system = privilege_ == Privilege::supervisor,
                                         .value = part,
-                                        .before = write_ && plain_[i] ? before_[i] : part,
+                                        .before = known_[i] ? before_[i] : part,
                                         .device = !plain_[i]});
         }
         cpu_.ip = ip;
@@ -155,7 +161,7 @@ class Report {
     const Parts& parts_;
     bool write_;
     Privilege privilege_;
-    bool heard_[2]{}, plain_[2]{};
+    bool heard_[2]{}, plain_[2]{}, known_[2]{};
     u64 before_[2]{};
 };
 

@@ -215,6 +215,11 @@ void show_ports(const Board& board, std::optional<u16> one, std::string& out) {
     if (rows.size() == 1)
         return sheet.line("Nobody answers at port " + hexh(one.value_or(0)) + ": it reads as all ones.");
     sheet.table(rows);
+    if (!one) return;
+    if (const auto value = board.ports.peek(Port{*one}, 1))
+        sheet.line("A byte would read " + hexh(*value, 2) + ".");
+    else
+        sheet.line("The device does not tell what it would answer.");
 }
 
 void show_devices(const Board& board, std::string& out) {

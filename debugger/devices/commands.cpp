@@ -130,6 +130,23 @@ Expected<> run_ports(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
+/// A rising edge. An 8259A forgets a request whose wire falls before it is acknowledged, so the wire stays high until
+/// then; an I/O APIC has sent its message at once.
+Expected<> pulse(CommandContext& context, Board& board, unsigned number) {
+    const std::string name = "IRQ " + std::to_string(number) + " (" + irq_name(number) + ")";
+    const IrqLine wire = board.isa_irqs.line(number, IsaIrqRouter::pulse);
+    wire.lower();
+    if (board.isa_irqs.level(number))
+        return fail(name + " is high: a device, or irq " + std::to_string(number) + " on, holds it, so it cannot rise");
+    wire.raise();
+    const bool waits = board.pic.waits_for(number);
+    if (!waits) wire.lower();
+    context.debugger.changed();
+    context.out += name + (waits ? " has risen, and falls when the 8259A's request is acknowledged\n"
+                                 : " has risen and fallen: the 8259A masks it\n");
+    return {};
+}
+
 Expected<> run_irq(CommandContext& context, Arguments& arguments) {
     auto number = take_number(context, arguments, 16, "the IRQ");
     if (!number) return tl::unexpected(number.error());
@@ -139,17 +156,16 @@ Expected<> run_irq(CommandContext& context, Arguments& arguments) {
     if (level != "on" && level != "off" && level != "pulse")
         return fail("write on, off or pulse behind the IRQ's number, as in irq 5 pulse");
     Board& board = context.debugger.machine().board();
+    if (level == "pulse") return pulse(context, board, *number);
     const IrqLine wire = board.isa_irqs.line(*number, IsaIrqRouter::by_hand);
     const bool was_high = board.isa_irqs.level(*number);
-    if (level != "on") wire.lower();
-    if (level != "off") wire.raise();
+    wire.set(level == "on");
+    if (level == "off") board.isa_irqs.line(*number, IsaIrqRouter::pulse).lower();
     context.debugger.changed();
     const bool high = board.isa_irqs.level(*number);
     context.out += "IRQ " + std::to_string(*number) + " (" + irq_name(*number) + ") is " + (high ? "high" : "low");
     if (level == "off" && high) context.out += ": a device still drives it";
     if (level == "on" && was_high) context.out += ", as it was: no edge";
-    if (level == "pulse" && (board.isa_irqs.drivers(*number) & ~(1u << IsaIrqRouter::by_hand)))
-        context.out += ": a device drives it too, so there was no edge";
     context.out += "\n";
     return {};
 }
@@ -181,8 +197,9 @@ The last lines say which interrupt would come next, and what the local APICs hol
 )";
 constexpr std::string_view irq_help =
     R"(Drives an ISA interrupt wire by hand, beside its devices: the wire is high while anybody holds it so.
-'pulse' makes a rising edge, and the wire stays high: an 8259A forgets a request whose wire falls
-before it is acknowledged. 'irq N off' lets it go.
+'pulse' makes a rising edge; the wire falls when the 8259A's request is acknowledged (an 8259A forgets
+a request whose wire falls before), or at once where the 8259A masks it and the I/O APIC alone hears.
+'irq N on' holds the wire high until 'irq N off'.
 
   irq 1 pulse       a keyboard interrupt without a key
   irq 11 on

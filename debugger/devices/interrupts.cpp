@@ -139,6 +139,7 @@ std::string drivers_words(u16 drivers) {
                                {0x10, "COM2"},
                                {0x20, "COM3"},
                                {0x40, "COM4"},
+                               {1u << IsaIrqRouter::pulse, "a pulse by hand"},
                                {1u << IsaIrqRouter::by_hand, "by hand"},
                                {0x8000, "test device"}});
 }

@@ -36,8 +36,9 @@ Expected<> set_limit(Descriptor& d, u64 value) {
 
 } // namespace
 
-Expected<> write_by_hand(Cpu& cpu, MemoryPlace at, std::span<const u8> bytes) {
-    return at.physical ? write_physical_by_hand(cpu, at.address, bytes) : write_linear_by_hand(cpu, at.address, bytes);
+Expected<> write_by_hand(Cpu& cpu, MemoryPlace at, std::span<const u8> bytes, unsigned width) {
+    return at.physical ? write_physical_by_hand(cpu, at.address, bytes, width)
+                       : write_linear_by_hand(cpu, at.address, bytes, width);
 }
 
 Expected<> set_descriptor_field(Descriptor& d, bool wide, std::string_view name, u64 value) {

@@ -11,7 +11,8 @@
 
 namespace glassbox::look {
 
-Expected<> write_by_hand(Cpu& cpu, MemoryPlace at, std::span<const u8> bytes);
+/// `width`: of the cycles with which a device is written.
+Expected<> write_by_hand(Cpu& cpu, MemoryPlace at, std::span<const u8> bytes, unsigned width = 8);
 
 /// One field of a descriptor: type s dpl p base limit (in bytes) g d l avl; selector offset ist count of gates; raw.
 /// The error says why it cannot have the value.

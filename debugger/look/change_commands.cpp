@@ -4,6 +4,7 @@
 #include "debugger/look/change.hpp"
 #include "debugger/look/set_command.hpp"
 #include "debugger/look/text.hpp"
+#include "debugger/view.hpp"
 
 #include <algorithm>
 #include <fstream>
@@ -30,13 +31,13 @@ Expected<> changed(CommandContext& context, const std::string& what) {
 
 /// A piece at a time, so that a length that somebody mistyped costs no memory.
 template <class Make>
-Expected<> write_in_pieces(CommandContext& context, MemoryPlace at, u64 length, const Make& make) {
+Expected<> write_in_pieces(CommandContext& context, MemoryPlace at, u64 length, const Make& make, unsigned width = 8) {
     constexpr u64 piece = 1 << 16;
     std::vector<u8> bytes;
     for (u64 done = 0; done < length; done += bytes.size()) {
         bytes.resize(static_cast<std::size_t>(std::min(piece, length - done)));
         if (auto made = make(done, std::span(bytes)); !made) return made;
-        if (auto written = write_by_hand(context.debugger.cpu(), after(at, done), bytes); !written) {
+        if (auto written = write_by_hand(context.debugger.cpu(), after(at, done), bytes, width); !written) {
             if (done == 0) return written;
             context.debugger.changed();
             return fail(written.error().message + " (" + count_text(done, "byte", "bytes") +
@@ -62,7 +63,7 @@ Expected<> run_fill(CommandContext& context, Arguments& arguments) {
         for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<u8>(*value >> (8 * ((done + i) % size)));
         return {};
     };
-    if (auto done = write_in_pieces(context, place_of(*address), *length, make); !done) return done;
+    if (auto done = write_in_pieces(context, place_of(*address), *length, make, size); !done) return done;
     return changed(context, count_text(*length, "byte", "bytes") + " filled");
 }
 
@@ -157,8 +158,27 @@ Expected<> run_in(CommandContext& context, Arguments& arguments) {
     if (!port) return tl::unexpected(port.error());
     auto width = take_width(arguments);
     if (!width) return tl::unexpected(width.error());
-    const u32 value = context.debugger.cpu().ports.read(Port{*port}, *width);
+    context.debugger.changed(); // also before: what a device puts out now is of another future
+    u32 value = 0;
+    {
+        const BusByHand by_hand(context.debugger.cpu());
+        value = context.debugger.cpu().ports.read(Port{*port}, *width);
+    }
     return changed(context, "port " + digits(*port, 1) + "h = " + digits(value, 2 * *width));
+}
+
+Expected<> run_peek(CommandContext& context, Arguments& arguments) {
+    auto port = take_port(context, arguments);
+    if (!port) return tl::unexpected(port.error());
+    auto width = take_width(arguments);
+    if (!width) return tl::unexpected(width.error());
+    const PortBus& ports = context.debugger.cpu().ports;
+    const auto value = ports.peek(Port{*port}, *width);
+    if (!value) return fail("the device at port " + digits(*port, 1) + "h does not tell what it would answer");
+    const auto owner = ports.owner(Port{*port});
+    context.out += "port " + digits(*port, 1) + "h would read " + digits(*value, 2 * *width) +
+                   (owner.empty() ? "  (nobody answers there)" : "  (" + std::string(owner) + ")") + "\n";
+    return {};
 }
 
 Expected<> run_out(CommandContext& context, Arguments& arguments) {
@@ -170,7 +190,11 @@ Expected<> run_out(CommandContext& context, Arguments& arguments) {
     if (!width) return tl::unexpected(width.error());
     if (*width < 8 && *value >> (8 * *width) != 0)
         return fail(prose(*value) + " does not fit " + count_text(*width, "byte", "bytes"));
-    context.debugger.cpu().ports.write(Port{*port}, *width, static_cast<u32>(*value));
+    context.debugger.changed();
+    {
+        const BusByHand by_hand(context.debugger.cpu());
+        context.debugger.cpu().ports.write(Port{*port}, *width, static_cast<u32>(*value));
+    }
     return changed(context, digits(*value, 2 * *width) + " written to port " + digits(*port, 1) + "h");
 }
 
@@ -180,9 +204,9 @@ constexpr Command commands[] = {
      R"(Registers by the SDM's names, with what follows from the change: a selector loads its hidden part (from the
 descriptor tables in protected mode), control registers are checked as MOV would check them, privilege
 does not count. Memory as [expression], as wide as the code's operands, or with a size and one or more
-values; phys() is physical. ROM and devices are refused. Decoded code and stop points hear of it; the
-TLB is not flushed when you change page tables (set cr3 cr3 does that). A segment register keeps its
-hidden part when you change its descriptor.
+values; phys() is physical. ROM is refused; a device is written as the processor would write it. Decoded
+code and stop points hear of it; the TLB is not flushed when you change page tables (set cr3 cr3 does
+that). A segment register keeps its hidden part when you change its descriptor.
   set eax 5                          set zf 1
   set [esp+4] = 0                    set dword phys(1000h) 1 2 3
   set string 7c00h "text"            set cs.base 0
@@ -203,9 +227,18 @@ Fields of descriptors: type s dpl p base limit (bytes) g d l avl; selector offse
     {"save", "", "Change", "FILE ADDRESS LENGTH", "Saves memory to a file",
      "  save stage2.bin 8000h 4000h\n  save bios.bin phys(0f0000h) 10000h\n", run_save, "file"},
     {"in", "", "Change", "PORT [byte|word|dword]", "Reads a port",
-     "As an instruction would, so the device may change: a status that reading clears is cleared.\n  in 64h\n  in "
-     "1f0h word\n",
+     "As an instruction would, so the device may change: a status that reading clears is cleared. peek looks without "
+     "that.\n  in 64h\n  in 1f0h word\n",
      run_in},
+    {"peek", "", "Devices", "PORT [byte|word|dword]", "What a port would read, without reading it",
+     R"(The device does not notice: a byte that waits stays, a status that reading clears stays set, an index does not
+move on. Of a wider access than the device takes, each part as if it were read alone. Memory of devices is
+looked at with examine and dump, as any other.
+  peek 60h                  the key that waits in the 8042
+  peek 3f8h                 the byte that waits in COM1
+  peek 0cfch dword
+)",
+     run_peek},
     {"out", "", "Change", "PORT VALUE [byte|word|dword]", "Writes to a port",
      "As an instruction would: the device does what it is told.\n  out 80h 55h\n  out 0cf8h 80000000h dword\n",
      run_out},

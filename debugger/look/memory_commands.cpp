@@ -172,8 +172,8 @@ word of 4 bytes in hexadecimal. phys() makes the address physical.
 )",
      run_examine, "symbol"},
     {"dump", "db hexdump", "Look", "ADDRESS [LENGTH] [byte|word|dword|qword]", "Memory in rows with its characters",
-     R"(LENGTH is in bytes, 128 without it. ?? stands for bytes that are not mapped, or that a device has: reading
-those might change it.
+     R"(LENGTH is in bytes, 128 without it. ?? stands for bytes that are not mapped. A device shows what it would
+answer, and does not notice.
   dump 7c00h 512
   dump ss:sp 40h word
   dump phys(0b8000h) 160
@@ -192,7 +192,7 @@ quotes, with the types byte word dword qword u8-u64 i8-i64 f32 f64 char[N] and T
     {"search", "find", "Look", "string|bytes|word|dword|qword VALUE... [in ADDRESS LENGTH]",
      "Looks for a value in memory",
      R"(Without a range: all of physical memory. A linear range looks at what is mapped in it, however long it is;
-phys() as the address makes it a physical one. ?? stands for any byte. Devices are not read.
+phys() as the address makes it a physical one. ?? stands for any byte.
   search string "Linux version"
   search bytes 55 AA
   search bytes E8 ?? ?? ?? ?? C3 in schedule 1000h

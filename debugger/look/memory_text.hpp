@@ -28,7 +28,7 @@ std::optional<u64> read_value(const Cpu& cpu, MemoryPlace at, unsigned size);
 std::string address_text(const Cpu& cpu, MemoryPlace at);
 inline MemoryPlace after(MemoryPlace at, u64 bytes) { return {at.address + bytes, at.physical}; }
 
-/// Rows of 16 bytes in units of 1, 2, 4 or 8, with ASCII beside them. "??" stands for what cannot be read.
+/// Rows of 16 bytes in units of 1, 2, 4 or 8, with ASCII beside them. "??" stands for what nobody tells.
 void write_dump(const Cpu& cpu, MemoryPlace at, u64 length, unsigned unit, std::string& out);
 
 /// As gdb's x/FMT.
@@ -66,7 +66,7 @@ struct SearchResult {
     bool stopped = false; ///< by `progress`
     bool more = false;    ///< there are more than `most`
 };
-/// Plain memory alone, linear ranges through the present translation. `progress` may be empty.
+/// Linear ranges through the present translation. `progress` may be empty.
 SearchResult search_memory(const Cpu& cpu, const SearchRequest& request, const std::function<bool(double)>& progress);
 
 } // namespace glassbox::look

@@ -1,5 +1,5 @@
-// Searching memory: page by page, plain memory alone. Linear ranges follow the paging structures, so that a range of
-// the whole address space costs no more than what is mapped in it.
+// Searching memory: page by page. Linear ranges follow the paging structures, so that a range of the whole address
+// space costs no more than what is mapped in it.
 #include "debugger/look/memory_text.hpp"
 #include "debugger/look/paging_text.hpp"
 #include "debugger/view.hpp"
@@ -68,11 +68,11 @@ class Search {
     }
 
   private:
-    /// Regions of plain memory in ascending order: whole address spaces are no more than what is in them.
+    /// Regions in ascending order: whole address spaces are no more than what is in them.
     void physical(u64 first, u64 last) {
         std::vector<std::pair<u64, u64>> spans;
         for (const MemoryMap::Region& r : cpu_.memory.regions()) {
-            if (!r.host || r.size == 0 || r.start > last || r.start + (r.size - 1) < first) continue;
+            if (r.size == 0 || r.start > last || r.start + (r.size - 1) < first) continue;
             spans.emplace_back(std::max(first, r.start), std::min(last, r.start + (r.size - 1)));
         }
         std::sort(spans.begin(), spans.end());

@@ -44,7 +44,7 @@ Expected<> write_values(CommandContext& context, Arguments& arguments, MemoryPla
         if (!value) return tl::unexpected(value.error());
         for (unsigned i = 0; i < size; ++i) bytes.push_back(static_cast<u8>(*value >> (8 * i)));
     } while (!arguments.empty());
-    if (auto done = write_by_hand(context.debugger.cpu(), at, bytes); !done) return done;
+    if (auto done = write_by_hand(context.debugger.cpu(), at, bytes, size); !done) return done;
     context.debugger.changed();
     write_dump(context.debugger.cpu(), at, bytes.size(), size, context.out);
     return {};
@@ -58,7 +58,7 @@ Expected<> set_string(CommandContext& context, Arguments& arguments) {
     const std::string text = arguments.take();
     if (auto ok = nothing_more(arguments); !ok) return ok;
     const std::span bytes(reinterpret_cast<const u8*>(text.data()), text.size());
-    if (auto done = write_by_hand(context.debugger.cpu(), place_of(*address), bytes); !done) return done;
+    if (auto done = write_by_hand(context.debugger.cpu(), place_of(*address), bytes, 1); !done) return done;
     context.debugger.changed();
     write_dump(context.debugger.cpu(), place_of(*address), bytes.size(), 1, context.out);
     return {};

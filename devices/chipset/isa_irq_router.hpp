@@ -15,7 +15,7 @@ class IsaIrqRouter : public IrqSink {
   public:
     static constexpr unsigned sources = 16;
     /// The sources the board's devices use; those from `first_free` on are for whoever shares a wire.
-    enum Source : unsigned { isa = 0, pirq = 1, sci = 2, first_free = 3, by_hand = sources - 2 };
+    enum Source : unsigned { isa = 0, pirq = 1, sci = 2, first_free = 3, pulse = sources - 3, by_hand = sources - 2 };
 
     /// `io_apic` may be null. Both see every change of level.
     IsaIrqRouter(IrqSink& pic, IrqSink* io_apic) : pic_(pic), io_apic_(io_apic) {}
@@ -25,6 +25,10 @@ class IsaIrqRouter : public IrqSink {
     /// `input` is source * 16 + IRQ.
     void set_irq(unsigned input, bool level) override;
     bool level(unsigned irq) const { return levels_.at(irq) != 0; }
+    /// An INTA cycle has taken the wire's request: whoever pulses it lets go.
+    void acknowledged(unsigned irq) {
+        if (levels_.at(irq) >> pulse & 1) set_irq(pulse * 16 + irq, false);
+    }
     /// A bit for each source that holds the wire high.
     u16 drivers(unsigned irq) const { return levels_.at(irq); }
 

@@ -102,8 +102,14 @@ class PicPair : public IoDevice, public IrqSink {
 
     /// Inputs 0-15; input 2 is the cascade and ignored.
     void set_irq(unsigned input, bool level) override;
-    /// The INTA cycle of the whole pair: returns the vector, which is that of IR7 or IR15 when the request has
-    /// vanished.
+    /// Whether the input's request is up and nothing masks it: an INTA cycle will take it.
+    bool waits_for(unsigned input) const;
+    struct Interrupt {
+        u8 vector;
+        std::optional<unsigned> input; ///< whose request was taken; nothing: it has vanished
+    };
+    /// The INTA cycle of the whole pair. The vector is that of IR7 or IR15 when the request has vanished.
+    Interrupt take();
     u8 acknowledge();
     bool intr() const { return intr_level_; }
 

@@ -41,20 +41,31 @@ void PicPair::update() {
 /// INTA takes the slave's INT down for a moment, so that its next request is a new edge for the master.
 void PicPair::pulse_cascade() { chips_[0].set_input(cascade, false); }
 
-u8 PicPair::acknowledge() {
-    const auto level = chips_[0].acknowledge();
+bool PicPair::waits_for(unsigned input) const {
+    const auto open = [](const Pic8259& chip, unsigned level) { return (chip.irr() & ~chip.imr()) >> level & 1; };
+    if (input > 15) return false;
+    return input < 8 ? open(chips_[0], input) : open(chips_[1], input % 8) && !(chips_[0].imr() >> cascade & 1);
+}
+
+PicPair::Interrupt PicPair::take() {
+    auto level = chips_[0].acknowledge();
     u8 vector = chips_[0].vector(level.value_or(7));
     if (level == cascade && chips_[0].cascades(cascade)) {
+        level.reset();
         if (chips_[1].slave_id() == cascade) {
-            vector = chips_[1].vector(chips_[1].acknowledge().value_or(7));
+            const auto inner = chips_[1].acknowledge();
+            vector = chips_[1].vector(inner.value_or(7));
             pulse_cascade();
+            if (inner) level = 8 + *inner;
         } else {
             vector = 0xFF; // no chip answers the cascade address: the bus floats
         }
     }
     update();
-    return vector;
+    return {vector, level};
 }
+
+u8 PicPair::acknowledge() { return take().vector; }
 
 std::optional<u64> PicPair::peek(u64 offset, unsigned width) const {
     (void)width;

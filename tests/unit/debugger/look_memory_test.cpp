@@ -152,7 +152,7 @@ TEST_CASE("writes by hand: all or nothing; ROM and holes are refused with their 
     CHECK(message(0xF000'0000) == "physical address F0000000h has no memory");
     CHECK(message(~u64{0} - 1) == "the range goes beyond the end of the address space");
     CHECK_FALSE(write_physical_by_hand(m.cpu, LookMachine::ram_size - 2, bytes));
-    CHECK(m.get<u16>(LookMachine::ram_size - 2) == 0); // nothing was written
+    CHECK(m.get<u16>(LookMachine::ram_size - 2) == 0);                                 // nothing was written
     CHECK_FALSE(write_physical_by_hand(m.cpu, LookMachine::device_at + 0xFFE, bytes)); // only half of it is there
     CHECK(m.device.writes == 0);
     CHECK(message(LookMachine::device_at).empty());
