@@ -1,6 +1,7 @@
 #include "debugger/debugger.hpp"
 
 #include "debugger/control/impl.hpp"
+#include "machine/history/pace.hpp"
 
 #include <algorithm>
 
@@ -35,10 +36,10 @@ StopReason Debugger::run(Time until, u64 max_instructions) { return impl_->run(u
 
 void Debugger::run_to_stop() {
     // In slices, so that a front end can ask for a stop through `progress`.
-    constexpr u64 slice = 5'000'000;
+    Pace pace(impl_->timeline.poll_interval());
     while (running()) {
-        (void)run(never, impl_->machine.instructions() + slice);
-        if (running() && progress && !progress(0)) interrupt();
+        (void)run(never, impl_->machine.instructions() + pace.slice());
+        if (pace.due() && running() && progress && !progress(0)) interrupt();
     }
 }
 

@@ -184,7 +184,7 @@ class Backwards {
             end = *start;
         }
         while (d_.machine.now() < plan_.time) {
-            if (d_.timeline.run(plan_.time, d_.machine.instructions() + 4'000'000) != StopReason::limit) break;
+            if (d_.timeline.run(plan_.time, d_.machine.instructions() + past_.slice()) != StopReason::limit) break;
             if (!past_.told(0)) return fail("cancelled: the machine is where it was");
         }
         return std::optional<Goal>(Goal{d_.timeline.now(), "the time is reached", StopKind::step, {}});
@@ -246,7 +246,7 @@ Expected<> Debugger::Impl::go_to(const Moment& moment) {
     if (!timeline.active()) return fail("no history is being kept, so there is no way back");
     Past search(*this);
     if (const auto gone = search.go(moment); !gone) {
-        (void)search.go(search.present);
+        (void)search.home();
         return gone;
     }
     entered = true;
@@ -265,9 +265,7 @@ Expected<> Debugger::Impl::backwards(const Plan& plan) {
     if (goal) gone = search.go(*goal ? (*goal)->moment : timeline.earliest());
     if (!goal || !gone) {
         std::string why = goal ? gone.error().message : goal.error().message;
-        const auto keep = std::exchange(self.progress, {}); // the way home cannot be cancelled
-        (void)search.go(search.present);
-        self.progress = keep;
+        (void)search.home();
         return fail(why);
     }
     const std::vector<StopListener*> told = listeners;

@@ -6,7 +6,6 @@ namespace glassbox {
 
 namespace {
 
-constexpr u64 slice = 4'000'000; ///< instructions between two looks at `progress`
 constexpr std::string_view cancelled = "cancelled: the machine is where it was";
 
 /// Before an instruction of the past ends the run at the first one of a processor.
@@ -77,22 +76,34 @@ struct StopSeeker final : PastObserver {
 } // namespace
 
 Past::Past(Debugger::Impl& impl)
-    : present(impl.timeline.now()), impl_(impl), earliest_(impl.timeline.earliest().instructions) {}
+    : present(impl.timeline.now()), impl_(impl), earliest_(impl.timeline.earliest().instructions),
+      pace_(impl.timeline.poll_interval()) {}
 
 bool Past::told(double done) {
-    if (!cancelled_ && impl_.self.progress) cancelled_ = !impl_.self.progress(done);
+    if (pace_.due() && !cancelled_ && impl_.self.progress) cancelled_ = !impl_.self.progress(done);
     return !cancelled_;
 }
 
 Expected<> Past::go(const Moment& moment) {
-    impl_.disconnect();
     // A search goes to many places: its own progress counts, not that of each way.
     const auto progress = [this](double) { return told(0); };
-    if (auto gone = impl_.timeline.go_to(moment.instructions, progress); !gone) {
-        if (cancelled_) return fail(std::string(cancelled));
-        return gone;
+    if (!progress(0)) return fail(std::string(cancelled));
+    const auto gone = go(moment, progress);
+    return cancelled_ ? fail(std::string(cancelled)) : gone;
+}
+
+Expected<> Past::home() { return go(present, {}); }
+
+Expected<> Past::go(const Moment& moment, const std::function<bool(double)>& progress) {
+    impl_.disconnect();
+    if (auto gone = impl_.timeline.go_to(moment.instructions, progress); !gone) return gone;
+    Time time = impl_.timeline.now().time;
+    while (time < moment.time) { // asleep
+        (void)impl_.timeline.run(moment.time, impl_.machine.instructions() + slice());
+        if (progress && !progress(0)) return fail(std::string(cancelled));
+        if (impl_.timeline.now().time == time) break;
+        time = impl_.timeline.now().time;
     }
-    if (moment.time > impl_.timeline.now().time) (void)impl_.timeline.run(moment.time);
     return {};
 }
 
@@ -111,7 +122,7 @@ Expected<> Past::execute(PastObserver& observer, u64 count, Time time) {
         d.connect();
         const u64 done = d.machine.instructions();
         const StopReason reason =
-            done < count ? d.timeline.run(never, std::min(count, done + slice)) : d.timeline.run(time);
+            done < count ? d.timeline.run(never, std::min(count, done + slice())) : d.timeline.run(time);
         const bool ours = std::exchange(d.asked, false);
         if (ours && reason != StopReason::breakpoint) d.request_left = true;
         const Moment now = d.timeline.now();
@@ -125,10 +136,9 @@ Expected<> Past::execute(PastObserver& observer, u64 count, Time time) {
         }
         if (observer.finished()) break;
         if (reason != StopReason::limit && reason != StopReason::breakpoint) break;
-        if (reason == StopReason::breakpoint && !ours && !d.request_left) continue;
         const double part =
             static_cast<double>(now.instructions - begin) / static_cast<double>(std::max<u64>(count - begin, 1));
-        if (reason == StopReason::limit && !told(part)) {
+        if (!told(part)) {
             result = fail(std::string(cancelled));
             break;
         }

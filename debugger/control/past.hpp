@@ -3,6 +3,7 @@
 #pragma once
 
 #include "debugger/control/impl.hpp"
+#include "machine/history/pace.hpp"
 
 namespace glassbox {
 
@@ -14,6 +15,8 @@ class Past {
 
     /// Quietly: nobody hears of it.
     Expected<> go(const Moment& moment);
+    /// To where the machine was when this began, which nobody can end.
+    Expected<> home();
     Expected<> go(u64 count) { return go(Moment{count, 0}); }
     /// Executes up to `count` instructions (or, at that count, up to `time`), told to `observer`.
     Expected<> execute(PastObserver& observer, u64 count, Time time = 0);
@@ -40,11 +43,16 @@ class Past {
     /// The last instant after `start` and before now at which a stop point would have stopped.
     Expected<std::optional<Found>> stop_after(const Moment& start);
 
-    bool told(double done); ///< false: the user has had enough
+    /// Between two pieces of work. False: the user has had enough.
+    bool told(double done);
+    u64 slice() const { return pace_.slice(); } ///< as much as may be executed until then
 
   private:
+    Expected<> go(const Moment& moment, const std::function<bool(double)>& progress);
+
     Debugger::Impl& impl_;
     const u64 earliest_;
+    Pace pace_;
     bool cancelled_ = false;
 };
 

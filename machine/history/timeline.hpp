@@ -28,6 +28,7 @@ struct HistoryOptions {
     u64 memory_budget = u64{1} << 30; ///< of the host, for checkpoints; older ones are thinned out to stay below it
     u64 spacing = 40'000'000;         ///< instructions between checkpoints, at least
     unsigned percent = 3;             ///< of the time that checkpoints may take, else they are fewer; 0: no matter
+    double poll_interval = 0.01;      ///< seconds of the host's between two questions whether long work is to go on
 };
 
 class Timeline {
@@ -69,6 +70,7 @@ class Timeline {
     Expected<> go_to(u64 instructions, const std::function<bool(double)>& progress = {});
     /// The latest checkpoint strictly before that count: where an execution that looks for something begins.
     std::optional<u64> checkpoint_before(u64 instructions) const;
+    double poll_interval() const; ///< of the options
 
     /// Executions follow a recording up to its end, where `run` stops: nothing is injected until `leave_future`. For a
     /// timeline that has just begun.
