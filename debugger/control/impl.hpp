@@ -104,6 +104,7 @@ struct Debugger::Impl final : Probe, BusProbe {
     bool recording_over();
     StopReason ended(StopReason reason);
     void halt(Stop stop_);
+    unsigned next_to_execute() const;
     Stop stop_here(StopKind kind, std::string text);
     void connect();
     void disconnect();

@@ -63,10 +63,20 @@ void Debugger::Impl::disconnect() {
     attached = bus_attached = every_attached = false;
 }
 
+/// Whose turn it is; after one that sleeps, or waits for a SIPI, comes the next one that does not.
+unsigned Debugger::Impl::next_to_execute() const {
+    const unsigned number = number_of(machine.cpu()), count = machine.processors();
+    for (unsigned i = 0; i < count; ++i) {
+        if (machine.cpu((number + i) % count).runnable()) return (number + i) % count;
+    }
+    return number;
+}
+
 Stop Debugger::Impl::stop_here(StopKind kind, std::string text) {
     Stop made;
     made.kind = kind;
-    made.processor = number_of(machine.cpu());
+    const bool unprovoked = kind == StopKind::start || kind == StopKind::interrupted;
+    made.processor = unprovoked ? next_to_execute() : number_of(machine.cpu());
     made.text = std::move(text);
     made.moment = timeline.now();
     return made;
