@@ -222,7 +222,11 @@ Expected<> write_number(Cpu& cpu, const Register& r, u64 value) {
         if (r.index == RSP) return write_sp(cpu, value);
         cpu.gpr[r.index] = cpu.code64() ? value : static_cast<u32>(value);
         return {};
-    case Kind::ip: return write_pc(cpu, value);
+    case Kind::ip: {
+        auto done = write_pc(cpu, value);
+        if (done) cpu.halted = false; // who sets it wants the processor to execute there
+        return done;
+    }
     case Kind::eflags: return write_register(cpu, "eflags", value);
     case Kind::segment:
         if (value > 0xFFFF) return fail("a selector has 16 bits");

@@ -80,13 +80,16 @@ bool GdbStub::monitor_arch(std::string_view line) {
     if (line != "gdb-arch" && !line.starts_with("gdb-arch ")) return false;
     const std::string_view wish = line.size() > 9 ? line.substr(9) : std::string_view();
     std::string now;
+    bool taken = false;
     for (const auto& [name, arch] : names) {
-        if (name == wish) wanted_ = arch;
+        if (name == wish) wanted_ = arch, taken = true;
         if (arch == wanted_) now = name;
     }
-    console("gdb-arch is " + now +
-            "; gdb reads the description anew with 'unset tdesc filename'\n"
-            "possible: auto i8086 i386 x86-64 mode\n");
+    std::string text = "gdb-arch is " + now;
+    text += taken ? "\n"
+                  : "; possible: auto i8086 i386 x86-64 mode\n"
+                    "gdb reads the description anew with 'unset tdesc filename'\n";
+    console(text);
     ok();
     return true;
 }

@@ -95,7 +95,7 @@ void GdbStub::show_code() {
     const Cpu& cpu = debugger_.machine().cpu(thread_ - 1);
     const unsigned bits = code_bits(cpu);
     const unsigned described = arch_ == gdb::Arch::x86_64 ? 64 : arch_ == gdb::Arch::i8086 ? 16 : 32;
-    if (bits == described) return;
+    if (bits == described || wanted_ == gdb::Arch::by_mode) return; // then gdb is about to ask for another
     std::array<u8, 15> bytes{};
     const u64 pc = cpu.code_linear(cpu.ip);
     const std::size_t size = read_linear_quietly(cpu, pc, bytes);

@@ -25,6 +25,7 @@ fail() {
 
 # serve ARGUMENTS: a machine that stands at its reset and waits for gdb on a free port.
 serve() {
+  : >machine.log # or the port of the one before might be read
   "$glassbox" debug --gdb 0 --display none --memory 8M "$@" </dev/null >machine.log 2>&1 &
   run=$!
   for _ in $(seq 100); do
@@ -185,7 +186,84 @@ kill "$run"; wait "$run" 2>/dev/null; run=
 "$glassbox" debug --demo --gdb 256.1.1.1:5 --display none </dev/null >gdb.log 2>&1 && fail "listens nowhere"
 expect "gdb: cannot "
 
-# 5. Source level on a C++ kernel.
+# 5. Each of the descriptions in each of the modes: break, disassemble, step there and back.
+for arch in i8086 i386 x86-64; do
+  serve --floppy boot.img --gdb-arch $arch
+  client <<G
+target remote :$port
+break *0x7c06
+continue
+bt 1
+x/i \$pc
+stepi
+p/x \$pc
+reverse-stepi
+info registers pc sp cs
+break *0x7c32
+continue
+x/i \$pc
+stepi
+p/x \$pc
+reverse-stepi
+break *0x7ca4
+continue
+x/i \$pc
+stepi
+p/x \$pc
+reverse-stepi
+p/x \$pc
+p \$cr0
+p/x \$k_gs_base
+kill
+G
+  expect "Breakpoint 1, 0x0*7c06" "#0 .*7c06" "7c06:	xor " "= 0x7c08" "Breakpoint 1" "^pc  *0x7c06" "^cs  *0x0" "Breakpoint 2, 0x0*7c32" "7c32:	mov " \
+    "= 0x7c34" "Breakpoint 3, 0x0*7ca4" "7ca4:	" "= 0x7cae" "= 0x7ca4" "PE ET PG" "= 0x0" "killed"
+  case $arch in
+  i8086) expect "7c06:	xor    %ax,%ax" "32 bits, 8:7c32  mov ds, ax" "64 bits, 18:7ca4  mov rbx, 0x1122334455667788" ;;
+  i386) expect "16 bits, 0:7c06  xor ax, ax" "64 bits, 18:7ca4  mov rbx, 0x1122334455667788" ;;
+  *) expect "16 bits, 0:7c06  xor ax, ax" "32 bits, 8:7c32  mov ds, ax" "movabs \$0x1122334455667788,%rbx" ;;
+  esac
+  served
+done
+
+# 6. Run again, as often as one likes; conditions; searches; let go, and taken again; Ctrl-C.
+serve --floppy boot.img
+client boot.elf <<G
+target extended-remote :$port
+break *0x7c00
+run
+compare-sections .text
+find /w 0x100, 0x100000, 0x12ba1f0e, 0x7788bb48
+find /b 0x7c00, +512, 0x55, 0xaa
+delete
+set debug remote 1
+break advance if *(int*)&counter == 5
+continue
+set debug remote 0
+p *(int*)&counter
+p \$rcx
+condition 2 *(int*)&counter == 8
+continue
+p *(int*)&counter
+starti
+p/x \$pc
+continue
+kill
+run
+detach
+attach 1
+set var *(short*)0x7cd9 = 0xfeeb
+set \$pc = 0x7cd9
+shell (sleep 1; kill -INT \$PPID) &
+continue
+kill
+G
+expect "Breakpoint 1, start" "Section .text, range 0x7c00 -- 0x7e00: matched" "Pattern not found" "0x7dfe" "1 pattern found" \
+  '\$Z0,7c[0-9a-f]*,1;X' "Breakpoint 2, advance" '^$1 = 5' '^$2 = 5' "Breakpoint 2, advance" '^$3 = 8' '^$4 = 0xfffffff0' "Breakpoint 2, advance" "killed" "Breakpoint 2, advance" "detached" "Program stopped" \
+  "Program received signal SIGINT" "killed"
+served
+
+# 7. Source level on a C++ kernel.
 [ -n "$lesson" ] || { echo "no lesson kernel"; exit 0; }
 serve --kernel "$lesson" --gdb-arch i386
 client "$lesson" <<G

@@ -68,6 +68,12 @@ TEST_CASE("gdb: what stops a step before it is done is no SIGTRAP, which gdb wou
     CHECK(c.ask("vCont;r7c00,7c04:1") == "T11thread:1;");
     CHECK(c.console.find("halted for ever") != std::string::npos);
     CHECK(c.ask("c") == "T05thread:1;");
+    // A program counter that is set wakes the processor.
+    CHECK(c.ask("P8=027c0000") == "OK"); // where it stands: nothing changes
+    CHECK(c.ask("vCont;s:1") == "T11thread:1;");
+    CHECK(c.ask("P8=007c0000") == "OK");
+    CHECK(c.ask("vCont;s:1") == "T05thread:1;");
+    CHECK(c.cpu().ip == 0x7C01);
 }
 
 TEST_CASE("gdb: a catchpoint for one exception is the signal that a program would get") {
