@@ -4,6 +4,7 @@
 #include "debugger/look/instruction_line.hpp"
 #include "debugger/look/last.hpp"
 #include "debugger/look/stack_text.hpp"
+#include "debugger/symbols/frame_scope.hpp"
 #include "debugger/view.hpp"
 
 #include <cstring>
@@ -126,6 +127,56 @@ Expected<> run_backtrace(CommandContext& context, Arguments& arguments) {
     return {};
 }
 
+// --- the chosen frame
+
+Expected<> choose_frame(CommandContext& context, u64 number) {
+    const Cpu& cpu = context.debugger.cpu();
+    Symbols& symbols = context.debugger.symbols();
+    std::string why;
+    const auto frames = call_frames(cpu, symbols_of(context), static_cast<std::size_t>(number) + 1, why);
+    if (number >= frames.size())
+        return fail("there is no frame " + std::to_string(number) + ": the outermost that is found is " +
+                    std::to_string(frames.size() - 1));
+    const CallFrame& frame = frames[static_cast<std::size_t>(number)];
+    FrameSelection selection;
+    selection.number = static_cast<unsigned>(number);
+    selection.processor = &cpu;
+    selection.instructions = cpu.scheduler.instructions();
+    selection.ip = cpu.ip;
+    selection.sp = cpu.gpr[RSP];
+    selection.bits = frame.bits;
+    selection.registers = frame.registers;
+    symbols.select_frame(selection);
+    write_frame(cpu, symbols_of(context), frame, selection.number, context.out);
+    return {};
+}
+
+constexpr u64 most_frames = 10'000;
+
+Expected<> run_frame(CommandContext& context, Arguments& arguments) {
+    const u64 now = chosen_frame(context.debugger.cpu(), context.debugger.symbols());
+    auto number = take_count(context, arguments, now, most_frames, "the frame's number");
+    if (!number) return tl::unexpected(number.error());
+    if (auto ok = nothing_more(arguments); !ok) return ok;
+    return choose_frame(context, *number);
+}
+
+Expected<> run_up(CommandContext& context, Arguments& arguments) {
+    auto count = take_count(context, arguments, 1, most_frames, "the count");
+    if (!count) return tl::unexpected(count.error());
+    if (auto ok = nothing_more(arguments); !ok) return ok;
+    return choose_frame(context, chosen_frame(context.debugger.cpu(), context.debugger.symbols()) + *count);
+}
+
+Expected<> run_down(CommandContext& context, Arguments& arguments) {
+    auto count = take_count(context, arguments, 1, most_frames, "the count");
+    if (!count) return tl::unexpected(count.error());
+    if (auto ok = nothing_more(arguments); !ok) return ok;
+    const u64 now = chosen_frame(context.debugger.cpu(), context.debugger.symbols());
+    if (now == 0) return fail("this is the innermost frame");
+    return choose_frame(context, now - std::min(now, *count));
+}
+
 Expected<> run_last(CommandContext& context, Arguments& arguments) {
     bool branches = arguments.take_if("branches");
     auto count = take_count(context, arguments, 16, 2000, "the count");
@@ -159,6 +210,17 @@ and so are the frames that interrupts push. The last column says how each was fo
   bt 5
 )",
      run_backtrace},
+    {"frame", "f", "Look", "[N]", "Chooses a frame of the backtrace",
+     R"(Locals, `list` and the variables of expressions are then those of that frame, until the machine goes on.
+Registers stay the processor's. Without a number: which one it is.
+  frame
+  frame 0
+)",
+     run_frame},
+    {"up", "", "Look", "[COUNT]", "Chooses the caller's frame",
+     "As `frame N`, outwards from the chosen one.\n  up\n  up 2\n", run_up},
+    {"down", "", "Look", "[COUNT]", "Chooses the frame that this one has called",
+     "As `frame N`, inwards from the chosen one.\n  down\n", run_down},
     {"last", "", "Look", "[COUNT] [branches]", "The instructions that were executed last",
      R"(The machine goes back in its history, executes them again and is where it was afterwards. Each line has
 the count of instructions, the processor where there are several, and what the operands were. With branches,

@@ -9,6 +9,7 @@
 #include "debugger/look/system_text.hpp"
 #include "debugger/look/text.hpp"
 #include "debugger/look/vector_text.hpp"
+#include "debugger/symbols/value_commands.hpp"
 #include "debugger/view.hpp"
 
 #include <array>
@@ -246,6 +247,11 @@ Expected<> run_set(CommandContext& context, Arguments& arguments) {
             return set_place(context, rest, place.substr(0, equals), size);
         }
         return set_place(context, values, place, size);
+    }
+    if ((target == "var" || target == "variable") && !values.empty()) return run_set(context, values); // gdb's
+    if (!values.empty() && values.peek() != "as" && is_variable(context.debugger, target)) {
+        values.take_if("=");
+        return assign_variable(context, target, values.rest());
     }
     const std::string name = target.starts_with('$') ? target.substr(1) : target;
     if (values.take_if("as")) return set_vector(context, values, name);

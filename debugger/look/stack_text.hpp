@@ -2,14 +2,11 @@
 #pragma once
 
 #include "cpu/state.hpp"
+#include "debugger/symbols/symbols.hpp"
 
 #include <optional>
 #include <string>
 #include <vector>
-
-namespace glassbox {
-class Symbols;
-}
 
 namespace glassbox::look {
 
@@ -28,7 +25,7 @@ enum class FrameSource : u8 {
     chain,   ///< by the chain of frame pointers
     entry,   ///< the function had not made a frame yet, or had undone it
     interrupt,
-    guess, ///< the first word on the stack that lies behind a CALL
+    guess, ///< the first word on the stack that lies behind a CALL of this function, or behind any
 };
 struct CallFrame {
     u64 pc = 0; ///< linear
@@ -36,9 +33,14 @@ struct CallFrame {
     u64 offset = 0; ///< in CS
     u64 sp = 0;     ///< linear: what the frame's function has on the stack begins above
     FrameSource source = FrameSource::current;
+    bool exact = true;       ///< false: `pc` is a return address
+    unsigned bits = 32;      ///< of its code
+    std::string vector = {}; ///< of an interrupt that was delivered to the frame below: "20h"; "" where it is not known
+    FrameRegisters registers; ///< those that are known there
 };
 /// Innermost first; at most `most`. `why` says where the chain ends.
 std::vector<CallFrame> call_frames(const Cpu& cpu, const Symbols* symbols, std::size_t most, std::string& why);
+void write_frame(const Cpu& cpu, const Symbols* symbols, const CallFrame& frame, unsigned number, std::string& out);
 void write_backtrace(const Cpu& cpu, const Symbols* symbols, std::size_t most, std::string& out);
 /// Whether the bytes before an address are a CALL, near or far.
 enum class CallKind : u8 { none, near, far };

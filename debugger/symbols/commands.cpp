@@ -3,6 +3,7 @@
 
 #include "debugger/debugger.hpp"
 #include "debugger/symbols/expression_scope.hpp"
+#include "debugger/symbols/frame_scope.hpp"
 #include "debugger/symbols/local_variables.hpp"
 #include "debugger/symbols/number_text.hpp"
 #include "debugger/symbols/value_commands.hpp"
@@ -132,9 +133,14 @@ Expected<SourcePlace> source_place(CommandContext& context, const std::string& t
                             std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
         if (digits) return SourcePlace{file, static_cast<unsigned>(std::stoul(number))};
     }
-    const auto address = address_or_present(context, text);
+    auto address = address_or_present(context, text);
     if (!address) return tl::unexpected(address.error());
-    const auto line = context.debugger.symbols().line_at(*address);
+    const Symbols& symbols = context.debugger.symbols();
+    if (text.empty() && chosen_frame(context.debugger.cpu(), symbols) != 0) {
+        const FrameRegisters frame = chosen_registers(context.debugger.cpu(), symbols);
+        address = frame.exact ? frame.pc : frame.pc - 1; // the call, not what comes behind it
+    }
+    const auto line = symbols.line_at(*address);
     if (!line)
         return fail("no source line is known for " + marked_hex(*address) +
                     (context.debugger.symbols().empty() ? " (symbols load FILE)" : ""));
@@ -154,7 +160,8 @@ Expected<> list_command(CommandContext& context, Arguments& arguments) {
                     std::to_string(place->line));
     const unsigned first = place->line > around ? place->line - around : 1;
     const unsigned last = std::min(total, place->line + around);
-    const auto present = symbols.line_at(present_address(context.debugger));
+    const FrameRegisters frame = chosen_registers(context.debugger.cpu(), symbols);
+    const auto present = symbols.line_at(frame.exact ? frame.pc : frame.pc - 1);
     const bool here = present && present->file.ends_with(place->file);
     const auto code = symbols.lines_with_code(place->file, first, last);
     context.out += place->file + "\n";
@@ -252,7 +259,7 @@ constexpr std::array table{
             line_command, "symbol"},
     Command{"locals", "", "Symbols", "[FRAME]", "Parameters and variables of the function that executes",
             "By DWARF, with values and where they are: a register or an address. What the compiler does not keep\n"
-            "at this instruction says so. FRAME counts callers as bt does: 1 is the caller.\n"
+            "at this instruction says so. Of the frame that was chosen (frame, up), or of FRAME as bt counts.\n"
             "  locals\n"
             "  locals 1\n",
             locals_command},

@@ -32,6 +32,11 @@ FrameRegisters chosen_registers(const Cpu& cpu, const Symbols& symbols) {
     return frame ? frame->registers : present_registers(cpu);
 }
 
+unsigned chosen_bits(const Cpu& cpu, const Symbols& symbols) {
+    const FrameSelection* const frame = chosen(cpu, symbols);
+    return frame ? frame->bits : code_bits(cpu);
+}
+
 unsigned chosen_frame(const Cpu& cpu, const Symbols& symbols) {
     const FrameSelection* const frame = chosen(cpu, symbols);
     return frame ? frame->number : 0;
@@ -48,8 +53,7 @@ Symbols::ReadMemory memory_of(const Cpu& cpu) {
 }
 
 std::optional<FunctionScope> frame_scope(const Cpu& cpu, const Symbols& symbols, std::string_view only) {
-    const FrameSelection* const frame = chosen(cpu, symbols);
-    const unsigned bits = frame ? frame->bits : code_bits(cpu);
+    const unsigned bits = chosen_bits(cpu, symbols);
     if (bits == 16) return {};
     return symbols.scope(chosen_registers(cpu, symbols), bits, memory_of(cpu), only);
 }

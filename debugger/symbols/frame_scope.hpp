@@ -12,6 +12,7 @@ namespace glassbox {
 /// The registers of the processor by DWARF's numbers; those of the frame that was chosen, while the machine stands.
 FrameRegisters chosen_registers(const Cpu& cpu, const Symbols& symbols);
 FrameRegisters present_registers(const Cpu& cpu);
+unsigned chosen_bits(const Cpu& cpu, const Symbols& symbols);
 /// 0: the function that executes.
 unsigned chosen_frame(const Cpu& cpu, const Symbols& symbols);
 /// Its function with the variables called `only`, or with all; nothing where there is no debug information.

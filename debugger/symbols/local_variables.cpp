@@ -2,6 +2,7 @@
 #include "debugger/symbols/local_variables.hpp"
 
 #include "debugger/debugger.hpp"
+#include "debugger/look/stack_text.hpp"
 #include "debugger/symbols/expression.hpp"
 #include "debugger/symbols/frame_scope.hpp"
 #include "debugger/symbols/number_text.hpp"
@@ -18,19 +19,22 @@ u64 present_address(Debugger& debugger) {
 
 namespace {
 
-/// Those of the chosen frame, or of its `up`th caller.
-Expected<Locals> locals_of(Debugger& debugger, u64 up) {
+/// Those of the chosen frame, or of one as `backtrace` counts them.
+Expected<Locals> locals_of(Debugger& debugger, std::optional<u64> number) {
     const Cpu& cpu = debugger.cpu();
-    const unsigned bits = code_bits(cpu);
-    if (bits == 16) return fail("variables of functions are known to 32-bit and 64-bit code alone");
-    const Symbols::ReadMemory read = memory_of(cpu);
+    unsigned bits = chosen_bits(cpu, debugger.symbols());
     FrameRegisters frame = chosen_registers(cpu, debugger.symbols());
-    for (u64 n = 0; n < up; ++n) {
-        const auto caller = debugger.symbols().unwind(frame, bits, read);
-        if (!caller) return fail("there is no call-frame information to go further up than frame " + std::to_string(n));
-        frame = *caller;
+    if (number) {
+        std::string why;
+        const auto frames = look::call_frames(cpu, &debugger.symbols(), static_cast<std::size_t>(*number) + 1, why);
+        if (*number >= frames.size())
+            return fail("there is no frame " + std::to_string(*number) + ": the outermost that is found is " +
+                        std::to_string(frames.size() - 1));
+        frame = frames.back().registers;
+        bits = frames.back().bits;
     }
-    auto locals = debugger.symbols().locals(frame, bits, read);
+    if (bits == 16) return fail("variables of functions are known to 32-bit and 64-bit code alone");
+    auto locals = debugger.symbols().locals(frame, bits, memory_of(cpu));
     if (!locals)
         return fail("no debug information describes the function at " + marked_hex(frame.pc) +
                     (debugger.symbols().empty() ? " (symbols load FILE)" : ""));
@@ -45,14 +49,14 @@ std::string padded(std::string text, std::size_t width) {
 } // namespace
 
 Expected<> locals_command(CommandContext& context, Arguments& arguments) {
-    u64 up = 0;
+    std::optional<u64> number;
     if (!arguments.empty()) {
         const auto value = evaluate(context.debugger, arguments.rest());
         if (!value) return tl::unexpected(value.error());
         if (*value > 1000) return fail("locals FRAME: 0 is the function that executes, 1 its caller ...");
-        up = *value;
+        number = *value;
     }
-    const auto locals = locals_of(context.debugger, up);
+    const auto locals = locals_of(context.debugger, number);
     if (!locals) return tl::unexpected(locals.error());
     context.out += locals->function + ":" + (locals->variables.empty() ? " no variables" : "") + "\n";
     std::size_t names = 0, types = 0, values = 0;

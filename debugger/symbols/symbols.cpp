@@ -417,6 +417,26 @@ std::string Symbols::substitutions() const {
     return text;
 }
 
+namespace {
+
+/// Beside the symbol file, and from every folder above it: programs are built in folders of their project's.
+void add_folders_above(const std::string& symbol_file, const std::string& name, std::vector<std::string>& places) {
+    namespace fs = std::filesystem;
+    constexpr unsigned most_folders = 8;
+    std::error_code error;
+    fs::path folder = fs::absolute(symbol_file, error).parent_path();
+    for (unsigned n = 0; !error && n < most_folders && folder.has_relative_path(); ++n, folder = folder.parent_path())
+        places.push_back((folder / name).string());
+}
+
+/// "/build/src" is the beginning of "/build/src/a.c", and not of "/build/src2/a.c".
+bool is_leading_path(std::string_view path, std::string_view part) {
+    if (!path.starts_with(part)) return false;
+    return part.empty() || part.back() == '/' || path.size() == part.size() || path[part.size()] == '/';
+}
+
+} // namespace
+
 Expected<std::vector<std::string>> Symbols::source_text(std::string_view file) const {
     namespace fs = std::filesystem;
     std::vector<std::string> places;
@@ -428,11 +448,10 @@ Expected<std::vector<std::string>> Symbols::source_text(std::string_view file) c
     }
     for (const std::string& name : names) {
         for (const auto& one : impl_->substitutions) {
-            if (name.starts_with(one.from)) places.push_back(one.to + name.substr(one.from.size()));
+            if (is_leading_path(name, one.from)) places.push_back(one.to + name.substr(one.from.size()));
         }
         places.push_back(name);
-        for (const auto& loaded : impl_->files)
-            places.push_back((fs::path(loaded->path).parent_path() / name).string());
+        for (const auto& loaded : impl_->files) add_folders_above(loaded->path, name, places);
     }
     for (const std::string& place : places) {
         std::error_code error;

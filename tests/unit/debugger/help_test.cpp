@@ -15,11 +15,14 @@ using namespace glassbox::test;
 namespace {
 
 /// Examples that only say how it is written: what they need is not there.
-constexpr std::array<std::string_view, 7> need_more = {
+constexpr std::array<std::string_view, 10> need_more = {
     "commit-media",                         // --no-history has files; with a history the demo has no disk
     "c 10",                                 // to stand at a stop point
     "live",                                 // a recording that is repeated
     "locals 1",                             // a caller whose frame is known
+    "up",                                   // a caller
+    "up 2",                                 // and its caller
+    "down",                                 // a frame that was chosen
     "symbols load System.map",              // Linux
     "symbols path /build/src /home/me/src", // another computer
     "end",                                  // a definition

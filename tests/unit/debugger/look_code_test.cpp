@@ -169,3 +169,66 @@ TEST_CASE("stacks that lead in circles or nowhere end") {
     }
     CHECK(m.device.reads == 0);
 }
+
+TEST_CASE("an interrupt from user code: its frame, its vector, and the stack that it came from") {
+    LookMachine m;
+    m.enter_protected();
+    m.cpu.ip = 0x2'0000; // a handler without a frame: a gate of the IDT leads to it
+    m.put_bytes(0x2'0000, {0x90});
+    m.cpu.idtr = {0x5000, 0x7FF};
+    m.put<u64>(0x5000 + 0x21 * 8, 0x0002'8E00'0010'0000); // vector 21h: 0010:20000
+    const u64 code3 = m.cpu.gdtr.base + 0x28, data3 = m.cpu.gdtr.base + 0x30;
+    m.cpu.gdtr.limit = 0x37;
+    m.put<u64>(code3, 0x00CF'FA00'0000'FFFF); // ring 3, flat
+    m.put<u64>(data3, 0x00CF'F200'0000'FFFF);
+    m.put_bytes(0x3'0000, {0xE8, 0x0B, 0x00, 0x00, 0x00}); // call 30010h
+    m.put_bytes(0x3'0010, {0xEB, 0xFE});
+    m.cpu.gpr[RSP] = 0x6FE0;
+    m.cpu.gpr[RBP] = 0;
+    m.put<u32>(0x6FE0, 0xDDDD);
+    m.put<u32>(0x6FE4, 0x3'0010);
+    m.put<u32>(0x6FE8, 0x2B);
+    m.put<u32>(0x6FEC, 0x202);
+    m.put<u32>(0x6FF0, 0x4000); // the user's stack lies below the kernel's
+    m.put<u32>(0x6FF4, 0x33);
+    m.put<u32>(0x4000, 0x3'0005);
+    std::string why;
+    const auto frames = call_frames(m.cpu, nullptr, 10, why);
+    REQUIRE(frames.size() == 3);
+    CHECK(frames[1].source == FrameSource::interrupt);
+    CHECK(frames[1].vector == "21h");
+    CHECK(frames[1].cs == 0x2B);
+    CHECK(frames[1].pc == 0x3'0010);
+    CHECK(frames[1].sp == 0x4000);
+    CHECK(frames[1].exact);
+    CHECK(frames[2].pc == 0x3'0005);
+    CHECK(frames[2].source == FrameSource::guess);
+    CHECK_FALSE(frames[2].exact);
+    std::string text;
+    write_backtrace(m.cpu, nullptr, 10, text);
+    CHECK(contains(text, "<interrupt 21h>"));
+    CHECK(contains(text, "return address? (a guess)"));
+}
+
+TEST_CASE("without frame pointers a guess goes by the calls that lead to the function") {
+    LookMachine m;
+    go(m, 0, 0x7C80);
+    m.put_bytes(0x7C80, {0x90});
+    m.put_bytes(0x7C20, {0xE8, 0x3D, 0x00}); // call 7C60
+    m.put_bytes(0x7C30, {0xE8, 0x2D, 0x30}); // call 0AC60h: what an earlier call has left
+    m.cpu.gpr[RSP] = 0x6FF0;
+    m.cpu.gpr[RBP] = 0x1234; // no frame pointer
+    m.put<u16>(0x6FF0, 0x7C33);
+    m.put<u16>(0x6FF2, 0x7C23);
+    std::string why;
+    const auto frames = call_frames(m.cpu, nullptr, 2, why);
+    REQUIRE(frames.size() == 2);
+    CHECK(frames[1].pc == 0x7C23);
+    CHECK(frames[1].source == FrameSource::guess);
+    m.put<u16>(0x6FF0, 0);
+    m.put<u16>(0x6FF2, 0);
+    std::string text;
+    write_backtrace(m.cpu, nullptr, 10, text);
+    CHECK_FALSE(contains(text, "frame pointer"));
+    CHECK(contains(text, "(nothing further up on the stack looks like a return address)"));
+}

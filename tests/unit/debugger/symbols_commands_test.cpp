@@ -163,7 +163,7 @@ TEST_CASE("source lines and variables of a kernel") {
     CHECK(has(locals, "  parameter  b      int              -3  "));
     CHECK(has(locals, "             local  volatile int[8]  {"));
     CHECK(session("print b") == "b = -3 (int, at 8008h)\n");
-    CHECK(has(session("locals 1"), "error: there is no call-frame information"));
+    CHECK(has(session("locals 1"), "error: there is no frame 1"));
     CHECK(has(session("line"), "is middle, "));
     CHECK(has(session("list"), "=>     24  __attribute__((noinline)) int middle"));
 
