@@ -1,7 +1,7 @@
 // Script semantics. Everything is decided from guest time and guest state, so that a script runs alike every time.
 #include "frontend/script_player.hpp"
 
-#include "frontend/screenshot.hpp"
+#include "devices/vga/png.hpp"
 
 #include <algorithm>
 

@@ -3,7 +3,7 @@
 #include "frontend/session.hpp"
 
 #include "bus/scheduler.hpp"
-#include "frontend/screenshot.hpp"
+#include "devices/vga/png.hpp"
 
 #include <algorithm>
 #include <array>

@@ -3,6 +3,7 @@
 #include "debugger/debugger.hpp"
 #include "debugger/devices/show.hpp"
 #include "debugger/symbols/expression.hpp"
+#include "devices/vga/png.hpp"
 #include "machine/board.hpp"
 
 #include <charconv>
@@ -65,6 +66,24 @@ Expected<> run_vga(CommandContext& context, Arguments& arguments) {
     std::string text;
     dac ? show_vga_dac(board_of(context), text) : show_vga(board_of(context), text);
     context.out += text;
+    return {};
+}
+
+Expected<> run_screen(CommandContext& context, Arguments& arguments) {
+    const bool save = arguments.take_if("save");
+    const std::string path = save ? arguments.take() : "";
+    if (auto ok = nothing_more(arguments); !ok) return ok;
+    std::string text;
+    if (!save) {
+        show_screen(board_of(context), text);
+        context.out += text;
+        return {};
+    }
+    if (path.empty()) return fail("the name of the file is missing: screen save picture.png");
+    Frame frame;
+    board_of(context).vga.render(frame);
+    if (auto written = write_png(frame, path); !written) return written;
+    context.out += std::to_string(frame.width) + "x" + std::to_string(frame.height) + " pixels saved\n";
     return {};
 }
 
@@ -260,9 +279,11 @@ controller and Bochs VBE by name. 'vga dac' lists the 256 colours.
   vga dac
 )";
 constexpr std::string_view screen_help =
-    R"(The text on the screen, as it is now. Of a graphics screen it tells the mode.
+    R"(The text on the screen, as it is now. Of a graphics screen it tells the mode. 'screen save' writes the
+picture as a PNG file, in the screen's own pixels.
 
   screen
+  screen save picture.png
 )";
 constexpr std::string_view pci_help =
     R"(The PCI functions with their identities, base addresses and interrupts; of one of them the whole
@@ -319,7 +340,8 @@ constexpr Command table[] = {
     {"ide", "", "Devices", "", "The IDE channels, their drives and the bus master", ide_help, run_show<show_ide>},
     {"fdc", "", "Devices", "", "The floppy controller and its drives", fdc_help, run_show<show_fdc>},
     {"vga", "", "Devices", "[dac]", "The VGA's registers and mode", vga_help, run_vga, "dac"},
-    {"screen", "", "Devices", "", "The text on the screen", screen_help, run_show<show_screen>},
+    {"screen", "", "Devices", "[save FILE]", "The text on the screen, or its picture to a file", screen_help,
+     run_screen, "save:file"},
     {"pci", "", "Devices", "[BUS:DEV.FN]", "PCI functions and their configuration space", pci_help, run_pci},
     {"uart", "serial-port", "Devices", "[N]", "The serial ports", uart_help, run_uart},
     {"lpt", "", "Devices", "", "The parallel port", lpt_help, run_show<show_lpt>},

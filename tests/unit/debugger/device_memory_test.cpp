@@ -157,6 +157,21 @@ TEST_CASE("peek: what a port would read, with the byte still there") {
     CHECK(session("ports 3f8h").find("would read") != std::string::npos);
 }
 
+TEST_CASE("screen save: the picture as a PNG file") {
+    TextSession session;
+    const std::string file = "/tmp/glassbox-screen-save-test.png";
+    CHECK(session("screen save " + file) == "720x400 pixels saved\n");
+    std::ifstream picture(file, std::ios::binary);
+    const std::string bytes(std::istreambuf_iterator<char>(picture), {});
+    CHECK(bytes.starts_with("\x89PNG\r\n"));
+    REQUIRE(bytes.size() > 24);
+    CHECK(bytes.substr(16, 8) == std::string("\0\0\2\xD0\0\0\1\x90", 8)); // IHDR: width, height
+    std::remove(file.c_str());
+    CHECK(session("screen save").starts_with("error: the name of the file is missing"));
+    CHECK(session("screen save /nonexistent/a.png") == "error: cannot write /nonexistent/a.png");
+    CHECK(session("screen shot").starts_with("error: nothing is expected behind the command"));
+}
+
 TEST_CASE("registers that are set before the first instruction stay set") {
     TextSession session;
     const std::array<u8, 2> code = {0x90, 0x90};

@@ -1,7 +1,7 @@
 // Screenshots, the window's layout, and dropped files.
+#include "devices/vga/png.hpp"
 #include "frontend/layout.hpp"
 #include "frontend/media_guess.hpp"
-#include "frontend/screenshot.hpp"
 
 #include <doctest/doctest.h>
 #include <filesystem>

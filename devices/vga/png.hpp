@@ -1,4 +1,4 @@
-// Frames as PNG files.
+// Frames as PNG files (PNG specification, second edition; RFC 1950 for the data).
 #pragma once
 
 #include "bus/error.hpp"
