@@ -255,6 +255,7 @@ bool Memory::floats(Step& s) {
 
 /// Everything else uses what it reads and writes something of its own.
 void Memory::computes(Step& s) const {
+    if (s.name == "out" && s.insn.opcode == 0xE6 && static_cast<u8>(s.insn.imm) == 0x80) return; // a pause, no value
     for (std::size_t i = 0; i < s.insn.operand.size(); ++i) {
         const Operand& o = s.insn.operand[i];
         if (o.kind != OperandKind::reg) continue;

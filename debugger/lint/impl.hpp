@@ -335,7 +335,7 @@ class Ports {
     u8 index_ = 0;
     bool set_ = false; ///< RTC register B: updates are held off
     std::optional<Time> no_update_;
-    bool input_empty_ = false, output_full_ = false;
+    bool input_empty_ = false;
     std::array<bool, 2> disk_idle_{}; ///< of the IDE channels: BSY and DRQ were seen clear since the last command
     Chip last_chip_ = Chip::none;
     u64 last_ip_ = 0, last_count_ = 0;

@@ -94,10 +94,9 @@ void Memory::executes(Report& report, Cpu& cpu, u64 linear, u64 phys, const Insn
                  "find the jump that leads here: its target is no code"});
 }
 
-/// Where in the operand the access begins, if it is the second part of one that crosses a page.
+/// Where in the operand the access begins: wide ones come in parts, as do those that cross a page.
 unsigned Memory::position(const MemoryAccess& access, u64 ip) {
-    const bool goes_on = part_.ip == ip && part_.write == access.write && (access.linear & page_mask) == 0 &&
-                         part_.next == access.linear;
+    const bool goes_on = part_.ip == ip && part_.write == access.write && part_.next == access.linear;
     const unsigned at = goes_on ? part_.done : 0;
     part_ = {ip, access.linear + access.size, at + access.size, access.write};
     return at;

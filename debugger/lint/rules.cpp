@@ -46,8 +46,8 @@ constexpr std::array<LintRule, lint_kinds> rules = {{
      "SDM 3A 9.1.3, 12.6; i486 Programmer's Reference 12.3"},
     {"port-timing", "a chip is accessed without the wait or the look that its data sheet asks for",
      "8254: a counter's two bytes are read without a latch or read-back command. MC146818A: the time is read without "
-     "a look at UIP within the last 244 us. 8042: ports 60h and 64h are written without a look at the input buffer, "
-     "or 60h is read without one at the output buffer. IDE: a command is written without a look at BSY and DRQ. "
+     "a look at UIP within the last 244 us. 8042: ports 60h and 64h are written without a look at the input "
+     "buffer. IDE: a command is written without a look at BSY and DRQ. "
      "8259A, 8254, MC146818A, 8042, 8237A up to the i486: two accesses with no time between (south bridges of "
      "the Pentium's time wait by themselves).",
      "poll the status first; on old machines a JMP $+2 or a write to port 80h between two accesses",

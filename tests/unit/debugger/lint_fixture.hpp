@@ -18,10 +18,11 @@ struct Guest {
     std::vector<std::string> heard;
     std::unique_ptr<Lint> lint;
 
-    explicit Guest(const char* model = "max") {
+    explicit Guest(const char* model = "max", unsigned processors = 1) {
         MachineConfig config;
         config.memory_bytes = 16 << 20;
         config.cpu_model = model;
+        config.processors = processors;
         auto made = Machine::create(config, {});
         REQUIRE_MESSAGE(made.has_value(), made.error().message);
         machine = std::move(*made);
@@ -44,18 +45,19 @@ struct Guest {
         cpu().update_mode();
     }
     /// Flat segments, level 0, 32 bits.
-    void flat() {
-        cpu().cr0 |= cr0::PE;
+    void flat() { flat(cpu()); }
+    static void flat(Cpu& cpu) {
+        cpu.cr0 |= cr0::PE;
         for (const unsigned name : {ES, CS, SS, DS, FS, GS}) {
-            Segment& s = cpu().seg[name];
+            Segment& s = cpu.seg[name];
             s.base = 0;
             s.limit = 0xFFFF'FFFF;
             s.access = Segment::P | Segment::S | Segment::writable | Segment::accessed | Segment::DB | Segment::G |
                        (name == CS ? Segment::code : 0);
             s.update(false);
         }
-        cpu().cpl = 0;
-        cpu().update_mode();
+        cpu.cpl = 0;
+        cpu.update_mode();
     }
     /// Executes `count` instructions of these bytes.
     void run(const std::vector<u8>& code, u64 count, u64 at = 0x1000) {
@@ -81,6 +83,33 @@ struct Guest {
         INFO(lint->summary());
         CHECK(lint->warnings().empty());
         return lint->warnings().empty();
+    }
+};
+
+/// 32-bit paging: the first 4 MiB as they are, but for 30'0000h, which is 2'0000h, and 30'1000h, which is 1000h.
+struct Paged : Guest {
+    static constexpr u32 directory = 0x1'0000, table = 0x1'1000, entry = table + 0x300 * 4;
+    explicit Paged(unsigned processors = 1, u32 rights = 7) : Guest("max", processors) {
+        fill(0x2'0000, 0x4000);
+        fill(0x7F00, 0x100);
+        fill(0x10'0000, 0x1000);
+        fill(directory, 0x1000);
+        write32(directory, table | 7);
+        for (u32 i = 0; i < 1024; ++i) write32(table + 4 * i, i << 12 | 7);
+        write32(entry, 0x2'0000 | rights);
+        write32(entry + 4, 0x1000 | 7);
+        flat();
+        page(cpu());
+        cpu().gpr[RAX] = 0x2'1000 | rights;
+    }
+    static void page(Cpu& cpu) {
+        cpu.cr3 = directory;
+        cpu.cr0 |= cr0::PG | cr0::WP;
+        cpu.flush_tlb(false);
+        cpu.update_mode();
+        cpu.gpr[RBX] = 0x30'0000;
+        cpu.gpr[RDI] = entry;
+        cpu.gpr[RSI] = directory;
     }
 };
 

@@ -6,27 +6,6 @@ using namespace glassbox::lint_test;
 
 namespace {
 
-/// 32-bit paging: the first 4 MiB as they are, but for 30'0000h, which is 2'0000h, and 30'1000h, which is 1000h.
-struct Paged : Guest {
-    static constexpr u32 directory = 0x1'0000, table = 0x1'1000, entry = table + 0x300 * 4;
-    Paged() {
-        fill(0x2'0000, 0x4000);
-        fill(directory, 0x1000);
-        write32(directory, table | 7);
-        for (u32 i = 0; i < 1024; ++i) write32(table + 4 * i, i << 12 | 7);
-        write32(entry, 0x2'0000 | 7);
-        write32(entry + 4, 0x1000 | 7);
-        flat();
-        cpu().cr3 = directory;
-        cpu().cr0 |= cr0::PG | cr0::WP;
-        cpu().flush_tlb(false);
-        cpu().update_mode();
-        cpu().gpr[RBX] = 0x30'0000;
-        cpu().gpr[RDI] = entry;
-        cpu().gpr[RAX] = 0x2'1000 | 7;
-    }
-};
-
 struct Interrupted : Guest {
     /// 8259A at vectors 20h and 28h; the handler of IRQ 3 at 3000h.
     explicit Interrupted(const std::vector<u8>& handler) : Guest("486") {
