@@ -109,6 +109,8 @@ x/i \$pc
 break *0x7c00
 continue
 x/3i \$pc
+xseg 0x7c0 0 2i
+xphys 0x7c00 2xb
 break *0x7c2e
 continue
 x/i \$pc
@@ -129,7 +131,7 @@ x/i \$pc
 kill
 G
 expect "ljmp   \$0xf000,\$0xe05b" "Breakpoint 1, 0x00007c00" "ljmp   \$0x0,\$0x7c05" "cli" "xor    %ax,%ax" \
-  "mov    \$0x10,%ax" 'currently "i386"' "0x7c32" 'currently "i386:x86-64"' "movabs" "0x1122334455667788" \
+  "0x7c05:	cli" "0x7c00:	0xea	0x05" "mov    \$0x10,%ax" 'currently "i386"' "0x7c32" 'currently "i386:x86-64"' "movabs" "0x1122334455667788" \
   "Breakpoint 3, 0x0000000000007ca4" "Breakpoint 2, 0x00007c2e" 'currently "i386"' "Breakpoint 1, 0x00007c00" "ljmp   \$0x0,\$0x7c05"
 served
 
@@ -259,7 +261,7 @@ continue
 kill
 G
 expect "Breakpoint 1, start" "Section .text, range 0x7c00 -- 0x7e00: matched" "Pattern not found" "0x7dfe" "1 pattern found" \
-  '\$Z0,7c[0-9a-f]*,1;X' "Breakpoint 2, advance" '^$1 = 5' '^$2 = 5' "Breakpoint 2, advance" '^$3 = 8' '^$4 = 0xfffffff0' "Breakpoint 2, advance" "killed" "Breakpoint 2, advance" "detached" "Program stopped" \
+  '\$Z0,7c[0-9a-f]*,1;X' "Breakpoint 2, " '^$1 = 5' '^$2 = 5' "Breakpoint 2, advance" '^$3 = 8' '^$4 = 0xfffffff0' "Breakpoint 2, advance" "killed" "Breakpoint 2, advance" "detached" "^finished ()" \
   "Program received signal SIGINT" "killed"
 served
 
@@ -285,4 +287,28 @@ G
 expect "Breakpoint 1, kernel_main" "#0  kernel_main" "#1 .* in start" "clear_screen" "keep_a_journal" "#0 .*keep_a_journal" "#1 .* in kernel_main" \
   "kernel_main" "keep_a_journal" "#1 .* in kernel_main" "killed"
 served
+
+# 8. Through gdb's machine interface, as VS Code, CLion and vim do.
+serve --kernel "$lesson" --gdb-arch i386
+while read -r line; do
+  echo "$line"
+  sleep 0.3
+done <<G | timeout 60 gdb -nx -q --interpreter=mi -d "$here/../.." >gdb.log 2>&1 || fail "gdb ended with status $?"
+-file-exec-and-symbols $lesson
+-target-select remote 127.0.0.1:$port
+-break-insert -f kernel_main
+-exec-continue
+-stack-list-frames
+-exec-next
+-data-list-register-values x 8
+-thread-info
+-interpreter-exec console "monitor explain \$pc"
+-exec-continue --reverse
+-target-disconnect
+-gdb-exit
+G
+expect '^\*stopped,frame={addr="0xfffffff0"' 'connected' 'bkpt={number="1"' 'reason="breakpoint-hit"' 'func="kernel_main"' 'reason="end-stepping-range"' \
+  'register-values=\[{number="8",value="0x100' 'details="protected mode, 32 bits, CPL 0",name="processor 0"' "there is no paging" \
+  'reason="breakpoint-hit"' '\^exit'
+kill "$run"; wait "$run" 2>/dev/null; run=
 echo "all of gdb's sessions are as they should be"
