@@ -159,6 +159,7 @@ Verdict tell_inner_stack(Story& story, const Moment& m, unsigned cpl, u32 ext, S
     const u64 linear = m.tr.base + at;
     if (Verdict v = tell_system(story, m, linear, wide ? 6 : 4, Access::read)) return v;
     const u64 sp = m.number(static_cast<u32>(linear), wide ? 4 : 2).value_or(0);
+    story.cite(names + " in the TSS at " + h(linear, 8), m.physical(linear), wide ? 6 : 4);
     const u16 selector = static_cast<u16>(m.number(static_cast<u32>(linear + (wide ? 4 : 2)), 2).value_or(0));
     story.say("Level " + level(cpl) + " has a stack of its own: " + names + " at offset " + h(at, 2) + " of " + tss +
                   " is " + far_words(selector, sp, wide ? 8 : 4),

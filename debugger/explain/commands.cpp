@@ -1,7 +1,7 @@
 #include "debugger/command.hpp"
 
 #include "debugger/debugger.hpp"
-#include "debugger/explain/explain.hpp"
+#include "debugger/explain/past.hpp"
 #include "debugger/symbols/expression.hpp"
 
 #include <array>
@@ -21,20 +21,22 @@ Expected<u64> number(CommandContext& context, Arguments& arguments, const char* 
     return value;
 }
 
-std::string with_names(CommandContext& context, const FaultRecord& record) {
-    return explain_fault(record, names_of(context.debugger));
-}
-
 /// The fault that the user has in mind: what shut the processor down, what it stands at, or the last one seen.
 Expected<> last_fault(CommandContext& context) {
     Cpu& cpu = context.debugger.cpu();
     if (cpu.shutdown) {
-        context.out += explain_triple_fault(context.debugger.machine(), names_of(context.debugger));
+        Evidence evidence;
+        context.out += explain_triple_fault(context.debugger.machine(), names_of(context.debugger), evidence);
+        context.out += explain::tell_past(context.debugger, evidence);
         return {};
     }
     const FaultRecord* record = context.debugger.faults.last(cpu);
     if (record == nullptr) {
         context.out += "No fault of this processor has been seen since the debugger listens.\n\n";
+        if (cpu.halted) {
+            context.out += explain_sleep(context.debugger.machine(), cpu, names_of(context.debugger));
+            return {};
+        }
         context.out += explain_next(cpu, names_of(context.debugger));
         return {};
     }
@@ -42,7 +44,9 @@ Expected<> last_fault(CommandContext& context) {
     if (ago != 0)
         context.out +=
             "The last fault, " + std::to_string(ago) + (ago == 1 ? " instruction" : " instructions") + " ago:\n";
-    context.out += with_names(context, *record);
+    Evidence evidence;
+    context.out += explain_fault(*record, names_of(context.debugger), evidence);
+    context.out += explain::tell_past(context.debugger, evidence);
     return {};
 }
 

@@ -103,6 +103,7 @@ struct Delivery {
         if (Verdict v = tell_system(story, m, linear, size, Access::read)) return v;
         const u64 at = m.long_mode() ? linear : static_cast<u32>(linear);
         g.raw = m.value<u64>(at).value_or(0);
+        story.cite("the gate of vector " + h(e.vector, 2) + " at " + m.address(at), m.physical(at), size);
         if (m.long_mode()) g.high = m.value<u64>(at + 8).value_or(0);
         story.say("Entry " + h(e.vector, 2) + " of the IDT, at " + m.address(at) + ", is " + h(g.raw, 16) +
                       (m.long_mode() ? " " + h(g.high, 16) : "") + ": " +

@@ -5,11 +5,13 @@
 #include "bus/types.hpp"
 #include "cpu/fault.hpp"
 #include "debugger/explain/fault_log.hpp"
+#include "debugger/explain/words.hpp"
 
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace glassbox {
 
@@ -21,14 +23,25 @@ struct Address;
 /// What linear addresses are called; may be empty.
 using AddressNames = std::function<std::string(u64 linear)>;
 
+/// What an explanation rests on, for whoever can ask the machine's past.
+struct Evidence {
+    std::vector<explain::Cited> places;            ///< memory
+    bool gdt_missing = false, idt_missing = false; ///< LGDT, LIDT seem not to have been executed
+    u64 instructions = 0;                          ///< the moment that is explained
+};
+
 /// Why the machine has shut down, fault by fault, or why it sleeps for ever; then the registers. For any run, with a
 /// debugger or without.
 std::string explain_triple_fault(Machine& machine, const AddressNames& names = {});
+std::string explain_triple_fault(Machine& machine, const AddressNames& names, Evidence& evidence);
+/// What a halted processor waits for, and what keeps it waiting.
+std::string explain_sleep(Machine& machine, const Cpu& cpu, const AddressNames& names = {});
 /// The same of one processor, without the registers.
 std::string explain_shutdown(const Cpu& cpu, const AddressNames& names = {});
 
 /// A fault that was seen.
 std::string explain_fault(const FaultRecord& record, const AddressNames& names = {});
+std::string explain_fault(const FaultRecord& record, const AddressNames& names, Evidence& evidence);
 /// A fault of the instruction at which the processor stands.
 std::string explain_fault(const Cpu& cpu, const Fault& fault, const AddressNames& names = {});
 /// Whether the instruction at which the processor stands would fault, and why.

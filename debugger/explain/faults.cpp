@@ -8,6 +8,9 @@
 #include "machine/autopsy.hpp"
 #include "machine/board.hpp"
 
+#include <algorithm>
+#include <vector>
+
 namespace glassbox {
 
 namespace {
@@ -174,9 +177,22 @@ std::string without_repetition(std::string_view before, const std::string& text)
     return result;
 }
 
-/// Returns what it came down to.
-std::string tell_link(Story& story, const Moment& m, const Decoded& d, std::span<const Link> chain, std::size_t i) {
-    const auto& [f, during, unused] = chain[i];
+/// Where history is worth asking: the memory that decided the first two faults, and the tables that are not there.
+void gather(Evidence& evidence, const Moment& m, std::span<const Link> chain) {
+    evidence.instructions = m.instructions;
+    evidence.gdt_missing = missing_gdt(m);
+    evidence.idt_missing = !missing_idt(m).empty();
+    for (const Link& link : chain.first(std::min<std::size_t>(chain.size(), 2))) {
+        const bool twice = !evidence.places.empty() && evidence.places.front().phys == link.cited.phys;
+        const bool no_table = evidence.idt_missing && link.during.vector >= 0;
+        if (link.cited.size != 0 && !twice && !no_table) evidence.places.push_back(link.cited);
+    }
+}
+
+/// Fills in what it came down to.
+void tell_link(Story& story, const Moment& m, const Decoded& d, std::span<Link> chain, std::size_t i) {
+    const Fault& f = chain[i].fault;
+    const Cpu::Delivering& during = chain[i].during;
     story.line(std::to_string(i + 1) + ". The " + ordinals[i] + " fault: " + title(f, story.error_codes));
     Story::Indented in(story);
     if (i == 0) {
@@ -185,9 +201,9 @@ std::string tell_link(Story& story, const Moment& m, const Decoded& d, std::span
         tell_bytes(story, d);
     }
     tell_fault(story, m, f, during, d);
-    std::string decisive = story.decisive();
+    chain[i].decisive = story.decisive();
+    chain[i].cited = story.cited();
     if (i != 0 && during.vector != 8) tell_combination(story, chain[i - 1].fault, f);
-    return decisive;
 }
 
 /// The faults as the processor has kept them: three. When the second was handled after the first one (table 6-5), there
@@ -195,7 +211,7 @@ std::string tell_link(Story& story, const Moment& m, const Decoded& d, std::span
 std::vector<Link> chain_of(const Cpu& cpu, const Moment& m) {
     std::vector<Link> chain;
     for (unsigned i = 0; i < cpu.fault_chain_length; ++i)
-        chain.push_back({cpu.fault_chain[i], cpu.fault_chain_during[i], {}});
+        chain.push_back({cpu.fault_chain[i], cpu.fault_chain_during[i], {}, {}});
     if (chain.size() != 3 || chain[2].during.vector != 8 || makes_double(chain[0].fault.vector, chain[1].fault.vector))
         return chain;
     const Fault& second = chain[1].fault;
@@ -205,11 +221,11 @@ std::vector<Link> chain_of(const Cpu& cpu, const Moment& m) {
     const Verdict v =
         tell_delivery(unheard, m, {static_cast<u8>(event.vector), event.kind, event.has_error, event.error});
     if (v && makes_double(second.vector, v->vector))
-        chain.insert(chain.begin() + 2, {Fault{v->vector, v->has_error, v->error, v->cr2, ""}, event, {}});
+        chain.insert(chain.begin() + 2, {Fault{v->vector, v->has_error, v->error, v->cr2, ""}, event, {}, {}});
     return chain;
 }
 
-void tell_chain(Story& story, const Cpu& cpu, const Board* board) {
+void tell_chain(Story& story, const Cpu& cpu, const Board* board, Evidence& evidence) {
     const Moment m = Moment::of(cpu);
     const Decoded d = Decoded::at(m);
     story.error_codes = !m.real_mode();
@@ -217,12 +233,13 @@ void tell_chain(Story& story, const Cpu& cpu, const Board* board) {
     Story links = story.fresh();
     for (std::size_t i = 0; i < chain.size(); ++i) {
         Story link = story.fresh();
-        chain[i].decisive = tell_link(link, m, d, chain, i);
+        tell_link(link, m, d, chain, i);
         Story shortened = story.fresh();
         shortened.append_text(without_repetition(links.text(), link.text()));
         links.gap();
         links.append(shortened);
     }
+    gather(evidence, m, chain);
     tell_summary(story, m, d, chain, board);
     story.gap();
     story.say("The processor has shut down after a triple fault", "3A 6.15, interrupt 8");
@@ -242,10 +259,10 @@ void tell_chain(Story& story, const Cpu& cpu, const Board* board) {
         story.conclude("the processor shuts down", "3A 6.15, interrupt 8");
 }
 
-std::string shutdown_story(const Cpu& cpu, const AddressNames& names, const Board* board) {
+std::string shutdown_story(const Cpu& cpu, const AddressNames& names, const Board* board, Evidence& evidence) {
     Story story(names);
     if (!cpu.shutdown) return "The processor is not shut down.\n";
-    tell_chain(story, cpu, board);
+    tell_chain(story, cpu, board, evidence);
     return story.text();
 }
 
@@ -267,11 +284,21 @@ Finding explain::tell_record(Story& story, const FaultRecord& record) {
     return found;
 }
 
-std::string explain_shutdown(const Cpu& cpu, const AddressNames& names) { return shutdown_story(cpu, names, nullptr); }
+std::string explain_shutdown(const Cpu& cpu, const AddressNames& names) {
+    Evidence unused;
+    return shutdown_story(cpu, names, nullptr, unused);
+}
 
 std::string explain_fault(const FaultRecord& record, const AddressNames& names) {
+    Evidence unused;
+    return explain_fault(record, names, unused);
+}
+
+std::string explain_fault(const FaultRecord& record, const AddressNames& names, Evidence& evidence) {
     Story story(names);
     tell_record(story, record);
+    const Link link{record.fault, record.during, {}, story.cited()};
+    gather(evidence, record.moment, std::span(&link, 1));
     return story.text();
 }
 
@@ -292,26 +319,37 @@ std::string explain_next(const Cpu& cpu, const AddressNames& names) {
     }
     const Finding found = tell_instruction(story, m, d, nullptr);
     if (!found.verdict) story.say("Nothing that is checked before it executes denies it");
+    if (executes_zeroes(d)) story.say(std::string("A guess: ") + zeroes_guess);
+    return story.text();
+}
+
+std::string explain_sleep(Machine& machine, const Cpu& cpu, const AddressNames& names) {
+    Story story(names);
+    const Moment m = Moment::of(cpu);
+    story.say("The processor stands " + place(story, m));
+    if (!cpu.halted) return story.text();
+    const bool enabled = (m.eflags & eflags::IF) != 0;
+    story.say("It has executed HLT with EFLAGS.IF = " + std::string(enabled ? "1" : "0") +
+                  (enabled ? ", and waits for an interrupt" : ", and nothing that could wake it is going to happen"),
+              "2A HLT");
+    tell_sleep(story, m, machine.board());
     return story.text();
 }
 
 std::string explain_triple_fault(Machine& machine, const AddressNames& names) {
+    Evidence unused;
+    return explain_triple_fault(machine, names, unused);
+}
+
+std::string explain_triple_fault(Machine& machine, const AddressNames& names, Evidence& evidence) {
     const Board& board = machine.board();
     const Cpu* shut = board.processors.shut_down();
     std::string text;
     if (shut != nullptr) {
         if (board.processors.count() > 1) text = "Processor " + std::to_string(shut->apic_id) + ":\n";
-        text += shutdown_story(*shut, names, &board);
+        text += shutdown_story(*shut, names, &board, evidence);
     } else {
-        Story story(names);
-        const Moment m = Moment::of(board.processors.current());
-        story.say("The processor stands " + place(story, m));
-        if (board.processors.current().halted)
-            story.say("It has executed HLT with EFLAGS.IF = " + std::string((m.eflags & eflags::IF) ? "1" : "0") +
-                          ", and nothing that could wake it is going to happen",
-                      "2A HLT");
-        tell_sleep(story, m, board);
-        text += story.text();
+        text += explain_sleep(machine, board.processors.current(), names);
     }
     return text + '\n' + register_dump(shut != nullptr ? *shut : board.processors.current());
 }

@@ -272,8 +272,6 @@ class Guesser {
         if (delivering()) return;
         const u64 here = m.code_linear(m.ip);
         const auto phys = physical(here);
-        const bool zeroes =
-            d.readable >= 8 && std::all_of(d.bytes.begin(), d.bytes.begin() + 8, [](u8 b) { return b == 0; });
         const bool unmapped = s.fault.vector == Exception::PF && s.fault.cr2 == here;
         if (phys && !answers(*phys)) {
             guess("execution has left all memory: nothing answers at physical address " + h(*phys, 8) +
@@ -281,8 +279,8 @@ class Guesser {
         } else if (here < vectors_end && !unmapped && names_.name(here).empty()) {
             guess("what is executed are the vectors of real mode, below " + h(vectors_end, 4) +
                   ": a jump or call through a null pointer");
-        } else if (zeroes) {
-            guess("what is executed are zeroes (00 00 is ADD): memory that nobody has filled, or a wrong address");
+        } else if (executes_zeroes(d)) {
+            guess(zeroes_guess);
         } else if (!unmapped) {
             return;
         }
@@ -343,6 +341,15 @@ class Guesser {
 };
 
 } // namespace
+
+bool missing_gdt(const Moment& m) {
+    return !m.real_mode() && ((m.gdtr.base == 0 && m.gdtr.limit == 0) ||
+                              (m.gdtr.base >= 0xF'0000 && m.gdtr.base < 0x10'0000) || m.gdtr.base >= 0xFFFF'0000);
+}
+
+bool executes_zeroes(const Decoded& d) {
+    return d.readable >= 8 && std::all_of(d.bytes.begin(), d.bytes.begin() + 8, [](u8 b) { return b == 0; });
+}
 
 std::string missing_idt(const Moment& m) {
     if (m.real_mode() || m.idtr.base != 0) return {};

@@ -18,6 +18,13 @@ struct Symptom {
 /// Sentences without full stop, the likeliest first.
 std::vector<std::string> guesses(const Story& names, const Moment& m, const Decoded& d, const Symptom& symptom);
 
+/// Code that is nothing but zeroes, in any mode.
+bool executes_zeroes(const Decoded& d);
+inline constexpr const char* zeroes_guess =
+    "what is executed are zeroes (00 00 is ADD): memory that nobody has filled, or a wrong address";
+
+/// Protected mode, and GDTR or IDTR have what RESET or the firmware has left there.
+bool missing_gdt(const Moment& m);
 /// Protected mode, and IDTR holds what RESET or the firmware has left: "IDTR has base 0 …". Empty: an IDT was loaded.
 std::string missing_idt(const Moment& m);
 

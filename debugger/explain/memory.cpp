@@ -271,6 +271,7 @@ Verdict tell_descriptor(Story& story, const Moment& m, u16 selector, Blamed blam
     }
     if (Verdict v = tell_system(story, m, *place, 8, Access::read)) return v;
     out = as_seen(m, m.value<u64>(*place).value_or(0));
+    story.cite("the descriptor of " + h(selector & 0xFFF8u, 4) + " at " + m.address(*place), m.physical(*place), 8);
     if (m.long_mode() && out.is_system()) out.high = m.value<u64>(*place + 8).value_or(0);
     story.say("Selector " + selector_words(selector) + " names the descriptor at " + m.address(*place) + ": " +
                   h(out.raw, 16) + ", which means " + descriptor_words(m, out),

@@ -61,6 +61,13 @@ std::size_t Moment::read_physical(u64 phys, std::span<u8> bytes) const {
     return done;
 }
 
+u64 Moment::physical(u64 linear) const {
+    if (!long_mode()) linear = static_cast<u32>(linear);
+    if (long_mode() && !canonical(linear)) return 0;
+    const PageView view = walk(*this, linear);
+    return view.result == PageView::Result::mapped ? view.phys : 0;
+}
+
 std::size_t Moment::read(u64 linear, std::span<u8> bytes) const {
     std::size_t done = 0;
     while (done < bytes.size()) {

@@ -55,6 +55,8 @@ struct Moment {
 
     /// No device is asked, A20 applied; where nothing answers there are ones. The number of bytes that there are.
     std::size_t read_physical(u64 phys, std::span<u8> bytes) const;
+    /// Where the page tables lead as they stand, whatever they allow; 0 where nothing is mapped.
+    u64 physical(u64 linear) const;
     /// By the page tables as they stand, whatever they allow.
     std::size_t read(u64 linear, std::span<u8> bytes) const;
     template <class T> std::optional<T> value(u64 linear) const {

@@ -299,6 +299,10 @@ Verdict tell_paging(Story& story, const Moment& m, u64 linear, const Accessor& w
     const Verdict verdict = check_paging(m, linear, who, view);
     if (verdict) {
         tell_denial(story, m, who, view, *verdict);
+        if (view.count != 0 && view.leaf().readable)
+            story.cite("the " + std::string(view.leaf().name) + " " + std::to_string(view.leaf().index) + " at " +
+                           h(view.leaf().address, 8),
+                       view.leaf().address, view.wide ? 8 : 4);
         story.conclude(*verdict);
     }
     return verdict;

@@ -169,6 +169,8 @@ Verdict rule_opcode(Story& story, const Moment& m, const Decoded& d) {
     default: return {};
     }
     tell_invalid(story, m, d);
+    const u64 at = m.code_linear(m.ip);
+    story.cite("the code at " + m.address(at), m.physical(at), std::min(d.readable, 8u));
     return refuse(story, deny(Exception::UD, "not an instruction of this processor model", "it cannot be executed"));
 }
 

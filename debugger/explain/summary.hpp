@@ -17,6 +17,7 @@ struct Link {
     Fault fault;
     Cpu::Delivering during;
     std::string decisive; ///< what its explanation came down to
+    Cited cited;          ///< and where that lies
 };
 
 /// `board` may be null; it knows which line asked for an interrupt.

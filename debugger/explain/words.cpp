@@ -118,6 +118,7 @@ void Story::say(std::string_view text, std::string_view section) {
 void Story::conclude(std::string_view text, std::string_view section) {
     std::string sentence(text);
     decisive_ = last_said_;
+    cited_ = last_cited_;
     if (!section.empty()) sentence += " (SDM " + std::string(section) + ")";
     wrap("→ ", sentence + '.');
 }
@@ -143,6 +144,8 @@ void Story::append(const Story& other) {
     std::string_view rest = other.text_;
     if (!other.last_said_.empty()) last_said_ = other.last_said_;
     if (!other.decisive_.empty()) decisive_ = other.decisive_;
+    if (other.last_cited_.size != 0) last_cited_ = other.last_cited_;
+    if (other.cited_.size != 0) cited_ = other.cited_;
     while (!rest.empty()) {
         const std::size_t end = rest.find('\n');
         const std::string_view one = rest.substr(0, end);

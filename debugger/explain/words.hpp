@@ -47,6 +47,12 @@ Denial deny(Exception vector, u32 error, std::string why, std::string words);
 /// "#PF, error code 0003h".
 std::string fault_words(const Fault& fault, bool with_error = true);
 
+/// A place in memory that an explanation rests on: "page-table entry 6". Size 0: none.
+struct Cited {
+    std::string what;
+    u64 phys = 0, size = 0;
+};
+
 class Story {
   public:
     /// What linear addresses are called; may be empty.
@@ -70,6 +76,9 @@ class Story {
     /// False in real mode, where none are pushed (SDM 3A 6.13).
     bool error_codes = true;
 
+    /// The memory that decides may be this: who wrote it, history can tell. Counts when a conclusion follows.
+    void cite(std::string what, u64 phys, u64 size) { last_cited_ = {std::move(what), phys, size}; }
+    const Cited& cited() const { return cited_; }
     /// What was said last before the conclusion: the bit that decided. Without section and full stop.
     const std::string& decisive() const { return decisive_; }
     const std::string& text() const { return text_; }
@@ -101,6 +110,7 @@ class Story {
 
     Names names_;
     std::string text_, last_said_, decisive_;
+    Cited last_cited_, cited_;
     unsigned depth_ = 0;
     unsigned margin_ = 0; ///< columns by which the story that takes this one in will move it
 };
