@@ -25,16 +25,26 @@ void describe_options(CLI::App& app, std::vector<Given>& given) {
         given[i].setting = &setting;
         // Without extra arguments: "--disk a.img MACHINE.toml" is one disk.
         given[i].option =
-            setting.value.empty() ? app.add_flag(name) : app.add_option(name, given[i].values)->allow_extra_args(false);
+            is_flag(setting) ? app.add_flag(name) : app.add_option(name, given[i].values)->allow_extra_args(false);
         if (!setting.value.empty()) given[i].option->type_name(std::string(setting.value));
     }
+}
+
+/// CLI11 takes --flag=VALUE, too: "true" stands for no value.
+Expected<> apply_flag(Options& options, const Given& given, const std::string& name) {
+    const std::string& result = given.option->results().back();
+    const std::string value = result == "true" ? "" : result;
+    if (!value.empty() && !is_optional(*given.setting)) return fail(name + " takes no value: not '" + value + "'");
+    if (auto applied = given.setting->apply(options, value, {}); !applied)
+        return fail(name + ": " + applied.error().message);
+    return {};
 }
 
 Expected<> apply_given(Options& options, const Given& given) {
     if (given.option->count() == 0) return {};
     const Setting& setting = *given.setting;
     const std::string name = dashed(setting);
-    if (setting.value.empty()) return setting.apply(options, {}, {});
+    if (is_flag(setting)) return apply_flag(options, given, name);
     if (given.values.size() > 1 && !setting.repeats) return fail(name + " is given more than once");
     if (setting.clear != nullptr) setting.clear(options);
     for (const std::string& value : given.values) {
@@ -95,12 +105,8 @@ Expected<> check_drives(const MachineConfig& machine) {
 }
 
 Expected<> check_bootable(const Options& options) {
-    const MachineConfig& machine = options.machine;
-    const bool own_firmware = !machine.bios.empty();
-    if (!machine.disks.empty() || machine.cdrom || !machine.floppies.empty() || machine.kernel || machine.demo ||
-        !options.load.empty() || !options.debug.replay.empty() || own_firmware) {
-        return {};
-    }
+    // Who is in the debugger from the first instruction on may look at the firmware alone.
+    if (boots_something(options) || options.debug.enter) return {};
     return fail("nothing to boot: give --disk FILE, --cdrom FILE, --floppy FILE or --kernel FILE, "
                 "or --demo for the built-in guest (glassbox --help shows everything)");
 }
@@ -124,6 +130,7 @@ Expected<> check_debug(const Options& options) {
         return fail("--display terminal and the debugger's console both want the terminal: "
                     "use --display none, and the command 'screen' to see the guest's");
     }
+    if (debug.gdb_options.arch != gdb::Arch::automatic && !debug.gdb) return fail("--gdb-arch needs --gdb PORT");
     if (!debug.record.empty() && !debug.replay.empty()) return fail("--record and --replay exclude each other");
     if (!debug.replay.empty() && !options.script.empty()) return fail("--replay brings the inputs: no --script");
     if (!debug.replay.empty() && !options.load.empty()) return fail("--replay brings its own beginning: no --load");
@@ -133,6 +140,13 @@ Expected<> check_debug(const Options& options) {
 }
 
 } // namespace
+
+bool boots_something(const Options& options) {
+    const MachineConfig& machine = options.machine;
+    const bool own_firmware = !machine.bios.empty();
+    return !machine.disks.empty() || machine.cdrom || !machine.floppies.empty() || machine.kernel || machine.demo ||
+           !options.load.empty() || !options.debug.replay.empty() || own_firmware;
+}
 
 Expected<> check_options(const Options& options) {
     const MachineConfig& machine = options.machine;
@@ -174,7 +188,7 @@ Expected<CommandLine> parse_command_line(const std::vector<std::string>& argumen
     try {
         app.parse(reversed);
     } catch (const CLI::CallForHelp&) {
-        return CommandLine{{}, help_text()};
+        return CommandLine{{}, debug ? debugger_help_text() : help_text()};
     } catch (const CLI::ParseError& error) {
         return fail(usage_error(error.what()));
     }

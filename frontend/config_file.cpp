@@ -34,6 +34,8 @@ Expected<std::string> as_text(const toml::node& node) {
 
 Expected<> apply_flag(Options& options, const Setting& setting, const toml::node& node) {
     const auto* flag = node.as_boolean();
+    if (flag == nullptr && is_optional(setting) && node.is_string())
+        return setting.apply(options, node.as_string()->get(), {});
     if (flag == nullptr) return fail("true or false is expected");
     return flag->get() ? setting.apply(options, {}, {}) : Expected<>{};
 }
@@ -56,7 +58,7 @@ Expected<> apply_array(Options& options, const Setting& setting, const toml::arr
 
 Expected<> apply_node(Options& options, const Setting& setting, const toml::node& node,
                       const std::filesystem::path& folder) {
-    if (setting.value.empty()) return apply_flag(options, setting, node);
+    if (is_flag(setting)) return apply_flag(options, setting, node);
     if (const auto* array = node.as_array()) return apply_array(options, setting, *array, folder);
     auto text = as_text(node);
     if (!text) return fail(text.error().message);

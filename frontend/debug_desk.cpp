@@ -58,29 +58,18 @@ Expected<> DebugDesk::open() {
     if (options_.lint) {
         debugger.lint = std::make_shared<Lint>(debugger.machine(), [this](const LintWarning& warning) {
             parts_.complain("lint: " + Lint::to_text(warning));
+            if (findings_) findings_->add(warning);
         });
+        debugger.lint->set_symbols(&debugger.symbols());
+        if (options_.lint_fails) findings_ = std::make_unique<GuestFindings>(debugger.machine());
     }
     if (!options_.any()) return {};
     engage();
     debugger.set_magic_break(options_.magic_break);
-    const auto break_at = [&](const std::string& place) -> Expected<> {
-        auto where = evaluate_address(debugger, place);
-        if (!where) return fail("--break " + place + ": " + where.error().message);
-        StopPoint point;
-        point.where = *where;
-        point.text = place;
-        if (auto added = debugger.add(point); !added) return fail("--break " + place + ": " + added.error().message);
-        return {};
-    };
-    if (options_.break_at_boot) {
-        if (auto added = break_at("0:7C00h"); !added) return added;
-    }
-    for (const std::string& place : options_.breaks) {
-        if (auto added = break_at(place); !added) return added;
-    }
+    if (auto set = set_breaks(); !set) return set;
     if (options_.gdb) {
         auto server = GdbServer::listen(debugger, *options_.gdb, options_.gdb_options);
-        if (!server) return fail("--gdb: " + server.error().message);
+        if (!server) return fail("--" + server.error().message);
         gdb_ = *std::move(server);
         parts_.complain("gdb: target remote " + gdb_->name());
     }
@@ -95,6 +84,23 @@ Expected<> DebugDesk::open() {
     return {};
 }
 
+Expected<> DebugDesk::set_breaks() {
+    std::vector<std::string> places = options_.breaks;
+    if (options_.break_at_boot) places.insert(places.begin(), "0:7C00h");
+    for (const std::string& place : places) {
+        const auto refused = [&](const std::string& why) { return fail("--break " + place + ": " + why); };
+        const auto where = evaluate_address(debugger_, place);
+        if (!where && options_.symbols.empty() && where.error().message.find("symbol") != std::string::npos)
+            return refused(where.error().message + "; names of the guest's own come with --symbols FILE");
+        if (!where) return refused(where.error().message);
+        StopPoint point;
+        point.where = *where;
+        point.text = place;
+        if (auto added = debugger_.add(point); !added) return refused(added.error().message);
+    }
+    return {};
+}
+
 void DebugDesk::engage() {
     if (engaged_) return;
     engaged_ = true;
@@ -103,8 +109,13 @@ void DebugDesk::engage() {
     if (options_.history && !timeline.active()) timeline.begin(options_.history_options());
 }
 
-void DebugDesk::finish() {
+bool DebugDesk::finish() {
     if (options_.lint && debugger_.lint) parts_.complain("lint: all together\n" + debugger_.lint->summary());
+    if (!findings_ || findings_->count() == 0) return true;
+    const u64 count = findings_->count();
+    parts_.complain("lint: " + std::to_string(count) + (count == 1 ? " place" : " places") +
+                    " in the guest, which --lint=error does not let pass");
+    return false;
 }
 
 bool DebugDesk::interrupt() {

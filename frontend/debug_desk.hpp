@@ -7,6 +7,7 @@
 #include "debugger/gdb/server.hpp"
 #include "frontend/debug_options.hpp"
 #include "frontend/guest.hpp"
+#include "frontend/guest_findings.hpp"
 #include "frontend/line_editor.hpp"
 #include "frontend/output.hpp"
 #include "frontend/signals.hpp"
@@ -57,8 +58,8 @@ class DebugDesk final : StopListener {
     void add_interests(std::vector<pollfd>& polls) const;
     void service(std::span<const pollfd> polls);
 
-    /// At the end of the run: what lint has found.
-    void finish();
+    /// At the end of the run: what lint has found. False: --lint=error makes that a failure.
+    bool finish();
     /// The run ends with this status.
     std::optional<int> status() const { return status_; }
     /// A signal that arrived during a long command and was not Ctrl-C.
@@ -69,6 +70,7 @@ class DebugDesk final : StopListener {
   private:
     void stopped(const Stop& stop) override;
     void resumed() override;
+    Expected<> set_breaks();
     void engage();
     bool in_foreground() const;
     void stop_soon();
@@ -83,6 +85,7 @@ class DebugDesk final : StopListener {
     Parts parts_;
     Debugger& debugger_;
     Console console_;
+    std::unique_ptr<GuestFindings> findings_; ///< with --lint=error
     std::unique_ptr<LineEditor> editor_;
     std::unique_ptr<GdbServer> gdb_;
     std::string pipe_;

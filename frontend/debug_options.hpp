@@ -26,8 +26,8 @@ struct DebugOptions {
     GdbOptions gdb_options;
     bool history = true;
     u64 history_memory = u64{1} << 30;
-    std::string record, replay; ///< paths; empty: not asked for
-    bool lint = false;
+    std::string record, replay;            ///< paths; empty: not asked for
+    bool lint = false, lint_fails = false; ///< --lint, --lint=error
 
     HistoryOptions history_options() const {
         HistoryOptions options;

@@ -49,8 +49,13 @@ Expected<> read_config_text(Options& options, const std::string& text, const std
 /// What a single option cannot know: combinations that make no sense, too many drives, nothing to boot.
 Expected<> check_options(const Options& options);
 
+/// Whether there is anything to boot or to go on with; else the firmware finds nothing.
+bool boots_something(const Options& options);
+
 /// All of --help.
 std::string help_text();
+/// `glassbox debug --help`: what belongs to the debugger.
+std::string debugger_help_text();
 
 inline constexpr std::string_view version_text = "GlassBox 0.1";
 inline constexpr u64 memory_minimum = u64{1} << 20;

@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <unistd.h>
 
@@ -72,6 +74,19 @@ Expected<File> open_trace(const std::string& path) {
     return file;
 }
 
+/// A slip of the hand must not cost a disk image: what is replaced is a recording, or empty.
+Expected<> may_be_replaced(const std::string& path) {
+    if (std::error_code error; !std::filesystem::is_regular_file(path, error)) return {}; // what is wrong is said later
+    constexpr std::string_view magic = "GLASSREC";
+    std::string begin(magic.size(), '\0');
+    std::ifstream file(path, std::ios::binary);
+    if (!file.read(begin.data(), static_cast<std::streamsize>(begin.size()))) {
+        if (file.gcount() == 0) return {};
+    }
+    if (begin == magic) return {};
+    return fail("--record " + path + ": the file is there and is no recording; it is not replaced");
+}
+
 /// Everything a run needs, in the order in which it is built; torn down in reverse.
 class Run {
   public:
@@ -84,6 +99,8 @@ class Run {
             if (!read) return fail(read.error().message);
             script = *std::move(read);
         }
+        if (!boots_something(options_))
+            complain("nothing to boot: the firmware will find no medium (--disk, --cdrom, --floppy, --kernel, --demo)");
         if (auto built = build_machine(); !built) return fail(built.error().message);
         auto display = choose_display();
         if (!display) return fail(display.error().message);
@@ -115,6 +132,7 @@ class Run {
             if (auto begun = guest_->replay(*std::move(recording), debug.history_options()); !begun) return begun;
         }
         if (!debug.record.empty()) {
+            if (auto replaced = may_be_replaced(debug.record); !replaced) return replaced;
             if (auto begun = guest_->record(debug.record, debug.history_options()); !begun) return begun;
         }
         if (options_.trace.empty()) return {};

@@ -397,7 +397,10 @@ int Session::finish() {
         guest_.display().render(frame);
         attempt(write_png(frame, options_.screenshot));
     }
-    if (parts_.desk) parts_.desk->finish();
+    if (parts_.desk && !parts_.desk->finish()) {
+        // What the guest itself says of its end is no better than this; what went wrong otherwise is.
+        if (status == status_ok || status == status_limit || status == guest_.exit_status()) status = status_lint;
+    }
     attempt(guest_.end_recording());
     if (!options_.save.empty()) attempt(guest_.save(options_.save));
     if (const auto verdict = guest_.verdict()) {

@@ -264,6 +264,13 @@ Expected<> set_gdb_arch(Options& o, Text value, const Path&) {
     return choose(o.debug.gdb_options.arch, value, choices);
 }
 
+Expected<> set_lint(Options& o, Text value, const Path&) {
+    if (!value.empty() && value != "error") return fail("'" + value + "' is none of error (or nothing)");
+    o.debug.lint = true;
+    o.debug.lint_fails = value == "error";
+    return {};
+}
+
 template <bool DebugOptions::* flag> Expected<> set_debug_flag(Options& o, Text, const Path&) {
     o.debug.*flag = true;
     return {};
@@ -411,16 +418,17 @@ const std::array settings = {
     Setting{
         "record", "FILE", debugging,
         "Writes everything about the run to FILE: the machine, its inputs, checks of its state; what the guest writes "
-        "to drives is forgotten at the end",
+        "to drives is forgotten at the end. An older recording in FILE is replaced, any other file is not",
         false, [](Options& o, Text v, const Path& f) { return store_path(o.debug.record, v, f); }},
     Setting{
         "replay", "FILE", debugging,
         "Does again what FILE recorded, on any host, and ends with status 6 where it differs; with debug, forwards and "
         "backwards. Files of drives and firmware that have moved are named as usual",
         false, [](Options& o, Text v, const Path& f) { return store_path(o.debug.replay, v, f); }},
-    Setting{"lint", "", debugging,
-            "Warns where the guest relies on what hardware does not promise, and sums it up at the end (docs/lint.md)",
-            false, set_debug_flag<&DebugOptions::lint>},
+    Setting{"lint", "[=error]", debugging,
+            "Warns where the guest relies on what hardware does not promise, and sums it up at the end (docs/lint.md); "
+            "with =error what it finds in the guest, firmware aside, ends the run with status 5",
+            false, set_lint},
     Setting{"no-history", "", debugging, "Keeps nothing that going back needs", false,
             [](Options& o, Text, const Path&) { return o.debug.history = false, Expected<>{}; }},
     Setting{"history-memory", "SIZE", debugging, "How much memory of the host going back may take (default 1G)", false,

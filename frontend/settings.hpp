@@ -10,7 +10,7 @@ namespace glassbox {
 
 struct Setting {
     std::string_view name;  ///< without the dashes; one letter has one dash
-    std::string_view value; ///< how the value is called in --help; empty: a flag
+    std::string_view value; ///< how the value is called in --help; empty: a flag; "[=…]": a flag that may have a value
     std::string_view group;
     std::string_view help;
     bool repeats = false;
@@ -19,6 +19,9 @@ struct Setting {
     /// Forgets what was set by a file, before the command line's list replaces it. Null for single values.
     void (*clear)(Options& options) = nullptr;
 };
+
+inline bool is_flag(const Setting& setting) { return setting.value.empty() || setting.value.starts_with("[="); }
+inline bool is_optional(const Setting& setting) { return setting.value.starts_with("[="); }
 
 /// As it stands on the command line.
 inline std::string dashed(const Setting& setting) {

@@ -333,6 +333,11 @@ refuses 'folder' -x folder
 refuses 'exclude|no place' --record a.rec --replay b.rec
 refuses 'lockstep' --lockstep no-cache --record a.rec
 refuses 'nowhere/a.rec' --record nowhere/a.rec
+refuses 'no space' --record /dev/full
+refuses 'disk.img.*no recording' --record disk.img
+refuses 'magic-break takes no value' --magic-break=no
+refuses 'lint.*error' --lint=loud
+refuses 'gdb-arch needs' --gdb-arch i386
 for file in missing.map folder empty disk.img; do refuses "$file" --symbols "$file"; done
 noise 5000 >noise.sym
 bytes 7f 45 4c 46 01 01 01 00 >short.elf
