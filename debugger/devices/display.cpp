@@ -47,11 +47,11 @@ std::string mode_words(const Vga& vga) {
 }
 
 /// Registers of one index and data pair, two to a line.
-template <class Names> void show_indexed(Sheet& sheet, const Names& names, const u8* values, std::size_t first = 0) {
+template <class Names> void show_indexed(Sheet& sheet, const Names& names, const u8* values) {
     constexpr std::size_t column = 46;
     for (std::size_t i = 0; i < names.size(); i += 2) {
         const auto cell = [&](std::size_t n) {
-            std::string name = hex_digits(first + n, 2) + " " + names[n];
+            std::string name = hex_digits(n, 2) + " " + names[n];
             name.resize(30, ' ');
             return "  " + name + hex_digits(values[n], 2);
         };
@@ -60,6 +60,100 @@ template <class Names> void show_indexed(Sheet& sheet, const Names& names, const
         if (i + 1 < names.size()) text += cell(i + 1);
         sheet.line(text);
     }
+}
+
+/// The same one to a line, with what each says.
+template <class Names, class Words>
+void show_decoded(Sheet& sheet, const Names& names, const u8* values, std::size_t first, const Words& words) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        std::string text = "  " + hex_digits(first + i, 2) + " " + names[i];
+        text.resize(32, ' ');
+        text += hex_digits(values[i], 2);
+        const std::string meaning = words(first + i, values[i]);
+        sheet.line(meaning.empty() ? text : text + "  " + meaning);
+    }
+}
+
+std::string planes(u8 mask) { return number_list(mask & 15u, "plane "); }
+
+std::string sequencer_words(std::size_t index, u8 value) {
+    switch (index) {
+    case 0: return (value & 3) == 3 ? "running" : "held in reset";
+    case 1:
+        return bit_names(
+            value,
+            {{1, "8 dots a character", "9 dots a character"}, {8, "dot clock / 2"}, {0x20, "screen off", "screen on"}},
+            ", ");
+    case 2: return "written: " + planes(value);
+    case 3: // bits 5, 3, 2 and 4, 1, 0 (the high bit apart)
+        return "font A " + std::to_string((value >> 2 & 3) | (value >> 3 & 4)) + ", font B " +
+               std::to_string((value & 3) | (value >> 2 & 4));
+    default: return bit_names(value, {{2, "256K", "64K"}, {4, "sequential", "odd/even"}, {8, "chain 4"}}, ", ");
+    }
+}
+
+std::string graphics_words(std::size_t index, u8 value) {
+    constexpr std::array functions{"replace", "AND", "OR", "XOR"};
+    constexpr std::array windows{"A0000h-BFFFFh", "A0000h-AFFFFh", "B0000h-B7FFFh", "B8000h-BFFFFh"};
+    switch (index) {
+    case 0:
+    case 1: return planes(value);
+    case 3: return "rotate by " + std::to_string(value & 7) + ", " + functions[value >> 3 & 3];
+    case 4: return "plane " + std::to_string(value & 3);
+    case 5:
+        return "write mode " + std::to_string(value & 3) + ", " +
+               bit_names(value,
+                         {{8, "read mode 1", "read mode 0"},
+                          {0x10, "odd/even reads"},
+                          {0x20, "interleaved shift (CGA)"},
+                          {0x40, "256-colour shift"}},
+                         ", ");
+    case 6:
+        return bit_names(value, {{1, "graphics", "text"}, {2, "odd/even chained"}}, ", ") + ", " +
+               windows[value >> 2 & 3];
+    case 7: return "compared: " + planes(value);
+    case 8: return value == 0xFF ? "all bits" : value == 0 ? "the latches alone" : "";
+    default: return "";
+    }
+}
+
+std::string attribute_words(std::size_t index, u8 value) {
+    switch (index) {
+    case 0x10:
+        return bit_names(value,
+                         {{1, "graphics", "text"},
+                          {2, "monochrome"},
+                          {4, "line graphics"},
+                          {8, "blinking", "16 backgrounds"},
+                          {0x20, "panning stops at the line compare"},
+                          {0x40, "256 colours"},
+                          {0x80, "P5 P4 from colour select"}},
+                         ", ");
+    case 0x12: return planes(value);
+    default: return "";
+    }
+}
+
+/// What the CRT controller's registers of bits say; the others are numbers.
+void show_crtc_bits(Sheet& sheet, const VgaRegisters& r) {
+    sheet.line("  vertical      " + std::to_string(r.vertical_total()) + " lines, " +
+               std::to_string(r.displayed_lines()) + " shown, retrace from line " + std::to_string(r.retrace_start()));
+    sheet.line("  09 says       " + bit_names(r.crtc[9], {{0x80, "double scan", "no double scan"}}) + ", rows of " +
+               std::to_string(r.max_scan() + 1) + " lines");
+    sheet.line("  11 says       " + bit_names(r.crtc[0x11],
+                                              {{0x80, "00-07 protected", "00-07 writable"},
+                                               {0x20, "vertical interrupt off", "vertical interrupt on"},
+                                               {0x10, {}, "held clear"}},
+                                              ", "));
+    sheet.line("  14 says       underline in line " + std::to_string(r.crtc[0x14] & 31) +
+               ((r.crtc[0x14] & 0x20) ? ", count by 4" : "") + ((r.crtc[0x14] & 0x40) ? ", doubleword addresses" : ""));
+    sheet.line("  17 says       " + bit_names(r.crtc[0x17],
+                                              {{0x80, "sync on", "sync off"},
+                                               {0x40, "byte addresses", "word addresses"},
+                                               {0x08, "count by 2"},
+                                               {0x01, {}, "CGA rows of 2 banks"},
+                                               {0x02, {}, "rows of 4 banks"}},
+                                              ", "));
 }
 
 void show_vbe(Sheet& sheet, const Vbe& vbe) {
@@ -94,6 +188,12 @@ void show_vga(const Board& board, std::string& out) {
                    : (r.misc_output >> 2 & 3) == 0 ? ", 25 MHz clock"
                                                    : ", external clock"));
     sheet.row("feature control", r.feature_control, 2);
+    const auto status = [&](u16 port) { return board.ports.peek(Port{port}, 1).value_or(0); };
+    const u64 status1 = status(r.colour_ports() ? 0x3DA : 0x3BA);
+    sheet.row("input status 0", status(0x3C2), 2,
+              bit_names(status(0x3C2), {{0x80, "vertical interrupt pending"}, {0x10, "monitor sensed"}}, ", "));
+    sheet.row("input status 1", status1, 2,
+              bit_names(status1, {{1, "blanked", "in the picture"}, {8, "vertical retrace"}}, ", "));
     constexpr std::array windows{"A0000h-BFFFFh", "A0000h-AFFFFh", "B0000h-B7FFFh", "B8000h-BFFFFh"};
     sheet.row("memory window", windows[r.memory_map()]);
     sheet.row("start address", r.start_address(), 4, "offset of a row " + std::to_string(r.row_offset()));
@@ -104,17 +204,18 @@ void show_vga(const Board& board, std::string& out) {
     sheet.row("write mode", std::to_string(r.write_mode()), "read mode " + std::to_string(r.read_mode_1() ? 1 : 0));
     sheet.row("latches", r.latches, 8, "planes 3 2 1 0");
     sheet.title("Sequencer (3C4h), index " + hexh(r.sequencer_index));
-    show_indexed(sheet, sequencer_names, r.sequencer.data());
+    show_decoded(sheet, sequencer_names, r.sequencer.data(), 0, sequencer_words);
     sheet.title("CRT controller (" + std::string(r.colour_ports() ? "3D4h" : "3B4h") + "), index " +
                 hexh(r.crtc_index) + ((r.crtc[0x11] & 0x80) ? ", registers 00-07 protected" : ""));
     show_indexed(sheet, crtc_names, r.crtc.data());
+    show_crtc_bits(sheet, r);
     sheet.title("Graphics controller (3CEh), index " + hexh(r.graphics_index));
-    show_indexed(sheet, graphics_names, r.graphics.data());
+    show_decoded(sheet, graphics_names, r.graphics.data(), 0, graphics_words);
     sheet.title("Attribute controller (3C0h), index " + hexh(r.attribute_index & 0x1Fu) +
                 ((r.attribute_index & 0x20) ? ", screen on" : ", screen off (PAS)") +
                 (r.attribute_data_next ? ", data next" : ", index next"));
     sheet.line("  palette 00-0F  " + byte_list(std::span(r.attribute).first(16)));
-    show_indexed(sheet, attribute_names, r.attribute.data() + 16, 16);
+    show_decoded(sheet, attribute_names, r.attribute.data() + 16, 16, attribute_words);
     sheet.title("DAC: PEL mask " + hexh(r.pel_mask, 2) + ", read index " + hexh(r.dac_read_index, 2) +
                 ", write index " + hexh(r.dac_write_index, 2) + " (vga dac lists the colours)");
     show_vbe(sheet, vga.vbe());

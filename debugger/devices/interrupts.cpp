@@ -215,6 +215,10 @@ void show_io_apic(const Board& board, std::string& out) {
     Sheet sheet(out);
     sheet.title("I/O APIC 82093AA (at FEC00000h), ID " + std::to_string(apic.id()) + ", IOREGSEL " +
                 hexh(apic.selected_register(), 2));
+    sheet.row("ID", u64{apic.id()} << 24, 8, "APIC ID " + std::to_string(apic.id()));
+    sheet.row("version", IoApic::version, 8,
+              "82093AA (11h), entries 0-" + std::to_string(IoApic::version >> 16 & 0xFF));
+    sheet.row("arbitration ID", u64{apic.id()} << 24, 8);
     std::vector<std::vector<std::string>> rows{
         {"input", "entry", "mask", "vector", "delivery", "destination", "trigger", "polarity", "IRR", "wire", "from"}};
     for (unsigned i = 0; i < IoApic::inputs; ++i) {

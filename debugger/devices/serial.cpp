@@ -90,12 +90,14 @@ void show_lpt(const Board& board, std::string& out) {
     const ParallelPort::Registers r = board.parallel->registers();
     sheet.title("LPT1: parallel port (ports 378h-37Ah, IRQ 7)");
     sheet.row("data", r.data, 2);
-    sheet.row(
-        "status", r.status, 2,
-        bit_names(
-            r.status,
-            {{0x80, "ready", "BUSY"}, {0x40, {}, "ACK"}, {0x20, "paper out"}, {0x10, "SELECT"}, {0x08, {}, "ERROR"}},
-            ", "));
+    sheet.row("status", r.status, 2,
+              bit_names(r.status,
+                        {{0x80, "ready", "BUSY"},
+                         {0x40, {}, "ACK"},
+                         {0x20, "paper out"},
+                         {0x10, "SELECT", "no printer is online"},
+                         {0x08, {}, "ERROR"}},
+                        ", "));
     sheet.row("control", r.control, 2,
               bit_names(r.control,
                         {{1, "STROBE"},

@@ -131,7 +131,10 @@ void show_rtc(const Board& board, bool with_cmos, std::string& out) {
     const Calendar calendar(rtc);
     Sheet sheet(out);
     sheet.title("MC146818A real-time clock (ports 70h-71h), index " + hexh(rtc.index(), 2));
-    sheet.row("date", calendar.date(), "day of week " + std::to_string(calendar.value(6)));
+    constexpr std::array days{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"};
+    const unsigned day = calendar.value(6);
+    sheet.row("date", calendar.date(),
+              "day of week " + std::to_string(day) + (day - 1 < days.size() ? std::string(", ") + days[day - 1] : ""));
     sheet.row("time", calendar.time());
     sheet.row("alarm", calendar.alarm());
     const u8 a = rtc.status_a(), b = rtc.cmos(0x0B), c = rtc.status_c(), d = rtc.cmos(0x0D);

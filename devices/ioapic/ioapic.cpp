@@ -9,7 +9,6 @@ constexpr u64 base_address = 0xFEC00000;
 constexpr u64 window = page_size;
 constexpr u64 select_offset = 0x00, data_offset = 0x10;
 enum Index : u8 { id_register = 0, version_register = 1, arbitration_register = 2, first_redirection = 0x10 };
-constexpr u32 version = 0x11 | (IoApic::inputs - 1) << 16;
 
 constexpr u64 masked = 1u << 16, level_triggered = 1u << 15, remote_irr = 1u << 14, logical = 1u << 11;
 constexpr u64 low_writable = 0x1AFFF; // all but delivery status and remote IRR

@@ -19,6 +19,8 @@ namespace glassbox {
 class IoApic : public IoDevice, public IrqSink, public ApicListener {
   public:
     static constexpr unsigned inputs = 24;
+    /// IOAPICVER (3.2.2): the last entry, and the chip's version.
+    static constexpr u32 version = 0x11 | (inputs - 1) << 16;
 
     explicit IoApic(ApicBus& bus);
     void map(MemoryMap& memory);

@@ -175,6 +175,7 @@ TEST_CASE("ioapic and irqs: redirection entries and the wires that lead to them"
     c.board.isa_irqs.line(11, IsaIrqRouter::by_hand).raise();
     std::string text = shown([&](auto& t) { show_io_apic(c.board, t); });
     CHECK(row(text, "11") == "030000000001A931 masked 31h lowest priority logical 03h level low 0 high IRQ 11 PCI");
+    CHECK(row(text, "version") == "00170011 82093AA (11h), entries 0-23");
     CHECK(row(text, "0").find("(8259 INTR, not wired)") != std::string::npos);
     text = shown([&](auto& t) { show_irqs(c.board, t); });
     CHECK(row(text, "11") == "PCI high by hand requested 03h masked");
@@ -221,7 +222,7 @@ TEST_CASE("rtc: time in either code, registers, alarm with wild cards, flags tha
     set(4, 0x23), set(2, 0x59), set(0, 0x58), set(7, 0x28), set(8, 0x02), set(9, 0x24), set(0x32, 0x20), set(6, 0x04);
     set(5, 0xFF), set(3, 0x30), set(1, 0x00);
     std::string text = shown([&](auto& t) { show_rtc(c.board, false, t); });
-    CHECK(row(text, "date") == "2024-02-28 day of week 4");
+    CHECK(row(text, "date") == "2024-02-28 day of week 4, Wednesday");
     CHECK(row(text, "time") == "23:59:58");
     CHECK(row(text, "alarm") == "**:30:00");
     CHECK(row(text, "register B") == "82 SET: updates inhibited, BCD, 24 hours");
@@ -412,7 +413,16 @@ TEST_CASE("vga: registers by name, VBE modes, a graphics screen tells its mode")
     CHECK(row(text, "misc. output") == "63 CRTC at 3D4h, RAM on, HSYNC -, VSYNC +, 25 MHz clock");
     CHECK(row(text, "enable") == "0041 ENABLED, LFB");
     CHECK(row(text, "xres") == "0400 1024");
-    CHECK(text.find("05 graphics mode              40") != std::string::npos);
+    CHECK(text.find("05 graphics mode              40  write mode 0, read mode 0, 256-colour shift") !=
+          std::string::npos);
+    CHECK(text.find("02 map mask                   00  written: none") != std::string::npos);
+    CHECK(text.find("17 says       sync off, word addresses, CGA rows of 2 banks, rows of 4 banks") !=
+          std::string::npos);
+    CHECK(row(text, "input status 0") == "10 monitor sensed");
+    const bool flip_flop = c.board.vga.registers().attribute_data_next;
+    c.out(0x3C0, {0x10}); // and the sheet asked for input status 1 without the flip-flop's notice
+    CHECK(shown([&](auto& t) { show_vga(c.board, t); }).find("data next") != std::string::npos);
+    CHECK(c.board.vga.registers().attribute_data_next != flip_flop);
     CHECK(shown([&](auto& t) { show_screen(c.board, t); }) ==
           "The screen shows graphics: VBE 1024x768, 32 bits per pixel\n");
     c.out(0x3C8, {0x11});
