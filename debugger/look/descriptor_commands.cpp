@@ -79,7 +79,18 @@ Expected<> run_tss(CommandContext& context, Arguments& arguments) {
     const Cpu& cpu = context.debugger.cpu();
     if (auto ok = protected_only(cpu); !ok) return ok;
     TaskState tss{cpu.tr.base, cpu.tr.limit, cpu.tr.type(), cpu.tr.selector};
-    if (!arguments.empty()) {
+    if (arguments.empty() && (cpu.tr.selector & 0xFFFC) == 0) {
+        context.out += "TR has not been loaded (its selector is 0): the processor has no task state.\n"
+                       "  tss SELECTOR shows one of the GDT's, tss at ADDRESS what lies in memory.\n";
+        return {};
+    }
+    if (arguments.take_if("at")) {
+        const auto address = take_address(context, arguments, "the address");
+        if (!address) return tl::unexpected(address.error());
+        if (auto ok = nothing_more(arguments); !ok) return ok;
+        constexpr u32 smallest_limit = 103; // SDM 3A 7.2.2; the bitmap that may follow is left out
+        tss = {address->value, smallest_limit, static_cast<unsigned>(SystemType::tss32), 0};
+    } else if (!arguments.empty()) {
         auto selector = take_count(context, arguments, 0, 0xFFFF, "the selector");
         if (!selector) return tl::unexpected(selector.error());
         if (auto ok = nothing_more(arguments); !ok) return ok;
@@ -101,6 +112,16 @@ Expected<> run_descriptor(CommandContext& context, Arguments& arguments) {
     if (!selector) return tl::unexpected(selector.error());
     if (*selector > 0xFFFF) return fail("a selector has 16 bits");
     if (auto ok = nothing_more(arguments); !ok) return ok;
+    if (cpu.protected_mode() && !cpu.v86() && *selector < 4) {
+        context.out += "Selector " + digits(*selector, 4) +
+                       " is null: it names no descriptor, and a segment register that holds it cannot be used.\n";
+        return {};
+    }
+    if (cpu.real_mode() || cpu.v86()) {
+        context.out += std::string(cpu.v86() ? "Virtual-8086" : "Real") + " mode: " + digits(*selector, 4) +
+                       " is a paragraph there, base " + digits(*selector * 16, 8) +
+                       ", and no descriptor counts. As a selector it would be:\n";
+    }
     write_descriptor(cpu, symbols_of(context), static_cast<u16>(*selector), context.out);
     return {};
 }
@@ -120,9 +141,9 @@ constexpr Command commands[] = {
      "Those at address 0, or at IDTR.base in real mode, with what a PC's firmware offers behind them.\n  ivt\n  ivt "
      "10h\n",
      run_ivt},
-    {"tss", "", "Look", "[SELECTOR]", "A task-state segment with its I/O bitmap",
+    {"tss", "", "Look", "[SELECTOR|at ADDRESS]", "A task-state segment with its I/O bitmap",
      "Stacks, registers, IST and the ports that the I/O permission bitmap allows, as the type of the segment\n(16, 32 "
-     "or 64 bits) has them. Without a selector that of TR.\n  tss\n  tss 28h\n",
+     "or 64 bits) has them. Without a selector that of TR.\n  tss\n  tss 28h\n  tss at 1000h\n",
      run_tss},
     {"descriptor", "selector", "Look", "SELECTOR", "One descriptor, field by field",
      "From the GDT or the LDT, as bit 2 of the selector says, with its raw bytes.\n  descriptor cs\n  descriptor "

@@ -45,4 +45,6 @@ void write_page_ranges(const Cpu& cpu, u64 first, u64 last, std::size_t most, bo
 void write_walk(const Cpu& cpu, u64 linear, std::string& out);
 void write_tlb(const Cpu& cpu, std::size_t most, std::string& out);
 
+inline unsigned linear_digits(const Cpu& cpu) { return cpu.long_mode() ? 16 : 8; }
+
 } // namespace glassbox::look

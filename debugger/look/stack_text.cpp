@@ -33,6 +33,18 @@ u64 stack_linear(const Cpu& cpu, u64 offset) {
 
 u64 stack_pointer(const Cpu& cpu) { return cpu.gpr[RSP] & stack_mask(cpu); }
 
+namespace {
+
+/// A label without a size reaches far: data behind the last one is not its.
+std::string stack_name(const Symbols& symbols, u64 address) {
+    constexpr u64 reach = 0x1000;
+    const auto symbol = symbols.at(address);
+    if (!symbol || (symbol->size == 0 && address - symbol->address >= reach)) return {};
+    return symbols.describe(address);
+}
+
+} // namespace
+
 void write_stack(const Cpu& cpu, const Symbols* symbols, u64 count, std::string& out) {
     const unsigned size = stack_word(cpu);
     const u64 mask = stack_mask(cpu);
@@ -47,7 +59,7 @@ void write_stack(const Cpu& cpu, const Symbols* symbols, u64 count, std::string&
         std::string words;
         if (value) {
             const u64 linear = cpu.code64() ? *value : static_cast<u32>(cpu.seg[CS].base + *value);
-            if (symbols) words = symbols->describe(linear);
+            if (symbols) words = stack_name(*symbols, linear);
             if (!words.empty()) words.insert(0, 1, '<').push_back('>');
             if (*value != 0 && call_before(cpu, linear, code_bits(cpu)) != CallKind::none)
                 words += std::string(words.empty() ? "" : " ") + "return address?";

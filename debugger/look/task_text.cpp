@@ -93,8 +93,8 @@ void write_io_bitmap(const Cpu& cpu, const TaskState& tss, u64 map, std::string&
 void write_tss(const Cpu& cpu, const Symbols* symbols, const TaskState& tss, std::string& out) {
     const bool long_mode = cpu.long_mode();
     const unsigned width = long_mode ? 16 : 8;
-    out += "TSS " + digits(tss.selector, 4) + " at " + digits(tss.base, width) + ", limit " + digits(tss.limit, 8) +
-           ": " + descriptor_type(tss.type, true, long_mode) + "\n";
+    out += "TSS " + (tss.selector ? digits(tss.selector, 4) + " " : std::string()) + "at " + digits(tss.base, width) +
+           ", limit " + digits(tss.limit, 8) + ": " + descriptor_type(tss.type, true, long_mode) + "\n";
     if (long_mode) {
         write_fields(cpu, symbols, tss, fields64, out);
     } else if ((tss.type & 13) == 9) {

@@ -250,8 +250,30 @@ class Unwinder {
         const auto d = descriptor_of(cpu_, selector);
         return d && d->present() && d->is_code();
     }
-    /// Which interrupt led to the frame: its gate, where the IDT leads to the function; or the INT that was executed.
-    std::string vector_of(u64 interrupted_pc) const {
+    /// Entries that all interrupts share have pushed the vector, below or above the error code: in the words below the
+    /// frame, and the code of its gate pushes just that number (PUSH imm8 or imm32).
+    std::optional<unsigned> pushed_vector(u64 frame) const {
+        for (const unsigned below : {2u, 1u}) {
+            const auto value = word(frame - u64{below} * size(), size());
+            const auto handler = value && *value < 256 ? handler_of(static_cast<unsigned>(*value)) : std::nullopt;
+            std::array<u8, 16> code{};
+            if (!handler || mode_.bits == 16 || read_linear_quietly(cpu_, *handler, code) < code.size()) continue;
+            const auto vector = static_cast<u8>(*value);
+            for (std::size_t at = 0; at < code.size();) {
+                const auto d = decode_instruction(std::span(code).subspan(at), mode_.bits, *handler + at);
+                if (!d.valid || d.length == 0) break;
+                const bool push = code[at] == 0x6A || code[at] == 0x68;
+                if (push && code[at + 1] == vector) return vector;
+                if (d.flow != InstructionFlow::next) break;
+                at += d.length;
+            }
+        }
+        return {};
+    }
+    /// Which interrupt led to the frame: the vector that its entry pushed; its gate, where the IDT leads to the
+    /// function; or the INT that was executed.
+    std::string vector_of(u64 frame, u64 interrupted_pc) const {
+        if (const auto pushed = pushed_vector(frame)) return prose(*pushed);
         const auto symbol = symbols_ ? symbols_->at(frame_.pc) : std::nullopt;
         const u64 from = symbol && frame_.pc - symbol->address < 0x1000 ? symbol->address : frame_.pc - 64;
         std::string found;
@@ -303,7 +325,7 @@ class Unwinder {
         next.cs = selector;
         next.real = mode_.real || v86;
         if (has_stack) set_stack(next);
-        const std::string vector = vector_of(next.bits == 64 ? ip : next.code_base + ip);
+        const std::string vector = vector_of(at, next.bits == 64 ? ip : next.code_base + ip);
         cpl_ = target_cpl;
         crossed_ = has_stack;
         // What the handler has not changed by way of the ABI is still what the interrupted code had.
