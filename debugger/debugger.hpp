@@ -125,6 +125,7 @@ class Debugger {
     std::function<bool(double)> progress;
 
     struct Impl; ///< for debugger/control alone
+    Impl& implementation() { return *impl_; }
 
   private:
     void keep_registers();

@@ -112,8 +112,8 @@ constexpr std::array habit_table = {
     Habit{"ldsym ?", "symbols load $1"},
     Habit{"ldsym ? ?", "symbols load $1 at $2"},
     Habit{"slist", "symbols find ."},
-    Habit{"trace|trace-reg|trace-mem on", "echo Nothing needs to be switched on: last shows what was executed."},
-    Habit{"trace|trace-reg|trace-mem off", "echo Nothing needs to be switched off: last shows what was executed."},
+    Habit{"trace-reg|trace-mem on", "trace on"},
+    Habit{"trace-reg|trace-mem off", "trace off"},
     Habit{"crc ...", "!state-hash tells whether two machines are in the same state"},
     Habit{"instrument ...", "!catch and lint listen to the guest"},
     // --- QEMU's monitor

@@ -81,6 +81,15 @@ constexpr std::string_view history_help =
     "again.\n"
     "  history\n  history all\n  history 3\n";
 
+constexpr std::string_view trace_help =
+    "Executes N instructions, of whichever processor has its turn, and writes a line for each: its number, place,\n"
+    "bytes and text, and behind the bar what it changed: registers with their new values, flags, memory, ports;\n"
+    "interrupts, exceptions and what devices write to memory have lines of their own. Stop points stop it. -N is\n"
+    "the past: the last N instructions once more, and the machine stays where it is. `to FILE` writes a file\n"
+    "instead of the answer. After `trace on` every command that runs the machine forwards leaves such lines before it\n"
+    "says where it stopped (the last mebibyte of them), until `trace off`.\n"
+    "  trace 20\n  trace -50\n  trace on\n  trace off\n";
+
 constexpr std::string_view break_help =
     "Stops before the instruction at ADDRESS: a linear address, selector:offset, a symbol, FILE:LINE, or\n"
     "phys(ADDRESS); without one, at the present instruction. Then, in any order:\n"
@@ -185,6 +194,8 @@ constexpr std::array table = {
             goto_help, control::go_to, "start|end"},
     Command{"history", "", "Go", "[N|all]", "Lists where the machine has stopped, and goes back there", history_help,
             history, "all"},
+    Command{"trace", "", "Go", "[N|-N|on|off] [to FILE]", "Writes what each instruction that executes changes",
+            trace_help, control::trace, "on|off|to:file"},
 
     Command{"break", "b", "Stop", break_usage, "Stops before the instruction at an address", break_help, add_break,
             "symbol"},

@@ -47,6 +47,7 @@ Expected<> reverse_continue(CommandContext& context, Arguments& arguments);
 Expected<> reverse_instructions(CommandContext& context, Arguments& arguments);
 Expected<> go_to(CommandContext& context, Arguments& arguments);
 Expected<> history(CommandContext& context, Arguments& arguments);
+Expected<> trace(CommandContext& context, Arguments& arguments);
 
 // --- Stop -----------------------------------------------------------------------------------------------------------
 Expected<> add_break(CommandContext& context, Arguments& arguments);

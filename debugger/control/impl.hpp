@@ -10,6 +10,7 @@
 #include "debugger/control/call_tracker.hpp"
 #include "debugger/control/flow.hpp"
 #include "debugger/control/stop_points.hpp"
+#include "debugger/control/tracer.hpp"
 #include "debugger/debugger.hpp"
 
 #include <functional>
@@ -189,6 +190,12 @@ struct Debugger::Impl final : Probe, BusProbe {
     static bool is_magic(const Insn& insn);
     std::map<unsigned, std::string> modes; ///< the last that was seen of each processor
     std::string mode_name(const Cpu& cpu) const;
+
+    // --- trace (trace_command.cpp) -----------------------------------------------------------------------------------
+    std::unique_ptr<Tracer> tracer;      ///< `trace on`: it listens while the machine runs
+    std::shared_ptr<std::string> traced; ///< its lines, which the next stop tells
+    Expected<> trace_on(Tracer& with, u64 count);
+    Expected<> trace_past(Tracer& with, u64 count);
 
     // --- going back (backwards.cpp) ----------------------------------------------------------------------------------
     PastObserver* observer = nullptr;

@@ -31,6 +31,7 @@ void Debugger::Impl::connect() {
         machine.attach(static_cast<Probe&>(self.faults));
         faults_attached = true;
     }
+    if (tracer && !observer) tracer->listen(true);
     const bool armed = !observer || observer->points();
     const bool flow =
         observer ? observer->flow() || observer->address() || observer->every() : tracking || arrival.armed || every;
@@ -56,6 +57,7 @@ void Debugger::Impl::connect() {
 }
 
 void Debugger::Impl::disconnect() {
+    if (tracer) tracer->listen(false);
     if (faults_attached) machine.detach(static_cast<Probe&>(self.faults));
     faults_attached = false;
     if (attached) machine.detach(static_cast<Probe&>(*this));
@@ -83,6 +85,10 @@ Stop Debugger::Impl::stop_here(StopKind kind, std::string text) {
 }
 
 void Debugger::Impl::halt(Stop stop_) {
+    if (tracer) {
+        tracer->settle();
+        tracer->listen(false);
+    }
     running = false;
     entered = true;
     begin_unplanned();

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <utility>
 
 namespace glassbox {
 
@@ -113,7 +114,9 @@ std::string describe_stop(Debugger& debugger) {
     const Cpu& cpu = debugger.cpu();
     std::string text = stop.text.empty() ? "stopped" : stop.text;
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
-    std::string lines = text + "\n";
+    std::string lines;
+    if (const auto& traced = debugger.implementation().traced) lines = std::exchange(*traced, {});
+    lines += text + "\n";
     const u64 linear = code_address(cpu);
     if (const auto source = debugger.symbols().line_at(linear))
         lines += source->file + ":" + std::to_string(source->line) + "\n";

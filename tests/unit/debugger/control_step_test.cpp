@@ -1,6 +1,9 @@
 // Steps forwards and backwards over a guest with interrupts, faults, repetitions and sleep are each other's inverse.
 #include "tests/unit/debugger/control_bench.hpp"
 
+#include <filesystem>
+#include <fstream>
+#include <unistd.h>
 #include <vector>
 
 using namespace glassbox;
@@ -12,6 +15,8 @@ struct Spot {
     u64 count, ip, ax;
     bool operator==(const Spot&) const = default;
 };
+
+bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
 Spot here(Bench& b) { return {b.count(), b.ip(), b.debugger.cpu().gpr[RAX]}; }
 
@@ -329,4 +334,70 @@ TEST_CASE("control: next and finish over far calls, and over what comes back els
         CHECK(b.count() == count);
         b.step();
     }
+}
+
+TEST_CASE("control: a trace tells what each instruction changed, forwards and of the past, and nothing else happens") {
+    Bench b(real);
+    const auto same = machine_with(real);
+    const std::string text = b.command("trace 60");
+    CHECK(contains(text, "#0             0000:7C00  FA              cli\n"));
+    CHECK(contains(text, "xor ax, ax                      | +PF +ZF\n"));
+    CHECK(contains(text, "mov sp, 0x7000                  | esp=00007000\n"));
+    CHECK(contains(text, "| [00000080]=7C95\n"));
+    CHECK(contains(text, "| port 20h <- 11\n"));
+    CHECK(contains(text, "inc [0x7CA0]                    | [00007CA0]=0001\n"
+                         "#33         -- interrupt 20h (IRQ 0)\n"
+                         "#34            0000:7C95"));
+    CHECK(contains(text, "#43            0000:7C5C  F3A4            rep movsb                       | ecx=00000000 "
+                         "esi=00007C05 edi=00006005 [00006000]=FA [00006001]=31 [00006002]=C0 [00006003]=8E and 1 "
+                         "more\n#48 "));
+    CHECK(contains(text, "iret                            | esp=00007000 +IF\n"));
+    CHECK(b.stop().kind == StopKind::step);
+    CHECK(same->run(never, b.count()) == StopReason::limit);
+    CHECK(same->state_hash() == b.machine->state_hash());
+    // The same once more, as the past
+    const u64 count = b.count(), hash = b.machine->state_hash();
+    const std::string all = b.command("trace -" + std::to_string(count));
+    CHECK(all == text);
+    CHECK(b.command("trace -10") == all.substr(all.find("#" + std::to_string(count - 10) + " ")));
+    CHECK(b.count() == count);
+    CHECK(b.machine->state_hash() == hash);
+    // A stop point stops it, and its instruction is not in it
+    b.break_at(mark_e);
+    const std::string part = b.command("trace 1000");
+    CHECK(b.stop().kind == StopKind::breakpoint);
+    CHECK_FALSE(contains(part, "int 0x21"));
+    CHECK(contains(b.command("trace 3"), "int 0x21\n#"));
+    b.debugger.remove(1);
+    CHECK(contains(b.command("trace 1000000"), "too many lines to read"));
+    CHECK(contains(b.command("trace 0"), "leave no trace"));
+    CHECK(contains(b.command("trace 5 from here"), "nothing is expected here"));
+    CHECK(contains(b.command("trace 5 to /nowhere/at/all"), "cannot write '/nowhere/at/all'"));
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("glassbox-trace-" + std::to_string(::getpid()))).string();
+    CHECK(contains(b.command("trace 5 to " + path), " lines in '"));
+    std::ifstream file(path);
+    std::string line;
+    int lines = 0;
+    while (std::getline(file, line)) lines += line.starts_with("#") ? 1 : 0;
+    CHECK(lines >= 5);
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("control: after 'trace on' every run tells what it executed before it says where it stopped") {
+    Bench b(real);
+    CHECK(b.command("trace on") == "");
+    b.break_at(0x7C09);
+    b.command("continue");
+    std::string text = describe_stop(b.debugger);
+    CHECK(text.starts_with("#0             0000:7C00  FA              cli\n"));
+    CHECK(contains(text, "mov ss, ax\nBreakpoint 1\n#5  0000:7C09"));
+    CHECK(describe_stop(b.debugger).starts_with("Breakpoint 1\n")); // once
+    b.command("step");
+    CHECK(contains(describe_stop(b.debugger), "mov sp, 0x7000                  | esp=00007000\nStep\n"));
+    b.command("reverse-step 3"); // the past is not traced
+    CHECK(describe_stop(b.debugger).starts_with("Step back\n"));
+    b.command("trace off");
+    b.command("step");
+    CHECK(describe_stop(b.debugger).starts_with("Step\n"));
 }
