@@ -8,7 +8,7 @@ namespace glassbox::explain {
 
 namespace {
 
-constexpr u64 vectors_end = 0x400; ///< of real mode
+constexpr u64 first_vectors = 0x100; ///< where execution gets to from address 0
 constexpr std::size_t most_guesses = 2;
 
 u32 exchanged(u64 offset) { return static_cast<u32>(offset << 16 | (offset >> 16 & 0xFFFF)); }
@@ -276,9 +276,8 @@ class Guesser {
         if (phys && !answers(*phys)) {
             guess("execution has left all memory: nothing answers at physical address " + h(*phys, 8) +
                   ", and what is read there are FFs");
-        } else if (here < vectors_end && !unmapped && names_.name(here).empty()) {
-            guess("what is executed are the vectors of real mode, below " + h(vectors_end, 4) +
-                  ": a jump or call through a null pointer");
+        } else if (here < first_vectors && !unmapped && names_.name(here).empty()) {
+            guess("what is executed are the vectors of real mode, at address 0: a jump or call through a null pointer");
         } else if (executes_zeroes(d)) {
             guess(zeroes_guess);
         } else if (!unmapped) {
