@@ -2,6 +2,7 @@
 
 #include "debugger/lint/lint.hpp"
 #include "debugger/symbols/expression.hpp"
+#include "frontend/colours.hpp"
 #include "frontend/session.hpp"
 
 #include <array>
@@ -40,6 +41,7 @@ std::string history_file() {
 
 DebugDesk::DebugDesk(const DebugOptions& options, Parts parts)
     : options_(options), parts_(std::move(parts)), debugger_(*parts_.guest.debugger()), console_(debugger_) {
+    colours_ = options_.colours && parts_.input == Input::terminal && terminal_has_colours();
     debugger_.add_listener(*this);
     debugger_.progress = [this](double done) { return keep_going(done); };
 }
@@ -88,11 +90,17 @@ Expected<> DebugDesk::set_breaks() {
     std::vector<std::string> places = options_.breaks;
     if (options_.break_at_boot) places.insert(places.begin(), "0:7C00h");
     for (const std::string& place : places) {
-        const auto refused = [&](const std::string& why) { return fail("--break " + place + ": " + why); };
+        const auto refused = [&](std::string why) {
+            why.insert(0, "--break " + place + ": ");
+            return fail(std::move(why));
+        };
         const auto where = evaluate_address(debugger_, place);
-        if (!where && options_.symbols.empty() && where.error().message.find("symbol") != std::string::npos)
-            return refused(where.error().message + "; names of the guest's own come with --symbols FILE");
-        if (!where) return refused(where.error().message);
+        if (!where) {
+            std::string why = where.error().message;
+            if (options_.symbols.empty() && why.find("symbol") != std::string::npos)
+                why += "; names of the guest's own come with --symbols FILE";
+            return refused(std::move(why));
+        }
         StopPoint point;
         point.where = *where;
         point.text = place;
@@ -184,7 +192,7 @@ void DebugDesk::print(std::string_view text) {
     progress_shown_ = false;
     if (text.empty()) return;
     parts_.out.fresh_line();
-    parts_.out.write(text);
+    parts_.out.write(colours_ ? coloured(text) : std::string(text));
 }
 
 void DebugDesk::execute(const std::string& line) { print(console_.execute(line)); }

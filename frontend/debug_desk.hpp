@@ -89,6 +89,7 @@ class DebugDesk final : StopListener {
     std::unique_ptr<LineEditor> editor_;
     std::unique_ptr<GdbServer> gdb_;
     std::string pipe_;
+    bool colours_ = false;
     bool engaged_ = false, report_ = false, has_terminal_ = false, pipe_ended_ = false, progress_shown_ = false,
          waits_for_terminal_ = false;
     std::optional<int> status_, signal_;

@@ -264,6 +264,11 @@ Expected<> set_gdb_arch(Options& o, Text value, const Path&) {
     return choose(o.debug.gdb_options.arch, value, choices);
 }
 
+Expected<> set_colour(Options& o, Text value, const Path&) {
+    constexpr std::array<std::pair<std::string_view, bool>, 2> choices = {{{"auto", true}, {"never", false}}};
+    return choose(o.debug.colours, value, choices);
+}
+
 Expected<> set_lint(Options& o, Text value, const Path&) {
     if (!value.empty() && value != "error") return fail("'" + value + "' is none of error (or nothing)");
     o.debug.lint = true;
@@ -429,6 +434,9 @@ const std::array settings = {
             "Warns where the guest relies on what hardware does not promise, and sums it up at the end (docs/lint.md); "
             "with =error what it finds in the guest, firmware aside, ends the run with status 5",
             false, set_lint},
+    Setting{"color", "WHEN", debugging,
+            "auto (default): colours in what the debugger prints at a terminal, unless NO_COLOR is set; never", false,
+            set_colour},
     Setting{"no-history", "", debugging, "Keeps nothing that going back needs", false,
             [](Options& o, Text, const Path&) { return o.debug.history = false, Expected<>{}; }},
     Setting{"history-memory", "SIZE", debugging, "How much memory of the host going back may take (default 1G)", false,

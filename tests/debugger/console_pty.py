@@ -262,9 +262,52 @@ def gdb_meanwhile(glassbox):
     expect(t.end() == 0, "q does not end with status 0", t)
 
 
+def completing(glassbox):
+    """Tab knows what may follow a command, and the words of other debuggers."""
+    t = Terminal(glassbox, "debug", "--demo", "--display", "none")
+    at = t.wait_for(PROMPT)
+    for begun, whole in (("info brea", "info breakpoints "), ("catch exc", "catch exception "),
+                         ("catch mode comp", "catch mode compatibility "), ("info registers cs.ba", "info registers cs.base "),
+                         ("display registers gen", "display registers general "), ("help inf", "help info "),
+                         ("system_po", "system_powerdown "), ("advan", "advance "), ("xp cs.ba", "xp cs.base ")):
+        t.type(begun + "\t")
+        at = t.wait_for(whole, at)
+        t.type("\x03")
+        at = t.wait_for(PROMPT, at)
+    t.type("catch device \t\t")
+    at = t.wait_for("  pit  ", at)
+    t.type("\x03")
+    at = t.wait_for(PROMPT, at)
+    for line, answer in (("info b", "There are no stop points."), ("break *0x7c00", "breakpoint 1: 7C00h"),
+                         ("braek", "did you mean break?"), ("help reverse", "reverse-continue (rc)")):
+        t.type(line + "\n")
+        at = t.wait_for(answer, at)
+        at = t.wait_for(PROMPT, at)
+    for line in ("define both", "echo <$arg0>", "echo <$arg1>", "end"):
+        t.type(line + "\n")
+        at = t.wait_for(PROMPT, at)
+    t.type("both one two\n")
+    at = t.wait_for("\n<one>", at)
+    at = t.wait_for("\n<two>", at)
+    at = t.wait_for(PROMPT, at)
+    t.type("q\n")
+    expect(t.end() == 0, "q does not end with status 0", t)
+
+
+def colours(glassbox):
+    """At a terminal that has them, unless the user says no."""
+    for more, environment, expected in (((), {}, True), ((), {"NO_COLOR": "1"}, False), (("--color", "never"), {}, False)):
+        t = Terminal(glassbox, "debug", "--demo", "--display", "none", *more, environment=environment)
+        at = t.wait_for(PROMPT)
+        answer, at = t.ask("step", at)
+        expect(("\x1b[1m#1 " in t.seen) == expected, f"colours with {more} {environment}: {t.seen!r}", t)
+        t.type("q\n")
+        expect(t.end() == 0, "q does not end with status 0", t)
+
+
 def main():
-    tests = (editing, breaking_in, from_a_plain_run, from_a_serial_terminal, killed, ctrl_c, pasted, jobs, resized,
-             from_the_terminal_display, encodings, simple_terminals, gdb_meanwhile)
+    tests = (editing, completing, breaking_in, from_a_plain_run, from_a_serial_terminal, killed, ctrl_c, pasted, jobs, resized,
+             from_the_terminal_display, encodings, simple_terminals, colours, gdb_meanwhile)
     for test in tests:
         if len(sys.argv) > 2 and test.__name__ not in sys.argv[2:]:
             continue
