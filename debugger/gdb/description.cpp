@@ -60,7 +60,7 @@ std::string types_of(std::string_view feature) {
         return out + "    </union>\n" + flags("i386_mxcsr", 4, mxcsr_bits);
     }
     if (feature == "org.glassbox.system")
-        return flags("cr0_bits", 8, cr0_bits) + flags("cr4_bits", 8, cr4_bits) + flags("efer_bits", 8, efer_bits);
+        return flags("cr0_bits", 4, cr0_bits) + flags("cr4_bits", 4, cr4_bits) + flags("efer_bits", 4, efer_bits);
     return {};
 }
 

@@ -43,12 +43,13 @@ struct System {
     std::string_view type;
 };
 constexpr System system_registers[] = {
-    {"cr0", "cr0", 64, "cr0_bits"},
+    // gdb takes a number for flags only if it is as wide: 32 bits hold all that these have.
+    {"cr0", "cr0", 32, "cr0_bits"},
     {"cr2", "cr2", 64, "int64"},
     {"cr3", "cr3", 64, "int64"},
-    {"cr4", "cr4", 64, "cr4_bits"},
+    {"cr4", "cr4", 32, "cr4_bits"},
     {"cr8", "cr8", 64, "int64"},
-    {"efer", "efer", 64, "efer_bits"},
+    {"efer", "efer", 32, "efer_bits"},
     {"xcr0", "xcr0", 64, "int64"},
     {"cpl", "cpl", 32, "int32"},
     {"cs_base", "cs.base", 64, "int64"},

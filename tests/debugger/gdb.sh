@@ -249,6 +249,11 @@ continue
 p *(int*)&counter
 starti
 p/x \$pc
+set \$cr0 = 0x30
+p \$cr0
+set \$cr4 = 0x200
+p \$cr4
+set \$cr4 = 0
 continue
 kill
 run
@@ -261,7 +266,7 @@ continue
 kill
 G
 expect "Breakpoint 1, start" "Section .text, range 0x7c00 -- 0x7e00: matched" "Pattern not found" "0x7dfe" "1 pattern found" \
-  '\$Z0,7c[0-9a-f]*,1;X' "Breakpoint 2, " '^$1 = 5' '^$2 = 5' "Breakpoint 2, advance" '^$3 = 8' '^$4 = 0xfffffff0' "Breakpoint 2, advance" "killed" "Breakpoint 2, advance" "detached" "^finished ()" \
+  '\$Z0,7c[0-9a-f]*,1;X' "Breakpoint 2, " '^$1 = 5' '^$2 = 5' "Breakpoint 2, advance" '^$3 = 8' '^$4 = 0xfffffff0' '^$5 = \[ ET NE \]' '^$6 = \[ OSFXSR \]' "Breakpoint 2, advance" "killed" "Breakpoint 2, advance" "detached" "^finished ()" \
   "Program received signal SIGINT" "killed"
 served
 

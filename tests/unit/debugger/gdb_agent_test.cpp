@@ -145,7 +145,9 @@ TEST_CASE("gdb: conditions of breakpoints are evaluated here") {
         CHECK(c.cpu().r16(RCX) == 100);
         CHECK(c.debugger->past_stops().size() == stops + 1);
         // Either of two; given again, they replace what was.
-        CHECK(c.ask("Z0,7c03,1;X7," + is_50 + ";X7," + is_200) == "OK");
+        std::string either = "Z0,7c03,1;X7," + is_50;
+        either += ";X7," + is_200;
+        CHECK(c.ask(either) == "OK");
         CHECK(c.ask("c") == "T05thread:1;swbreak:;");
         CHECK(c.cpu().r16(RCX) == 200);
         CHECK(c.ask("Z0,7c03,1") == "OK"); // always

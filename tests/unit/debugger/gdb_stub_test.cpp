@@ -151,7 +151,7 @@ TEST_CASE("gdb: a register that cannot have the value is refused with the reason
     const auto registers = gdb::registers_of(gdb::Arch::x86_64, *c.cpu().model);
     unsigned n = 0;
     while (registers.at(n).name != "cr0") ++n;
-    CHECK(c.ask("P" + gdb::to_hex(u64{n}) + "=0000008000000000").find("CR0.PG") != std::string::npos);
+    CHECK(c.ask("P" + gdb::to_hex(u64{n}) + "=00000080").find("CR0.PG") != std::string::npos);
     CHECK(c.number(c.ask("p" + gdb::to_hex(u64{n}))) == c.cpu().cr0);
 }
 
