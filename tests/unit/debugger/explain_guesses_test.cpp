@@ -25,16 +25,8 @@ void stack(Guest& m, std::initializer_list<u32> values) {
     }
 }
 
-#define SAYS(t, words)                                                                                                 \
-    do {                                                                                                               \
-        const Told t_ = (t);                                                                                           \
-        CHECK_MESSAGE(t_.has(words), t_.text);                                                                         \
-    } while (false)
-#define KEEPS_QUIET(t, words)                                                                                          \
-    do {                                                                                                               \
-        const Told t_ = (t);                                                                                           \
-        CHECK_MESSAGE(!t_.has(words), t_.text);                                                                        \
-    } while (false)
+void says(const Told& t, std::string_view words) { CHECK_MESSAGE(t.has(words), t.text); }
+void keeps_quiet(const Told& t, std::string_view words) { CHECK_MESSAGE(!t.has(words), t.text); }
 
 } // namespace
 
@@ -45,36 +37,36 @@ TEST_CASE("explain: the first paragraph says what decided, and why no handler co
     REQUIRE(m.cpu.shutdown);
     CHECK(t.text.starts_with("Triple fault: #DE at 0008:00000100 (div ebx): the divisor is 0.\n"
                              "#DE could not be delivered: the IDT may hold"));
-    KEEPS_QUIET(t, "A guess");
+    keeps_quiet(t, "A guess");
 }
 
 TEST_CASE("explain: a benign first fault leads to four, of which the processor keeps three") {
     Guest m;
     const Told t = told(run_down(m, {0x0F, 0x0B})); // #UD, #GP for its gate, #GP for #GP's, #GP for #DF's
     REQUIRE(m.cpu.shutdown);
-    SAYS(t, "2. The second fault: #GP (general protection), error code 0033h");
-    SAYS(t, "3. The third fault: #GP (general protection), error code 006Bh It arose while #GP was being delivered");
-    SAYS(t, "Both are contributory: the second, while the first is being delivered, makes a double fault");
-    SAYS(t, "4. The fourth fault: #GP (general protection), error code 0043h It arose while #DF was being delivered");
+    says(t, "2. The second fault: #GP (general protection), error code 0033h");
+    says(t, "3. The third fault: #GP (general protection), error code 006Bh It arose while #GP was being delivered");
+    says(t, "Both are contributory: the second, while the first is being delivered, makes a double fault");
+    says(t, "4. The fourth fault: #GP (general protection), error code 0043h It arose while #DF was being delivered");
 }
 
 TEST_CASE("explain: IDTR as real mode has it") {
     Guest m;
     m.cpu.idtr = {0, 0x3FF};
-    SAYS(told(run_down(m, {0xF7, 0xF3})), "no IDT has been loaded (IDTR has base 0 and limit 03FFh");
+    says(told(run_down(m, {0xF7, 0xF3})), "no IDT has been loaded (IDTR has base 0 and limit 03FFh");
 }
 
 TEST_CASE("explain: guesses at tables") {
     Guest m;
     m.cpu.set_r32(RAX, data0);
     m.cpu.gdtr.limit = 0xF;
-    SAYS(run(m, {0x8E, 0xD8}), "A guess: behind the limit, at 00001010h, lies what looks like the descriptor");
+    says(run(m, {0x8E, 0xD8}), "A guess: behind the limit, at 00001010h, lies what looks like the descriptor");
     m.cpu.gdtr = {0, 0};
-    SAYS(run(m, {0x8E, 0xD8}), "A guess: GDTR is 0, as the firmware has left it: LGDT was not executed");
+    says(run(m, {0x8E, 0xD8}), "A guess: GDTR is 0, as the firmware has left it: LGDT was not executed");
     m.cpu.gdtr = {gdt - 0x800, 0xFF}; // as an offset in DS
     m.put<u64>(gdt - 0x800 + data0, 0);
     m.cpu.seg[DS].base = 0x800;
-    SAYS(run(m, {0x8E, 0xD0}), "LGDT was given an offset where it takes a linear address");
+    says(run(m, {0x8E, 0xD0}), "LGDT was given an offset where it takes a linear address");
 }
 
 TEST_CASE("explain: guesses at execution where there is no program") {
@@ -83,21 +75,21 @@ TEST_CASE("explain: guesses at execution where there is no program") {
     stack(m, {0x207});
     m.put<u16>(0x205, 0xD0FF); // call eax
     const Told t = run(m, {0x0F, 0x0B});
-    SAYS(t, "A guess: what is executed are the vectors of real mode");
-    SAYS(t, "A guess: on the stack lies 00000207h, the address behind call eax");
+    says(t, "A guess: what is executed are the vectors of real mode");
+    says(t, "A guess: on the stack lies 00000207h, the address behind call eax");
     m.cpu.ip = 0x600;
-    SAYS(told(explain_next(m.cpu)), "A guess: what is executed are zeroes");
+    says(told(explain_next(m.cpu)), "A guess: what is executed are zeroes");
     m.put<u8>(0x607, 0x90);
-    KEEPS_QUIET(told(explain_next(m.cpu)), "zeroes");
+    keeps_quiet(told(explain_next(m.cpu)), "zeroes");
 }
 
 TEST_CASE("explain: guesses at a handler's return") {
     Guest m;
     stack(m, {2, 0x100, code0}); // an error code below the frame
-    SAYS(run(m, {0xCF}), "A guess: the handler has left the error code (0002h) on the stack");
+    says(run(m, {0xCF}), "A guess: the handler has left the error code (0002h) on the stack");
     Guest n;
     stack(n, {0x100, code3 & ~3u, 2, 0x8000, data3});
-    SAYS(run(n, {0xCF}), "with RPL 3, which is 001Bh, is meant");
+    says(run(n, {0xCF}), "with RPL 3, which is 001Bh, is meant");
 }
 
 TEST_CASE("explain: the past of what decided") {
@@ -120,15 +112,15 @@ TEST_CASE("explain: the past of what decided") {
     evidence.places = {{"the word", 0x600, 2}, {"the next word", 0x602, 2}};
     evidence.idt_missing = true;
     const Told t = told(explain::tell_past(*gb.debugger, evidence));
-    SAYS(t, "the word was written last at 0000:7C00 (mov word ptr [0x0600], 0x05), 3 instructions before.");
-    SAYS(t, "instructions none has written the next word.");
-    SAYS(t, "instructions none has executed LIDT.");
+    says(t, "the word was written last at 0000:7C00 (mov word ptr [0x0600], 0x05), 3 instructions before.");
+    says(t, "instructions none has written the next word.");
+    says(t, "instructions none has executed LIDT.");
     CHECK(gb.machine->state_hash() == before);
     CHECK(gb.machine->instructions() == evidence.instructions);
 
     evidence.places = {{"the word", 0x600, 2}};
     evidence.idt_missing = false;
     evidence.instructions -= 3; // before it was written
-    SAYS(told(explain::tell_past(*gb.debugger, evidence)), "none has written the word.");
+    says(told(explain::tell_past(*gb.debugger, evidence)), "none has written the word.");
     CHECK(gb.machine->state_hash() == before);
 }
