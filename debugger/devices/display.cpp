@@ -66,11 +66,13 @@ template <class Names> void show_indexed(Sheet& sheet, const Names& names, const
 template <class Names, class Words>
 void show_decoded(Sheet& sheet, const Names& names, const u8* values, std::size_t first, const Words& words) {
     for (std::size_t i = 0; i < names.size(); ++i) {
-        std::string text = "  " + hex_digits(first + i, 2) + " " + names[i];
+        std::string text = "  ";
+        text.append(hex_digits(first + i, 2)).append(" ").append(names[i]);
         text.resize(32, ' ');
         text += hex_digits(values[i], 2);
         const std::string meaning = words(first + i, values[i]);
-        sheet.line(meaning.empty() ? text : text + "  " + meaning);
+        if (!meaning.empty()) text.append("  ").append(meaning);
+        sheet.line(text);
     }
 }
 

@@ -157,6 +157,24 @@ TEST_CASE("peek: what a port would read, with the byte still there") {
     CHECK(session("ports 3f8h").find("would read") != std::string::npos);
 }
 
+TEST_CASE("peek: every port and every register page of the board tells, and nothing changes") {
+    TextSession session(2);
+    const Board& board = session.board();
+    const u64 before = session.machine->state_hash();
+    for (unsigned port = 0; port < 0x10000; ++port) {
+        CAPTURE(port);
+        REQUIRE(board.ports.peek(Port{static_cast<u16>(port)}, 1).has_value());
+    }
+    std::array<u8, 4096> page{};
+    for (const MemoryMap::Region& region : board.memory.regions()) {
+        if (!region.device || region.access == MemoryMap::Access::none) continue;
+        CAPTURE(region.name);
+        const auto size = static_cast<std::size_t>(std::min<u64>(region.size, page.size()));
+        REQUIRE(board.memory.peek_block(PhysAddress{region.start}, std::span(page).first(size)) == size);
+    }
+    CHECK(session.machine->state_hash() == before);
+}
+
 TEST_CASE("screen save: the picture as a PNG file") {
     TextSession session;
     const std::string file = "/tmp/glassbox-screen-save-test.png";
