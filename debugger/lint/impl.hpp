@@ -21,6 +21,7 @@ namespace glassbox::lint {
 /// What is said of one occurrence; section and advice where they are not the rule's.
 struct Finding {
     std::string text, section, advice;
+    std::string instruction = {}; ///< where it cannot be read there any more
 };
 
 /// The list, and whom it is for.
@@ -191,6 +192,11 @@ class Setup {
     Board& board_;
     const Cpu* mode_changed_ = nullptr; ///< CR0.PE has changed by the instruction before
     u64 changed_at_ = 0;
+    struct {
+        u64 linear = ~u64{0};
+        unsigned length = 0;
+        std::string text;
+    } to_control_; ///< the last MOV to CR0: it may not be readable behind itself
     u64 wrapped_page_ = ~u64{0};
     static constexpr std::size_t most = 1u << 12;
     std::unordered_map<u64, u64> probed_; ///< pages where nobody answers: the address that was read

@@ -7,6 +7,31 @@
 
 namespace glassbox::lint {
 
+namespace {
+
+/// Whether what the IN has put into AL is written over before anybody looks at it: firmware reads port 71h so, to end
+/// what a write to port 70h has begun.
+bool discarded(const Cpu& cpu, u64 linear) {
+    constexpr unsigned far = 4;
+    u64 at = linear;
+    for (unsigned i = 0; i <= far; ++i) {
+        const auto insn = instruction_at(cpu, at);
+        if (!insn) return false;
+        at += insn->length;
+        if (i == 0) continue; // the IN itself
+        const bool address = insn->mem && (insn->base == 8 * RAX || (!insn->vsib && insn->index == 8 * RAX));
+        const auto is_rax = [](const Operand& o) { return o.kind == OperandKind::reg && o.number / 8u == RAX; };
+        bool reads = address;
+        for (std::size_t k = 1; k < insn->operand.size(); ++k) reads |= is_rax(insn->operand[k]);
+        const bool loads = is_named(*insn, "mov") || is_named(*insn, "movzx") || is_named(*insn, "in");
+        if (reads || !loads) return false;
+        if (is_rax(insn->operand[0])) return true;
+    }
+    return false;
+}
+
+} // namespace
+
 Ports::Chip Ports::chip_of(u16 port) {
     if (port < 0x10 || (port >= 0xC0 && port < 0xE0)) return Chip::dma;
     if ((port & ~u16{0x81}) == 0x20) return Chip::pic; // 20h, 21h, A0h, A1h
@@ -106,7 +131,7 @@ void Ports::clock(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8
     if (index_ == 0x0A && !(value & 0x80)) no_update_ = now;
     if (index_ == 0x0C && (value & 0x10)) no_update_ = now; // the update has ended
     const bool time_of_day = index_ <= 9 && index_ != 1 && index_ != 3 && index_ != 5;
-    if (!time_of_day || set_ || (no_update_ && now - *no_update_ <= left)) return;
+    if (!time_of_day || set_ || (no_update_ && now - *no_update_ <= left) || discarded(cpu, linear)) return;
     report.warn(cpu, LintKind::port_timing, linear,
                 {"reads the time without a look at UIP (register A, bit 7) within the last 244 us",
                  "MC146818A data sheet, Update Cycle",

@@ -45,7 +45,7 @@ LintWarning Report::written(Cpu& cpu, LintKind kind, u64 linear, const Finding& 
     w.linear = linear;
     w.place = look::code_address(look::instruction_line(cpu, nullptr, look::place_at(cpu, linear)));
     if (symbols) w.symbol = symbols->describe(linear);
-    w.instruction = text_at(cpu, linear);
+    w.instruction = finding.instruction.empty() ? text_at(cpu, linear) : finding.instruction;
     w.text = finding.text;
     w.section = finding.section.empty() ? std::string(rule_of(kind).section) : finding.section;
     w.advice = finding.advice.empty() ? std::string(rule_of(kind).advice) : finding.advice;

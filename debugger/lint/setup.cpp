@@ -61,6 +61,9 @@ void Setup::before(Report& report, Cpu& cpu, u64 linear, const Insn& insn) {
                          {}});
         }
     }
+    if (insn.encoding == Encoding::legacy && insn.map == 1 && insn.opcode == 0x22 && insn.reg_number() == 0 &&
+        !cpu.paging())
+        to_control_ = {linear, insn.length, text_at(cpu, linear)};
     if (!loads_table(insn) || !insn.mem) return;
     const auto limit = read_quietly(cpu, operand_linear(cpu, insn), 2);
     const bool gdt = is_named(insn, "lgdt");
@@ -81,8 +84,8 @@ void Setup::control_written(Report& report, Cpu& cpu, ControlKind kind, u32 numb
     }
     if ((changed & value & cr0::PG) == 0) return;
     // Without paging the linear address was the physical one.
-    const auto insn = instruction_at(cpu, linear);
-    const u64 next = static_cast<u32>(linear + (insn ? insn->length : 3));
+    const bool known = to_control_.linear == linear;
+    const u64 next = static_cast<u32>(linear + (known ? to_control_.length : 3));
     u64 phys = 0;
     const bool mapped = translate_quietly(cpu, next, phys);
     if (mapped && phys == (next & cpu.memory.a20_mask())) return;
@@ -91,7 +94,7 @@ void Setup::control_written(Report& report, Cpu& cpu, ControlKind kind, u32 numb
                      (mapped ? "at physical " + hex(phys, 8) + " by the new tables" : "not mapped by the new tables") +
                      ": the processor may go on with what it has prefetched, or not",
                  "SDM 3A 9.9.1, step 5: the code must come from an identity-mapped page",
-                 "map the page of the code that turns paging on to its own address"});
+                 "map the page of the code that turns paging on to its own address", known ? to_control_.text : ""});
 }
 
 /// The selector that an interrupt has pushed must still name code: IRET loads it again.
