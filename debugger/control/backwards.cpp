@@ -82,12 +82,11 @@ class Backwards {
         return past_.call_before(count, who_, stack_address(cpu), &by);
     }
 
-    /// Whether a handler was entered because the instruction at `ip` faulted.
-    Expected<bool> faulted_at(const CallTracker::Entry& entry, u64 ip) {
-        if (entry.kind != CallTracker::Kind::delivery || entry.hardware || entry.from != ip) return false;
-        const auto begun = instruction_before(entry.count + 1);
-        if (!begun) return tl::unexpected(begun.error());
-        return *begun && (*begun)->count == entry.count && (*begun)->ip == ip;
+    /// The instruction that began at that very count. Nothing: a delivery between two instructions, or a trap.
+    MaybePassed begun_at(u64 count) {
+        auto begun = instruction_before(count + 1);
+        if (begun && *begun && (*begun)->count != count) return std::optional<Passed>();
+        return begun;
     }
 
     /// An instruction that faulted and was started again behind the handler began the first time.
@@ -98,10 +97,10 @@ class Backwards {
             if (!*before || flow_at(d_.machine.cpu(who_)).flow != Flow::iret) return passed.count;
             const auto entry = call_of_return((*before)->count);
             if (!entry) return tl::unexpected(entry.error());
-            if (!*entry) return passed.count;
-            const auto again = faulted_at(**entry, passed.ip);
-            if (!again) return tl::unexpected(again.error());
-            if (!*again) return passed.count;
+            if (!*entry || (*entry)->kind != CallTracker::Kind::delivery || (*entry)->hardware) return passed.count;
+            const auto begun = begun_at((*entry)->count);
+            if (!begun) return tl::unexpected(begun.error());
+            if (!*begun || (*begun)->ip != passed.ip) return passed.count;
             passed.count = (*entry)->count;
         }
     }
@@ -112,26 +111,25 @@ class Backwards {
             const auto before = instruction_before(from);
             if (!before) return tl::unexpected(before.error());
             if (!*before) return std::optional<u64>();
-            Passed passed = **before;
+            std::optional<Passed> passed = *before;
             if (is_return(flow_at(d_.machine.cpu(who_)).flow)) {
-                const auto entry = call_of_return(passed.count);
+                const auto entry = call_of_return(passed->count);
                 if (!entry) return tl::unexpected(entry.error());
-                if (!*entry) return std::optional<u64>(passed.count); // it was called before the history begins
+                if (!*entry) return std::optional<u64>(passed->count); // it was called before the history begins
+                passed.reset();
                 // Between two instructions, or while the one that is next was tried the first time: on to what was
                 // before.
-                bool over = (*entry)->hardware;
-                if (!over) {
+                if (!(*entry)->hardware) {
                     if (const auto gone = past_.go(from); !gone) return tl::unexpected(gone.error());
-                    const auto again = faulted_at(**entry, d_.machine.cpu(who_).ip);
-                    if (!again) return tl::unexpected(again.error());
-                    over = *again;
+                    const u64 ip = d_.machine.cpu(who_).ip;
+                    const auto begun = begun_at((*entry)->count);
+                    if (!begun) return tl::unexpected(begun.error());
+                    if (*begun && (*begun)->ip != ip) passed = *begun;
                 }
                 from = (*entry)->count;
-                if (over) continue;
-                if (const auto gone = past_.go(from); !gone) return tl::unexpected(gone.error());
-                passed = {from, d_.machine.cpu(who_).ip};
+                if (!passed) continue;
             }
-            const auto begun = first_begun(passed);
+            const auto begun = first_begun(*passed);
             if (!begun) return tl::unexpected(begun.error());
             return std::optional<u64>(*begun);
         }
