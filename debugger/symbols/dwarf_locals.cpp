@@ -216,6 +216,10 @@ std::optional<FunctionScope> DebugInformation::scope(const FrameRegisters& frame
         dwarf_getlocation_addr(&attribute, address, &operations, &count, 1) == 1 && count != 0) {
         const auto reg = LocationMachine::register_of(operations[0]);
         machine.frame_base = reg ? machine.value_of(*reg) : machine.compute(operations, count);
+        // Clang's is the frame pointer, which is still the caller's at the first instructions and again at RET. What it
+        // is in between lies below the return address and the saved one.
+        const bool frame_pointer = reg && *reg == (bits_ == 64 ? u64{DW_OP_reg6} : u64{DW_OP_reg5}) - DW_OP_reg0;
+        if (frame_pointer && machine.cfa) machine.frame_base = machine.masked(*machine.cfa - bits_ / 4);
     }
     ScopeReader(address, machine, *types_, scope, only).read_block(&function, 0);
     return scope;

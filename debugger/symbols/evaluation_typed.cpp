@@ -201,7 +201,7 @@ Expected<Evaluation::Value> Evaluation::dereference(const ExpressionNode& node) 
 Expected<Evaluation::Value> Evaluation::element(const ExpressionNode& node) {
     auto whole = value(node.a);
     if (!whole) return whole;
-    const auto index = outside_brackets(node.b);
+    auto index = outside_brackets(node.b);
     if (!index) return index;
     if (!whole->typed) return error(node, "what has no type has no elements: byte [ADDRESS + N] is what lies there");
     const u64 number = operand_of(*index).number;
@@ -255,7 +255,7 @@ Expected<Evaluation::Value> Evaluation::take_address(const ExpressionNode& node)
 Expected<Evaluation::Value> Evaluation::cast(const ExpressionNode& node) {
     const auto type = type_named(node);
     if (!type) return tl::unexpected(type.error());
-    const auto operand = number(node.a);
+    auto operand = number(node.a);
     if (!operand) return operand;
     return checked(node, convert(operand_of(*operand), *type));
 }
@@ -289,7 +289,7 @@ Expected<Evaluation::Value> Evaluation::repeat(const ExpressionNode& node) {
     }
     auto first = value(node.a);
     if (!first) return first;
-    const auto count = outside_brackets(node.b);
+    auto count = outside_brackets(node.b);
     if (!count) return count;
     if (!first->typed || !first->typed->place) return error(node, "before @ comes a variable in memory: *pointer@10");
     const u64 number = operand_of(*count).number;
