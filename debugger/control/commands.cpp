@@ -44,8 +44,8 @@ constexpr std::string_view run_instructions_help =
     "  run-instructions 1_000_000\n  run 500\n";
 constexpr std::string_view run_to_time_help =
     "Runs until the guest's time is TIME since power-on, or with + as much later than now; an earlier time\n"
-    "leads back. Units: s, ms, us, ns; without one, picoseconds.\n"
-    "  run-to-time 1.5s\n  run-to-time +20ms\n";
+    "leads back, and so does -. Units: s, ms, us, ns; without one, picoseconds.\n"
+    "  run-to-time 1.5s\n  run-to-time +20ms\n  run-to-time -5ms\n";
 constexpr std::string_view reverse_step_help =
     "Goes back to where the selected processor was about to execute its last instruction: what step did is\n"
     "undone, with everything in memory and devices.\n"
@@ -74,8 +74,10 @@ constexpr std::string_view reverse_instructions_help = "Goes back by N executed 
                                                        "  reverse-instructions 1000\n  ri 5\n";
 constexpr std::string_view goto_help =
     "Goes to where COUNT instructions had been executed since power-on; with + or - counted from now. Beyond\n"
-    "what was executed so far the machine runs there. `start` and `end` are those of the history.\n"
-    "  goto -10\n  goto +1000\n  goto start\n  goto 80_000_000\n";
+    "what was executed so far the machine runs there. With a unit it is a time, as of run-to-time. `start` and `end` "
+    "are\n"
+    "those of the history.\n"
+    "  goto -10\n  goto +1000\n  goto -5ms\n  goto start\n  goto 80_000_000\n";
 constexpr std::string_view history_help =
     "Lists where the machine has stopped, and how far the history reaches; with a number it goes to that stop\n"
     "again.\n"
@@ -190,7 +192,7 @@ constexpr std::array table = {
             reverse_continue},
     Command{"reverse-instructions", "ri", "Go", "N", "Goes back by N instructions", reverse_instructions_help,
             reverse_instructions},
-    Command{"goto", "g", "Go", "COUNT|+N|-N|start|end", "Goes to where so many instructions had been executed",
+    Command{"goto", "g", "Go", "COUNT|+N|-N|TIME|start|end", "Goes to where so many instructions had been executed",
             goto_help, control::go_to, "start|end"},
     Command{"history", "", "Go", "[N|all]", "Lists where the machine has stopped, and goes back there", history_help,
             history, "all"},

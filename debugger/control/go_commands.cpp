@@ -88,16 +88,33 @@ Expected<> reverse_continue(CommandContext& context, Arguments& arguments) {
     return go(context, {.kind = Plan::Kind::continue_on, .backwards = true});
 }
 
-Expected<> run_to_time(CommandContext& context, Arguments& arguments) {
-    std::string text = arguments.rest();
+namespace {
+
+/// "1.5s", "-20ms": a number of a unit.
+bool is_time(std::string_view text) {
+    if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+    const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
+    const std::string_view unit = text.substr(digits);
+    return digits != 0 && (unit == "s" || unit == "ms" || unit == "us" || unit == "ns" || unit == "ps");
+}
+
+Expected<> run_to_time_text(CommandContext& context, std::string text) {
     if (text.empty()) return fail("a time is needed: 1.5s, +20ms");
-    const bool relative = text.front() == '+';
-    if (relative) text.erase(0, 1);
+    const char sign = text.front();
+    if (sign == '+' || sign == '-') text.erase(0, 1);
     const auto time = parse_time(context, text);
     if (!time) return tl::unexpected(time.error());
     const Time now = context.debugger.machine().now();
-    const Time target = relative ? now + std::min(*time, never - 1 - now) : *time;
+    if (sign == '-' && *time > now) return fail("only " + seconds(now) + " have passed since power-on");
+    const Time target = sign == '+' ? now + std::min(*time, never - 1 - now) : sign == '-' ? now - *time : *time;
+    if (target == now) return {};
     return go(context, {.kind = Plan::Kind::time, .time = target, .backwards = target < now});
+}
+
+} // namespace
+
+Expected<> run_to_time(CommandContext& context, Arguments& arguments) {
+    return run_to_time_text(context, arguments.rest());
 }
 
 Expected<> go_to(CommandContext& context, Arguments& arguments) {
@@ -108,6 +125,8 @@ Expected<> go_to(CommandContext& context, Arguments& arguments) {
     u64 target = 0;
     if (text == "start" || text == "begin") {
         target = debugger.timeline().earliest().instructions;
+    } else if (is_time(text)) {
+        return run_to_time_text(context, text);
     } else if (text == "end") {
         return debugger.go_to(debugger.timeline().frontier()); // with the time that passed without instructions
     } else {

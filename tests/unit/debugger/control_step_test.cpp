@@ -401,3 +401,66 @@ TEST_CASE("control: after 'trace on' every run tells what it executed before it 
     b.command("step");
     CHECK(describe_stop(b.debugger).starts_with("Step\n"));
 }
+
+TEST_CASE("control: every way of going has its reverse, as it is typed") {
+    Bench b(real);
+    b.command("until 7C61h");
+    b.command("run-to-time 2ms");
+    b.command("until 7C61h");
+    const auto there = [&] { return std::pair(b.timeline.now(), b.machine->state_hash()); };
+    const auto start = there();
+    for (const auto& [forwards, backwards] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"step", "reverse-step"},
+             {"step 25", "reverse-step 25"},
+             {"next", "reverse-next"},
+             {"next 3", "reverse-next 3"},
+             {"step-line", "reverse-step-line"}, // without lines as step and next
+             {"next-line", "reverse-next-line"},
+             {"until 7C64h", "reverse-until 7C61h"},
+             {"run-instructions 777", "reverse-instructions 777"},
+             {"goto +50", "goto -50"},
+             {"run-to-time 3ms", "history 4"}}) {
+        CAPTURE(forwards);
+        b.command(forwards);
+        CHECK(b.count() > start.first.instructions);
+        b.command(backwards);
+        CHECK(b.timeline.now() == start.first);
+        CHECK(b.machine->state_hash() == start.second);
+    }
+    b.command("step");
+    const auto inside = there();
+    b.command("reverse-finish");
+    CHECK(there() == start);
+    b.command("step");
+    b.command("finish");
+    CHECK(b.ip() == mark_d);
+    b.command("reverse-next");
+    CHECK(there() == start);
+    b.command("break 7C64h");
+    b.command("continue");
+    b.command("reverse-until 7C61h");
+    CHECK(there() == start);
+    b.command("delete");
+    b.command("step");
+    CHECK(there() == inside);
+    // Times, by both commands, relative and not
+    b.command("goto start");
+    CHECK(b.count() == 0);
+    b.command("goto 1.5ms");
+    const auto early = there();
+    CHECK(early.first.time >= 1500 * microsecond);
+    CHECK(early.first.time < 1501 * microsecond);
+    b.command("goto +500us");
+    CHECK(b.machine->now() >= 2 * millisecond);
+    b.command("run-to-time -300us");
+    b.command("goto 1.5ms");
+    CHECK(there() == early);
+    b.command("goto 2500us");
+    b.command("goto 1500us");
+    CHECK(there() == early);
+    CHECK(contains(b.command("goto -1s"), "have passed since power-on"));
+    b.command("goto end");
+    CHECK(b.timeline.at_frontier());
+    b.command("goto start");
+    CHECK(b.count() == 0);
+}
