@@ -405,7 +405,7 @@ bool Symbols::has_types() const {
 }
 
 const std::optional<FrameSelection>& Symbols::selection() const { return impl_->selection; }
-void Symbols::select_frame(std::optional<FrameSelection> selection) { impl_->selection = std::move(selection); }
+void Symbols::select_frame(const std::optional<FrameSelection>& selection) { impl_->selection = selection; }
 
 void Symbols::substitute_path(std::string from, std::string to) {
     impl_->substitutions.insert(impl_->substitutions.begin(), {std::move(from), std::move(to)});

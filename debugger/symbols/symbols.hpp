@@ -158,7 +158,7 @@ class Symbols {
                                        std::string_view only = {}) const;
 
     const std::optional<FrameSelection>& selection() const;
-    void select_frame(std::optional<FrameSelection> selection);
+    void select_frame(const std::optional<FrameSelection>& selection);
 
   private:
     struct Impl;

@@ -119,7 +119,8 @@ void put_data(Session& session, const std::string& program) {
 /// gdb's answer to print/d, /x or plain as a number; nothing where it refuses.
 std::vector<std::string> ask_gdb(const std::string& program, const std::vector<std::string>& expressions) {
     std::string command = "gdb -nx -batch";
-    for (const std::string& one : expressions) command += " -ex 'print/d (long long)(" + one + ")' -ex 'echo \\n'";
+    for (const std::string& one : expressions)
+        command.append(" -ex 'print/d (long long)(").append(one).append(")' -ex 'echo \\n'");
     std::vector<std::string> values;
     for (const std::string& line : output(command + " " + program)) {
         if (!line.starts_with("$")) continue;
