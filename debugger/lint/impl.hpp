@@ -5,6 +5,7 @@
 #include "cpu/decode/insn.hpp"
 #include "cpu/decode/row.hpp"
 #include "debugger/lint/lint.hpp"
+#include "machine/board.hpp"
 
 #include <array>
 #include <map>
@@ -84,6 +85,7 @@ class Flags {
     void diverted(const Cpu& cpu) {
         if (&cpu == cpu_) left_ = 0;
     }
+    void forget() { left_ = 0; }
 
   private:
     static constexpr std::array<u32, 6> bits{1, 4, 16, 64, 128, 2048};
@@ -117,6 +119,7 @@ class Translations {
     bool wants(const Cpu& cpu, u64 linear) const { return find(cpu, linear & ~page_mask) != nullptr; }
     void executes(Report& report, Cpu& cpu, u64 linear);
     void flushed(Cpu& cpu, FlushKind kind, u64 linear);
+    void forget() { stale_.clear(); }
 
   private:
     struct Change {
@@ -151,6 +154,7 @@ class Interrupts {
     void port_written(Report& report, Cpu& cpu, u16 port, u8 value);
     /// Looks whether an EOI is long overdue.
     void look(Report& report, bool waits);
+    void forget() { services_.clear(), overdue_.clear(), next_look_ = 0; }
 
   private:
     enum class Holder : u8 { none, apic, pic, master }; ///< who still waits for an EOI; `master`: for a slave's input
@@ -174,7 +178,7 @@ class Interrupts {
 /// What has to be set up around modes, tables and the memory's edges.
 class Setup {
   public:
-    explicit Setup(Machine& machine, Board& board) : machine_(machine), board_(board) {}
+    explicit Setup(Board& board) : board_(board) {}
     /// True for an instruction that it wants to see.
     static bool wants(const Insn& insn);
     void before(Report& report, Cpu& cpu, u64 linear, const Insn& insn);
@@ -184,11 +188,11 @@ class Setup {
     void accessed(Report& report, Cpu& cpu, const MemoryAccess& access);
     /// Must see the next instruction.
     bool follows() const { return mode_changed_ != nullptr; }
+    void forget() { mode_changed_ = nullptr, to_control_ = {}, wrapped_page_ = ~u64{0}; }
 
   private:
     bool answers(u64 phys_page) const;
 
-    Machine& machine_;
     Board& board_;
     const Cpu* mode_changed_ = nullptr; ///< CR0.PE has changed by the instruction before
     u64 changed_at_ = 0;
@@ -239,6 +243,10 @@ class Memory final : public MemoryWatcher {
     void before(Report& report, Cpu& cpu, u64 linear, const Insn& insn);
     void accessed(Report& report, Cpu& cpu, const MemoryAccess& access);
     bool follows() const;
+    void forget() {
+        for (Shadow& shadow : shadows_) shadow = {};
+        pending_ = {};
+    }
 
     void memory_written(PhysAddress start, u64 size) override { written_.written(start, size); }
     void map_changed() override {}
@@ -303,6 +311,7 @@ class ModifiedCode {
     void wants(Report& report, Cpu& cpu, u64 linear, u64 phys, const Insn& insn);
     void accessed(Report& report, Cpu& cpu, const MemoryAccess& access);
     void serialised(const Cpu& cpu) { serialised_[&cpu] = ++sequence_; }
+    void forget() { writes_.clear(); }
 
   private:
     void ahead(Report& report, Cpu& cpu, const MemoryAccess& access) const;
@@ -324,6 +333,12 @@ class Ports {
   public:
     explicit Ports(Board& board) : board_(board) {}
     void accessed(Report& report, Cpu& cpu, u16 port, unsigned width, bool write, u32 value);
+    /// Nothing is known of what was done: what only needs a look counts as looked at.
+    void forget() {
+        access_ = {}, latched_ = {}, set_ = false, input_empty_ = true, disk_idle_ = {true, true};
+        no_update_ = board_.scheduler.now();
+        last_chip_ = Chip::none;
+    }
 
   private:
     enum class Chip : u8 { none, pic, pit, rtc, keyboard, dma, ide };
@@ -367,6 +382,12 @@ struct Lint::Impl {
     lint::ModifiedCode code;
     lint::Ports ports;
     bool every = false;
+    u64 latest = 0;   ///< instructions of the machine when it was last heard of
+    u64 frontier = 0; ///< the most that they ever were
+    /// Notices that the machine has gone back: what was under way is forgotten then.
+    void look_at_clock();
+    /// Of memory nothing is learned again: the map is the frontier's, where the same writes lead.
+    bool behind() const { return latest < frontier; }
 };
 
 } // namespace glassbox

@@ -77,7 +77,7 @@ using namespace lint;
 
 Lint::Impl::Impl(Lint& lint_, Machine& machine_, Warned warned)
     : lint(&lint_), machine(machine_), report(machine_, std::move(warned)), translations(machine_, machine_.board()),
-      interrupts(machine_.board()), setup(machine_, machine_.board()), memory(machine_, machine_.instructions() != 0),
+      interrupts(machine_.board()), setup(machine_.board()), memory(machine_, machine_.instructions() != 0),
       code(machine_.board()), ports(machine_.board()) {}
 
 Lint::Lint(Machine& machine, Warned warned) : impl_(std::make_unique<Impl>(*this, machine, std::move(warned))) {
@@ -96,6 +96,7 @@ Lint::~Lint() {
 bool Lint::wants(Cpu& cpu, u64 linear, u64 phys, const Insn& insn) {
     if (!insn.row) return false;
     Impl& m = *impl_;
+    m.look_at_clock();
     m.code.wants(m.report, cpu, linear, phys, insn);
     m.interrupts.look(m.report, false);
     const bool leaves_flags = m.flags.wants(cpu, linear, insn);
@@ -105,20 +106,36 @@ bool Lint::wants(Cpu& cpu, u64 linear, u64 phys, const Insn& insn) {
 
 bool Lint::before_instruction(Cpu& cpu) {
     Impl& m = *impl_;
+    m.look_at_clock();
     const u64 linear = cpu.code_linear(cpu.ip);
     const auto insn = instruction_at(cpu, linear);
     if (!insn) return false;
     u64 phys = 0;
-    if (translate_quietly(cpu, linear, phys)) m.memory.executes(m.report, cpu, linear, phys, *insn);
+    if (!m.behind() && translate_quietly(cpu, linear, phys)) m.memory.executes(m.report, cpu, linear, phys, *insn);
     m.translations.executes(m.report, cpu, linear);
     m.flags.before(m.report, cpu, linear, *insn);
     if (moves_to_control(*insn)) m.reserved.before(m.report, cpu, linear, *insn);
     m.interrupts.before(m.report, cpu, linear, *insn);
     m.setup.before(m.report, cpu, linear, *insn);
-    m.memory.before(m.report, cpu, linear, *insn);
+    if (!m.behind()) m.memory.before(m.report, cpu, linear, *insn);
     if (serialises(*insn)) m.code.serialised(cpu);
     m.follow();
     return false;
+}
+
+void Lint::Impl::look_at_clock() {
+    const u64 now = machine.instructions();
+    if (now < latest) {
+        flags.forget();
+        translations.forget();
+        interrupts.forget();
+        setup.forget();
+        memory.forget();
+        code.forget();
+        ports.forget();
+    }
+    latest = now;
+    frontier = std::max(frontier, now);
 }
 
 /// Every instruction is heard of while anything is followed.
@@ -140,11 +157,12 @@ bool Lint::watches(Cpu& cpu, u64 linear_page, u64 phys_page) {
 
 void Lint::accessed(Cpu& cpu, const MemoryAccess& access) {
     Impl& m = *impl_;
+    m.look_at_clock();
     if (access.device) return m.setup.accessed(m.report, cpu, access);
     m.reserved.accessed(m.report, cpu, access);
     m.translations.accessed(m.report, cpu, access);
     m.code.accessed(m.report, cpu, access);
-    m.memory.accessed(m.report, cpu, access);
+    if (!m.behind()) m.memory.accessed(m.report, cpu, access);
     if (m.memory.follows() && !m.every) {
         m.follow();
         cpu.leave_requested = true; // the next instruction is heard of
@@ -153,6 +171,7 @@ void Lint::accessed(Cpu& cpu, const MemoryAccess& access) {
 
 void Lint::delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from_ip) {
     Impl& m = *impl_;
+    m.look_at_clock();
     m.flags.diverted(cpu);
     m.setup.delivered(m.report, cpu, from_ip);
     if (kind == InterruptKind::hardware) m.interrupts.delivered(m.report, cpu, vector, from_ip);

@@ -99,6 +99,7 @@ void Setup::control_written(Report& report, Cpu& cpu, ControlKind kind, u32 numb
 
 /// The selector that an interrupt has pushed must still name code: IRET loads it again.
 void Setup::delivered(Report& report, Cpu& cpu, u64 from_ip) {
+    if (mode_changed_ == &cpu) mode_changed_ = nullptr; // what follows is a handler
     if (!cpu.protected_mode()) return;
     const unsigned bytes = cpu.code64() ? 8 : (cpu.mode & mode::code32) ? 4 : 2;
     u64 stack = cpu.gpr[RSP];

@@ -1,6 +1,9 @@
 // Lint, what goes a way before it is used: flags over branches, unwritten memory through registers.
 #include "lint_fixture.hpp"
 
+#include <filesystem>
+#include <unistd.h>
+
 using namespace glassbox;
 using namespace glassbox::lint_test;
 
@@ -129,6 +132,13 @@ TEST_CASE("lint: several registers are followed at once, through XCHG and BSWAP 
 }
 
 namespace {
+/// A file that goes with the test.
+struct Snapshot {
+    std::string path =
+        (std::filesystem::temp_directory_path() / ("glassbox-lint-" + std::to_string(::getpid()))).string();
+    ~Snapshot() { std::filesystem::remove(path); }
+};
+
 struct Flat : Guest {
     Flat() {
         flat();
@@ -189,16 +199,36 @@ TEST_CASE("lint: x87 registers carry it, their arithmetic uses it") {
 }
 
 TEST_CASE("lint: what is executed again after going back is counted once") {
+    const Snapshot file;
     Guest g;
     const std::vector<u8> code{0xF6, 0xE3, 0x78, 0x00, 0xEB, 0xFA}; // MUL BL; JS; JMP $-4
     g.run(code, 1);
-    REQUIRE(g.machine->save("/tmp/glassbox-lint-test.snapshot").has_value());
+    REQUIRE(g.machine->save(file.path).has_value());
     g.go(29);
     const u64 before = g.count(LintKind::undefined_flags);
     CHECK(before == 10);
-    REQUIRE(g.machine->load("/tmp/glassbox-lint-test.snapshot").has_value());
+    REQUIRE(g.machine->load(file.path).has_value());
     g.go(29);
     CHECK(g.count(LintKind::undefined_flags) == before);
     g.go(6);
     CHECK(g.count(LintKind::undefined_flags) == before + 2);
+}
+
+TEST_CASE("lint: after going back nothing is made of what was yet to come") {
+    const Snapshot file;
+    Guest memory; // 6000h is written, read, and then a copy of what nobody has written
+    memory.fill(0x6000, 1);
+    memory.run({0x80, 0x3E, 0x00, 0x60, 0x01, 0xA0, 0x00, 0x50, 0xA2, 0x00, 0x60, 0xEB, 0xFE}, 0);
+    REQUIRE(memory.machine->save(file.path).has_value());
+    memory.go(4);
+    REQUIRE(memory.machine->load(file.path).has_value());
+    memory.go(1);
+    memory.quiet();
+    Paged pages; // 30'0000h leads to 2'0000h, then (not used) to 2'1000h, then back
+    REQUIRE(pages.machine->save(file.path).has_value());
+    pages.run({0x89, 0x07, 0x0F, 0x22, 0xDE, 0x8A, 0x13, 0xC7, 0x07, 0x07, 0x00, 0x02, 0x00, 0x90}, 4);
+    pages.quiet();
+    REQUIRE(pages.machine->load(file.path).has_value());
+    pages.run({0x8A, 0x13, 0x90}, 2);
+    pages.quiet();
 }

@@ -175,6 +175,13 @@ TEST_CASE("lint: behind the MOV that changes CR0.PE comes a far jump (SDM 3A 9.9
     }
 }
 
+TEST_CASE("lint: behind the MOV that clears CR0.PE too (SDM 3A 9.9.2)") {
+    Guest g;
+    g.flat();
+    g.run({0x0F, 0x20, 0xC0, 0x24, 0xFE, 0x0F, 0x22, 0xC0, 0x90, 0x90}, 4);
+    CHECK(has(g.only(LintKind::mode_switch), "clears PE, and is no far jump"));
+}
+
 TEST_CASE("lint: the code that turns paging on must be mapped to where it is") {
     for (const u32 entry : {0x1007u, 0x3007u, 0u}) {
         Paged g;
@@ -190,7 +197,8 @@ TEST_CASE("lint: the code that turns paging on must be mapped to where it is") {
         if (entry == 0x1007)
             g.quiet();
         else
-            CHECK(has(g.only(LintKind::mode_switch), entry ? "00001003 is at physical 00003003" : "not mapped by the new tables"));
+            CHECK(has(g.only(LintKind::mode_switch),
+                      entry ? "00001003 is at physical 00003003" : "not mapped by the new tables"));
     }
 }
 
