@@ -85,7 +85,7 @@ std::string line_text(const std::string& path, unsigned line) {
 }
 
 /// "(text = 104000h "works", n = 5)"
-std::string arguments_text(const Cpu& cpu, const Symbols& symbols, const FunctionScope& scope, unsigned inlined) {
+std::string arguments_text(const Cpu& cpu, const FunctionScope& scope, unsigned inlined) {
     TypedFormat format;
     format.most_elements = 24;
     format.one_line = true;
@@ -101,7 +101,6 @@ std::string arguments_text(const Cpu& cpu, const Symbols& symbols, const Functio
         text += text.empty() ? "" : ", ";
         text += variable.name + " = " + (variable.kept() ? typed_text(value, read, format) : "?");
     }
-    (void)symbols;
     return "(" + text + ")";
 }
 
@@ -118,11 +117,10 @@ std::vector<std::string> names_of(const Cpu& cpu, const Symbols* symbols, const 
     std::vector<std::string> names;
     for (std::size_t i = scope->inlined.size(); i-- > 0;) {
         const InlinedCall& call = scope->inlined[i];
-        names.push_back(call.function + arguments_text(cpu, *symbols, *scope, static_cast<unsigned>(i + 1)) + line +
-                        ", inlined");
+        names.push_back(call.function + arguments_text(cpu, *scope, static_cast<unsigned>(i + 1)) + line + ", inlined");
         line = call.line ? line_text(call.file, call.line) : std::string();
     }
-    names.push_back((name.empty() ? scope->function : name) + " " + arguments_text(cpu, *symbols, *scope, 0) + line);
+    names.push_back((name.empty() ? scope->function : name) + " " + arguments_text(cpu, *scope, 0) + line);
     return names;
 }
 

@@ -121,8 +121,9 @@ std::vector<std::string> ask_gdb(const std::string& program, const std::vector<s
     std::string command = "gdb -nx -batch";
     for (const std::string& one : expressions)
         command.append(" -ex 'print/d (long long)(").append(one).append(")' -ex 'echo \\n'");
+    command.append(" ").append(program);
     std::vector<std::string> values;
-    for (const std::string& line : output(command + " " + program)) {
+    for (const std::string& line : output(command)) {
         if (!line.starts_with("$")) continue;
         values.push_back(line.substr(line.find("= ") + 2));
     }
