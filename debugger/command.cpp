@@ -123,22 +123,11 @@ namespace {
 
 constexpr unsigned deepest_translation = 4; ///< "monitor monitor ..." ends here
 
-/// Commands whose argument is a place in the code or in memory: there gdb's users write an asterisk before an address.
-constexpr std::array<std::string_view, 12> starred = {"break",  "tbreak", "until",       "reverse-until",
-                                                      "watch",  "rwatch", "awatch",      "cwatch",
-                                                      "xwatch", "line",   "disassemble", "list"};
-
-std::string_view without_star(const Command& command, std::string_view rest) {
-    if (std::ranges::find(starred, command.name) == starred.end()) return rest;
-    const std::size_t at = rest.find_first_not_of(" \t");
-    return at != std::string_view::npos && rest[at] == '*' ? rest.substr(at + 1) : rest;
-}
-
 Expected<> execute_plain(CommandContext& context, std::string_view line) {
     const std::string_view word = command_word(line);
     auto command = find_command(word);
     if (!command) return tl::unexpected(command.error());
-    Arguments arguments(without_star(**command, line.substr(word.size())));
+    Arguments arguments(line.substr(word.size()));
     return (*command)->run(context, arguments);
 }
 

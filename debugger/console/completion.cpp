@@ -31,13 +31,18 @@ void add_files(std::string_view begun, Words& out) {
     }
 }
 
+/// A device is named by what its name begins with, so the first word of it will do.
 void add_devices(Debugger& debugger, std::string_view begun, Words& out) {
+    const auto add = [&](std::string_view name) {
+        name = name.substr(0, std::min(name.find(' '), name.size()));
+        if (!name.empty() && name.starts_with(begun)) out.emplace_back(name);
+    };
     Board& board = debugger.machine().board();
     for (const PortBus::Mapping& mapping : board.ports.mappings()) {
-        if (mapping.live && mapping.name.starts_with(begun)) out.push_back(mapping.name);
+        if (mapping.live) add(mapping.name);
     }
     for (const MemoryMap::Region& region : board.memory.regions()) {
-        if (region.device && region.name.starts_with(begun)) out.push_back(region.name);
+        if (region.device) add(region.name);
     }
 }
 

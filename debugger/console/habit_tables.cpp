@@ -30,15 +30,12 @@ constexpr std::array habit_table = {
     // --- gdb: stop points
     Habit{"hbreak|hb ...", "break $*"},
     Habit{"thbreak ...", "tbreak $*"},
-    Habit{"watch *(char*)?", "watch byte [$1]"},
-    Habit{"watch *(short*)?", "watch word [$1]"},
-    Habit{"watch *(int*)?", "watch dword [$1]"},
-    Habit{"watch *(long*)?", "watch qword [$1]"},
     Habit{"watch -l|-location ...", "watch $*"},
     Habit{"clear ...", "!delete N removes a stop point, stops lists them"},
     // --- gdb: looking
     Habit{"display/ ?", "display examine$/ $1"},
     Habit{"delete|del|d display ?", "undisplay $1"},
+    Habit{"whatis ...", "ptype $*"},
     Habit{"output|inspect ...", "print $*"},
     Habit{"output/ ...", "print $/ $*"},
     Habit{"disassemble|disas|u /r|/m|/s|/rs|/rm ...", "disassemble $*"},
@@ -52,7 +49,6 @@ constexpr std::array habit_table = {
     Habit{"set var|variable *(char*)? ...", "set byte $2 $*"},
     Habit{"set var|variable *(short*)? ...", "set word $2 $*"},
     Habit{"set var|variable *(int*)? ...", "set dword $2 $*"},
-    Habit{"set var|variable *(long*)? ...", "set qword $2 $*"},
     Habit{"set {char}? ...", "set byte $1 $*"},
     Habit{"set {short}? ...", "set word $1 $*"},
     Habit{"set {int}? ...", "set dword $1 $*"},
@@ -132,7 +128,7 @@ constexpr std::array habit_table = {
     Habit{"o/h ? ?", "out $1 $2 word"},
     Habit{"o/w ? ?", "out $1 $2 dword"},
     Habit{"gdbserver ...", "!glassbox --gdb PORT waits for gdb from the start on"},
-    Habit{"screendump ...", "!screen shows the text on the screen"},
+    Habit{"screendump ?", "screen save $1"},
     Habit{"nmi|mouse_move|mouse_button|eject|change|device_add|device_del|migrate|commit ...",
           "!that is not for the console (help console: inputs; glassbox --help: what the machine is made of)"},
 };
@@ -159,7 +155,7 @@ constexpr std::array info_table = {
     InfoWord{"status", "program", "status", "Where the machine stands, and why"},
 
     InfoWord{"stack", "s", "backtrace", "The chain of calls"},
-    InfoWord{"frame", "f", "backtrace 1", "The function that executes"},
+    InfoWord{"frame", "f", "frame", "The chosen frame"},
     InfoWord{"locals", "", "locals", "Parameters and variables"},
     InfoWord{"args", "", "locals", "Parameters and variables"},
     InfoWord{"line", "", "line", "The symbol and source line of an address"},

@@ -68,7 +68,13 @@ std::vector<std::string_view> command_names() {
             shorts.remove_prefix(std::min(end + 1, shorts.size()));
         }
     }
-    for (const Habit& habit : habits()) names.push_back(command_word(habit.typed));
+    for (const Habit& habit : habits()) {
+        for (std::string_view first = command_word(habit.typed); !first.empty();) {
+            const std::size_t end = std::min(first.find('|'), first.size());
+            names.push_back(first.substr(0, end));
+            first.remove_prefix(std::min(end + 1, first.size()));
+        }
+    }
     std::ranges::sort(names);
     names.erase(std::unique(names.begin(), names.end()), names.end());
     return names;

@@ -23,7 +23,7 @@ constexpr std::string_view lint_help =
     "  lint off uninitialised        not this one (lint on uninitialised: again)\n"
     "  lint stop stale-translation   stop where it happens, at the instruction behind (nostop: not any more)\n"
     "  lint suppress memcpy          nothing more is said of the instruction there (unsuppress: again)\n"
-    "  lint suppress [eip] undefined-flags   ... of one rule\n"
+    "  lint suppress $pc undefined-flags   ... of one rule\n"
     "  lint clear                    forget what has been found\n"
     "  lint off                      listen no more\n";
 

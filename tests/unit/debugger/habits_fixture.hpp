@@ -140,7 +140,7 @@ class GuestAtWork {
             " -Wl,--section-start=.bss=0x400ff000 -Wl,--build-id=none -Wl,-emain main.c -o kernel.elf");
         write("symbols.map", "40000000 schedule\n40000020 page_fault\n40000035 start_kernel\n400000a0 main\n"
                              "400ff000 counter\n400ff004 jiffies\n");
-        write("boot.map", "7c00 boot_start\n7c3e boot_loop\n");
+        write("boot.map", "7c00 boot_start\n7c3e boot_loop\n7c80 memcpy\n");
         write("boot.gbd", "echo a script\n");
         write("boot.bin", std::string(512, 'B'));
         write("disk.img", std::string(4096, 'D'));

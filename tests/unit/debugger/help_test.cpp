@@ -88,7 +88,8 @@ TEST_CASE("an example that is wrong is noticed") {
 }
 
 TEST_CASE("every command has a text of the same form, with examples") {
-    static constexpr std::array<std::string_view, 6> bare = {"end", "quit", "live", "source", "snapshot", "define"};
+    static constexpr std::array<std::string_view, 7> bare = {"end",      "quit",   "live", "source",
+                                                             "snapshot", "define", "down"};
     for (const Command* command : all_commands()) {
         CAPTURE(command->name);
         CHECK((command->summary.front() >= 'A' && command->summary.front() <= 'Z'));
