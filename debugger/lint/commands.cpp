@@ -22,7 +22,7 @@ constexpr std::string_view lint_help =
     "  lint explain missing-eoi      why hardware does not promise it, and what to do\n"
     "  lint off uninitialised        not this one (lint on uninitialised: again)\n"
     "  lint stop stale-translation   stop where it happens, at the instruction behind (nostop: not any more)\n"
-    "  lint suppress memcpy          nothing more is said of the instruction there (unsuppress: again)\n"
+    "  lint suppress schedule        nothing more is said of the instruction there (unsuppress: again)\n"
     "  lint suppress $pc undefined-flags   ... of one rule\n"
     "  lint clear                    forget what has been found\n"
     "  lint off                      listen no more\n";
