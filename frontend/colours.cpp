@@ -3,6 +3,7 @@
 #include "frontend/colours.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 namespace glassbox {
@@ -68,8 +69,10 @@ bool terminal_has_colours() {
     const char* terminal = std::getenv("TERM");
     if (refused != nullptr && *refused != '\0') return false;
     if (terminal == nullptr) return false;
+    constexpr std::array<std::string_view, 13> known = {"color", "xterm", "screen", "tmux",  "linux",   "rxvt", "ansi",
+                                                        "kitty", "foot",  "putty",  "alacr", "konsole", "st-"};
     const std::string_view name = terminal;
-    return !name.empty() && name != "dumb" && name != "unknown" && !name.starts_with("vt");
+    return std::ranges::any_of(known, [&](std::string_view part) { return name.find(part) != std::string_view::npos; });
 }
 
 } // namespace glassbox
