@@ -30,6 +30,8 @@ class Guest {
     virtual Expected<> load(const std::string& path) = 0;
     virtual u64 state_hash() = 0;
     virtual std::string autopsy() const = 0;
+    /// Told, once, why the guest triple-faults before that resets it.
+    virtual void on_triple_fault(std::function<void(const std::string& why)> told) { static_cast<void>(told); }
     /// Writes what passes the filter from now on. The tracer outlives the guest.
     virtual void trace(Tracer& tracer) = 0;
 

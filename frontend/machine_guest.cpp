@@ -50,6 +50,11 @@ class MachineGuest final : public Guest {
     Expected<> load(const std::string& path) override { return machine_->load(path); }
     u64 state_hash() override { return machine_->state_hash(); }
     std::string autopsy() const override { return explain_triple_fault(*machine_, names_); }
+    void on_triple_fault(std::function<void(const std::string& why)> told) override {
+        machine_->board().on_triple_fault = [this, told = std::move(told)] {
+            told(summarize_triple_fault(*machine_, names_));
+        };
+    }
 
     void trace(Tracer& tracer) override {
         tracer_ = &tracer;

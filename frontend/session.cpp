@@ -53,6 +53,13 @@ Session::Session(const Options& options, Parts parts)
         parts_.desk->take_terminal = [this] { lend_terminal(); };
         parts_.desk->return_terminal = [this] { take_back_terminal(); };
     }
+    guest_.on_triple_fault([this](const std::string& why) {
+        if (parts_.display) notify("The guest triple-faulted and is reset; the terminal says why");
+        parts_.complain(
+            "the guest triple-faulted and is reset, as a PC is (this is told once; --on-triple-fault stop or "
+            "debug stays there)\n" +
+            why);
+    });
     if (parts_.script) {
         parts_.ports.record();
         player_.emplace(*std::move(parts_.script),

@@ -16,6 +16,7 @@ namespace glassbox {
 namespace {
 
 constexpr int ram_priority = 0, rom_priority = 1;
+constexpr u8 shutdown_status = 0x0F; // of the CMOS RAM, as the firmware of the PC/AT uses it
 /// A byte on a serial line never takes longer than this, so that consoles do not slow a guest down.
 constexpr Time fast_serial_byte = 2 * microsecond;
 
@@ -144,7 +145,7 @@ void Board::soft_reset() {
 /// Out of S3: the processor starts again, everything else kept its state (ACPI 4.0, 7.3.4.4 asks no more of the
 /// platform than the memory). The shutdown status FEh tells SeaBIOS that this is a resume.
 void Board::wake_from_suspend() {
-    constexpr u8 shutdown_status = 0x0F, resume = 0xFE;
+    constexpr u8 resume = 0xFE;
     rtc.set_cmos(shutdown_status, resume);
     a20.reset();
     processors.reset();
@@ -374,6 +375,7 @@ StopReason Board::run(Time until, u64 max_instructions) {
         if (scheduler.now() >= until || scheduler.instructions() >= max_instructions) return StopReason::limit;
         if (processors.shut_down()) {
             if (config.stop_on_triple_fault) return StopReason::triple_fault;
+            if (on_triple_fault && rtc.cmos(shutdown_status) == 0) std::exchange(on_triple_fault, nullptr)();
             reset(); // the chipset answers the shutdown cycle with a reset
             continue;
         }

@@ -37,6 +37,7 @@
 #include "machine/probes.hpp"
 #include "machine/processors.hpp"
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -53,6 +54,9 @@ class Board {
     void reset();
     /// Runs the processors until `until` or `max_instructions`, firing events on the way.
     StopReason run(Time until, u64 max_instructions);
+    /// Called once, before a triple fault resets the board, while everything can still be looked at. Not for a guest
+    /// that means it: with a shutdown status in the CMOS RAM (register 0Fh), a 286's way back to real mode.
+    std::function<void()> on_triple_fault;
     /// The present or next `run` returns StopReason::breakpoint between two instructions.
     void request_stop() {
         stop_requested_ = true;

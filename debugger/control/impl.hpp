@@ -9,8 +9,8 @@
 #include "cpu/probe.hpp"
 #include "debugger/control/call_tracker.hpp"
 #include "debugger/control/flow.hpp"
+#include "debugger/control/instruction_log.hpp"
 #include "debugger/control/stop_points.hpp"
-#include "debugger/control/tracer.hpp"
 #include "debugger/debugger.hpp"
 
 #include <functional>
@@ -192,10 +192,10 @@ struct Debugger::Impl final : Probe, BusProbe {
     std::string mode_name(const Cpu& cpu) const;
 
     // --- trace (trace_command.cpp) -----------------------------------------------------------------------------------
-    std::unique_ptr<Tracer> tracer;      ///< `trace on`: it listens while the machine runs
-    std::shared_ptr<std::string> traced; ///< its lines, which the next stop tells
-    Expected<> trace_on(Tracer& with, u64 count);
-    Expected<> trace_past(Tracer& with, u64 count);
+    std::unique_ptr<InstructionLog> tracer; ///< `trace on`: it listens while the machine runs
+    std::shared_ptr<std::string> traced;    ///< its lines, which the next stop tells
+    Expected<> trace_on(InstructionLog& with, u64 count);
+    Expected<> trace_past(InstructionLog& with, u64 count);
 
     // --- going back (backwards.cpp) ----------------------------------------------------------------------------------
     PastObserver* observer = nullptr;

@@ -194,6 +194,7 @@ bool Debugger::Impl::limit_reached() {
         stop_here(StopKind::step, "processor " + std::to_string(active.who) + " has executed nothing for 10 seconds");
     if (machine.cpu(active.who).halted) made.text += ": it is halted, and no interrupt came";
     made.processor = active.who;
+    made.given_up = true;
     halt(std::move(made));
     return true;
 }

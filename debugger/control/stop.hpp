@@ -33,6 +33,7 @@ struct Stop {
     u64 before = 0, after = 0;         ///< watchpoints on writes: the values
     std::string text;                  ///< in words: "breakpoint 1", "watchpoint 2: 4 bytes at 1000h were 5, are 6"
     Moment moment;                     ///< when: Debugger::go_to goes there again
+    bool given_up = false;             ///< a step that did not come to its end
     bool backwards = false;            ///< reached going back: watchpoints and events are then just before the access
     std::vector<std::string> commands; ///< the stop points' own, to be executed now (a temporary one is gone already)
 };

@@ -1,7 +1,7 @@
 // `trace`: what is executed, a line for each instruction.
 #include "debugger/control/commands.hpp"
+#include "debugger/control/instruction_log.hpp"
 #include "debugger/control/past.hpp"
-#include "debugger/control/tracer.hpp"
 #include "debugger/look/text.hpp"
 
 #include <cerrno>
@@ -55,7 +55,7 @@ Expected<> trace_on(CommandContext& context, Arguments& arguments) {
     if (const auto good = lines->open(arguments); !good) return good;
     Debugger::Impl& impl = context.debugger.implementation();
     impl.traced = output;
-    impl.tracer = std::make_unique<Tracer>(
+    impl.tracer = std::make_unique<InstructionLog>(
         impl.machine, impl.symbols, [&impl](u8 vector, InterruptKind kind) { return impl.delivery_text(vector, kind); },
         [lines, output](const std::string& line) {
             lines->write(line);
@@ -86,7 +86,7 @@ Expected<> trace(CommandContext& context, Arguments& arguments) {
     if (const auto good = output.open(arguments); !good) return good;
     if (*count > most_on_screen && !output.to_file())
         return fail("that are too many lines to read: trace " + number + " to FILE");
-    Tracer tracer(
+    InstructionLog tracer(
         impl.machine, impl.symbols, [&impl](u8 vector, InterruptKind kind) { return impl.delivery_text(vector, kind); },
         [&](const std::string& line) { output.write(line); });
     Expected<> done = backwards ? impl.trace_past(tracer, *count) : impl.trace_on(tracer, *count);
@@ -100,8 +100,8 @@ Expected<> trace(CommandContext& context, Arguments& arguments) {
 namespace glassbox {
 
 /// Steps of whichever processor's turn it is; stop points stop them.
-Expected<> Debugger::Impl::trace_on(Tracer& with, u64 count) {
-    const std::unique_ptr<Tracer> other = std::exchange(tracer, nullptr);
+Expected<> Debugger::Impl::trace_on(InstructionLog& with, u64 count) {
+    const std::unique_ptr<InstructionLog> other = std::exchange(tracer, nullptr);
     if (other) other->listen(false);
     Expected<> begun = self.resume({.kind = Plan::Kind::step, .count = count, .any_processor = true});
     if (begun) {
@@ -113,7 +113,7 @@ Expected<> Debugger::Impl::trace_on(Tracer& with, u64 count) {
 }
 
 /// The last instructions before now once more; the machine is where it was afterwards.
-Expected<> Debugger::Impl::trace_past(Tracer& with, u64 count) {
+Expected<> Debugger::Impl::trace_past(InstructionLog& with, u64 count) {
     if (!timeline.active()) return fail("no history is being kept, so there is no way back");
     if (running && entered) return fail("the machine is running");
     Past search(*this);

@@ -34,6 +34,8 @@ struct Evidence {
 /// debugger or without.
 std::string explain_triple_fault(Machine& machine, const AddressNames& names = {});
 std::string explain_triple_fault(Machine& machine, const AddressNames& names, Evidence& evidence);
+/// Its first paragraph alone: the bit that decided, and why nothing could be done about it.
+std::string summarize_triple_fault(Machine& machine, const AddressNames& names = {});
 /// What a halted processor waits for, and what keeps it waiting.
 std::string explain_sleep(Machine& machine, const Cpu& cpu, const AddressNames& names = {});
 /// The same of one processor, without the registers.

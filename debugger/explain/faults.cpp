@@ -341,6 +341,12 @@ std::string explain_triple_fault(Machine& machine, const AddressNames& names) {
     return explain_triple_fault(machine, names, unused);
 }
 
+std::string summarize_triple_fault(Machine& machine, const AddressNames& names) {
+    std::string text = explain_triple_fault(machine, names);
+    text.resize(std::min(text.find("\n\n"), text.size()));
+    return text;
+}
+
 std::string explain_triple_fault(Machine& machine, const AddressNames& names, Evidence& evidence) {
     const Board& board = machine.board();
     const Cpu* shut = board.processors.shut_down();

@@ -43,8 +43,7 @@ std::string two_digits(unsigned value) { return {"0123456789abcdef"[value >> 4 &
 
 /// What gdb has asked for itself: a step, or its own stop points. Its reply says all.
 bool GdbStub::expected(const Stop& stop) const {
-    return (stop.kind == StopKind::step && (stop.backwards || stop.text == "step")) ||
-           stop.kind == StopKind::history_end ||
+    return (stop.kind == StopKind::step && !stop.given_up) || stop.kind == StopKind::history_end ||
            std::ranges::any_of(points_, [&](const auto& p) { return p.second.number == stop.number; });
 }
 

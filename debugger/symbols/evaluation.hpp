@@ -72,9 +72,9 @@ class Evaluation {
     Expected<Value> loaded_outside(const ExpressionNode& node, Value value);
     Expected<Value> in_brackets(std::size_t index);
     Expected<Value> outside_brackets(std::size_t index);
-    static Operand operand_of(const Value& value);
-    Value value_of(const Operand& operand) const;
-    Expected<Value> checked(const ExpressionNode& node, Expected<Operand> result) const;
+    static TypedOperand operand_of(const Value& value);
+    Value value_of(const TypedOperand& operand) const;
+    Expected<Value> checked(const ExpressionNode& node, Expected<TypedOperand> result) const;
     MemoryReader reader();
 
     // --- memory

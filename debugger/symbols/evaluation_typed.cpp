@@ -19,19 +19,19 @@ MemoryReader Evaluation::reader() {
     return [this](const Address& at, std::span<u8> bytes) { return scope_.read(at.space, at.value, bytes); };
 }
 
-Operand Evaluation::operand_of(const Value& value) {
+TypedOperand Evaluation::operand_of(const Value& value) {
     if (value.typed) return {.type = value.typed->type, .number = value.typed->number};
     return {.type = {}, .number = value.number, .width = value.width};
 }
 
-Evaluation::Value Evaluation::value_of(const Operand& operand) const {
+Evaluation::Value Evaluation::value_of(const TypedOperand& operand) const {
     if (!operand.type) return {.number = operand.number};
     Value value{.number = operand.number, .absolute = true};
     value.typed = TypedValue{.type = operand.type, .number = operand.number};
     return value;
 }
 
-Expected<Evaluation::Value> Evaluation::checked(const ExpressionNode& node, Expected<Operand> result) const {
+Expected<Evaluation::Value> Evaluation::checked(const ExpressionNode& node, Expected<TypedOperand> result) const {
     if (!result) return error(node, result.error().message);
     return value_of(*result);
 }

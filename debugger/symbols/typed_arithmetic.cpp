@@ -24,7 +24,7 @@ bool is_pointer(const TypePtr& type) {
 }
 
 /// A plain number: as a constant is the narrowest of int and long long; of a register or memory, unsigned.
-Number plain(const Operand& operand) {
+Number plain(const TypedOperand& operand) {
     Number number{.whole = operand.number};
     if (operand.width != 0) {
         number.is_signed = operand.width < 32;
@@ -36,7 +36,7 @@ Number plain(const Operand& operand) {
     return number;
 }
 
-Number promoted(const Operand& operand) {
+Number promoted(const TypedOperand& operand) {
     const TypePtr type = stripped(operand.type);
     if (!type) return plain(operand);
     Number number{.whole = operand.number};
@@ -78,9 +78,9 @@ template <class T> bool compare(Operator op, T a, T b) {
     }
 }
 
-Operand truth(bool value) { return {.type = {}, .number = value}; }
+TypedOperand truth(bool value) { return {.type = {}, .number = value}; }
 
-Expected<Operand> compute_real(Operator op, double a, double b) {
+Expected<TypedOperand> compute_real(Operator op, double a, double b) {
     if (compares(op)) return truth(compare(op, a, b));
     double result = 0;
     switch (op) {
@@ -90,7 +90,7 @@ Expected<Operand> compute_real(Operator op, double a, double b) {
     case Operator::divide: result = a / b; break;
     default: return fail("floating-point numbers have no such operator");
     }
-    return Operand{.type = floating_type(8), .number = std::bit_cast<u64>(result)};
+    return TypedOperand{.type = floating_type(8), .number = std::bit_cast<u64>(result)};
 }
 
 u64 divided(Operator op, u64 a, u64 b, bool is_signed) {
@@ -106,12 +106,13 @@ u64 shifted(Operator op, u64 a, u64 by, bool is_signed) {
     return by < 64 ? a >> by : 0;
 }
 
-Operand whole(u64 value, unsigned bits, bool is_signed) {
+TypedOperand whole(u64 value, unsigned bits, bool is_signed) {
     return {.type = integer_type(bits / 8, is_signed), .number = cut(value, bits, is_signed)};
 }
 
 /// Pointer and number, or two pointers.
-Expected<Operand> compute_pointers(Operator op, const Operand& left, const Operand& right, unsigned code_bits) {
+Expected<TypedOperand> compute_pointers(Operator op, const TypedOperand& left, const TypedOperand& right,
+                                        unsigned code_bits) {
     const bool first = is_pointer(left.type), second = is_pointer(right.type);
     const u64 mask = code_bits == 64 ? ~u64{0} : 0xFFFF'FFFF;
     const u64 a = left.number & mask, b = right.number & mask;
@@ -129,9 +130,9 @@ Expected<Operand> compute_pointers(Operator op, const Operand& left, const Opera
     if (first != second && (op == Operator::add || (op == Operator::subtract && first))) {
         const u64 address = first ? a : b, count = (first ? right : left).number;
         const u64 result = op == Operator::add ? address + count * size : address - count * size;
-        return Operand{.type = pointer_to(target, code_bits), .number = result & mask};
+        return TypedOperand{.type = pointer_to(target, code_bits), .number = result & mask};
     }
-    Operand x = left, y = right; // masks and alignment, which C asks a cast for
+    TypedOperand x = left, y = right; // masks and alignment, which C asks a cast for
     if (first) x.type = integer_type(code_bits == 64 ? 8 : 4, false);
     if (second) y.type = integer_type(code_bits == 64 ? 8 : 4, false);
     return compute_typed(op, x, y, code_bits);
@@ -146,13 +147,14 @@ u64 whole_number(double value) {
     return value < 0 ? static_cast<u64>(static_cast<i64>(value)) : static_cast<u64>(value);
 }
 
-bool is_true(const Operand& operand) {
+bool is_true(const TypedOperand& operand) {
     const TypePtr type = stripped(operand.type);
     if (type && type->kind == Kind::floating) return std::bit_cast<double>(operand.number) != 0;
     return operand.number != 0;
 }
 
-Expected<Operand> compute_typed(Operator op, const Operand& left, const Operand& right, unsigned code_bits) {
+Expected<TypedOperand> compute_typed(Operator op, const TypedOperand& left, const TypedOperand& right,
+                                     unsigned code_bits) {
     if (op == Operator::logical_and) return truth(is_true(left) && is_true(right));
     if (op == Operator::logical_or) return truth(is_true(left) || is_true(right));
     if (is_pointer(left.type) || is_pointer(right.type)) return compute_pointers(op, left, right, code_bits);
@@ -180,23 +182,23 @@ Expected<Operand> compute_typed(Operator op, const Operand& left, const Operand&
     }
 }
 
-Expected<Operand> compute_typed(Operator op, const Operand& operand, unsigned code_bits) {
+Expected<TypedOperand> compute_typed(Operator op, const TypedOperand& operand, unsigned code_bits) {
     if (op == Operator::logical_not) return truth(!is_true(operand));
     const Number number = promoted(operand);
     if (number.real) {
         if (op != Operator::negate) return fail("floating-point numbers have no such operator");
-        return Operand{.type = operand.type, .number = std::bit_cast<u64>(-number.fraction)};
+        return TypedOperand{.type = operand.type, .number = std::bit_cast<u64>(-number.fraction)};
     }
     if (is_pointer(operand.type))
         return whole(op == Operator::negate ? u64{0} - number.whole : ~number.whole, code_bits == 64 ? 64 : 32, false);
     return whole(op == Operator::negate ? u64{0} - number.whole : ~number.whole, number.bits, number.is_signed);
 }
 
-Expected<Operand> convert(const Operand& operand, const TypePtr& type) {
+Expected<TypedOperand> convert(const TypedOperand& operand, const TypePtr& type) {
     const TypePtr to = stripped(type), from = stripped(operand.type);
     if (!to || !is_scalar(*to)) return fail("nothing can be made a " + type_name(type));
     const bool real = from && from->kind == Kind::floating;
-    Operand result{.type = type, .number = operand.number};
+    TypedOperand result{.type = type, .number = operand.number};
     if (to->kind == Kind::floating) {
         const Number number = promoted(operand);
         double value = as_double(number);

@@ -4,6 +4,7 @@
 #include "debugger/explain/past.hpp"
 #include "debugger/view.hpp"
 #include "explain_fixture.hpp"
+#include "machine/board.hpp"
 
 using namespace glassbox;
 using namespace glassbox::explain_test;
@@ -123,4 +124,35 @@ TEST_CASE("explain: the past of what decided") {
     evidence.instructions -= 3; // before it was written
     says(told(explain::tell_past(*gb.debugger, evidence)), "none has written the word.");
     CHECK(gb.machine->state_hash() == before);
+}
+
+TEST_CASE("a triple fault is told once before it resets the board, unless the guest means it") {
+    for (const u8 intended : {u8{0}, u8{5}}) {
+        CAPTURE(intended);
+        MachineConfig config;
+        config.memory_bytes = 1 << 20;
+        const auto created = glassbox::Machine::create(config, {});
+        REQUIRE_MESSAGE(created.has_value(), created.error().message);
+        glassbox::Machine& machine = **created;
+        unsigned told = 0;
+        machine.board().on_triple_fault = [&] {
+            ++told;
+            CHECK(machine.cpu().shutdown);
+            CHECK(summarize_triple_fault(machine).starts_with("Triple fault: #UD"));
+        };
+        for (unsigned time = 0; time < 2; ++time) {
+            Cpu& cpu = machine.cpu();
+            REQUIRE(machine.run(never, machine.instructions() + 1) == StopReason::limit); // out of the reset
+            machine.board().rtc.set_cmos(0x0F, intended);
+            cpu.idtr = {.base = 0, .limit = 0};
+            REQUIRE(write_register(cpu, "cs", 0x1000).has_value());
+            REQUIRE(write_register(cpu, "ip", 0).has_value());
+            const std::array<u8, 2> ud2{0x0F, 0x0B};
+            machine.board().memory.write_block(PhysAddress{0x10000}, ud2);
+            CHECK(machine.run(never, machine.instructions() + 3) == StopReason::limit);
+            CHECK(!cpu.shutdown);
+            CHECK(cpu.idtr.limit != 0); // it has been reset
+        }
+        CHECK(told == (intended == 0 ? 1 : 0));
+    }
 }

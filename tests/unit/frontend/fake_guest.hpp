@@ -89,6 +89,8 @@ class FakeGuest final : public Guest {
     Expected<> load(const std::string&) override { return {}; }
     u64 state_hash() override { return 0x0123456789ABCDEF; }
     std::string autopsy() const override { return "EIP=00001234\n"; }
+    std::function<void(const std::string&)> told_triple_fault;
+    void on_triple_fault(std::function<void(const std::string&)> to_tell) override { told_triple_fault = to_tell; }
     void trace(Tracer&) override {}
     std::optional<Verdict> told;
     std::optional<Verdict> verdict() override { return told; }

@@ -90,6 +90,15 @@ TEST_CASE("exit statuses") {
     CHECK(triple.run() == 2);
     CHECK(triple.complaints.find("EIP=00001234") != std::string::npos);
 
+    Run reset;
+    reset.guest.plan[second] = [](FakeGuest& guest) {
+        guest.told_triple_fault("no IDT has been loaded");
+        return StopReason::power_off;
+    };
+    CHECK(reset.run() == 0);
+    CHECK(reset.complaints.find("triple-faulted and is reset") != std::string::npos);
+    CHECK(reset.complaints.find("no IDT has been loaded") != std::string::npos);
+
     Run exit;
     exit.guest.plan[second] = stops_with(StopReason::exit_port);
     CHECK(exit.run() == 11);

@@ -15,15 +15,15 @@ namespace glassbox {
 class Machine;
 class Symbols;
 
-class Tracer final : public Probe, public BusProbe {
+class InstructionLog final : public Probe, public BusProbe {
   public:
     using Sink = std::function<void(const std::string& line)>;
     /// How interrupts and exceptions are called.
     using Naming = std::function<std::string(u8 vector, InterruptKind kind)>;
-    Tracer(Machine& machine, const Symbols& symbols, Naming naming, Sink sink);
-    ~Tracer() override;
-    Tracer(const Tracer&) = delete;
-    Tracer& operator=(const Tracer&) = delete;
+    InstructionLog(Machine& machine, const Symbols& symbols, Naming naming, Sink sink);
+    ~InstructionLog() override;
+    InstructionLog(const InstructionLog&) = delete;
+    InstructionLog& operator=(const InstructionLog&) = delete;
 
     void listen(bool on);
     /// The machine stands: what its last instructions changed is known.

@@ -1,4 +1,4 @@
-#include "debugger/control/tracer.hpp"
+#include "debugger/control/instruction_log.hpp"
 
 #include "cpu/system/system.hpp"
 #include "debugger/control/flow.hpp"
@@ -65,13 +65,13 @@ std::string register_text(const Cpu& cpu, const std::string& name) {
 
 } // namespace
 
-Tracer::Tracer(Machine& machine, const Symbols& symbols, Naming naming, Sink sink)
+InstructionLog::InstructionLog(Machine& machine, const Symbols& symbols, Naming naming, Sink sink)
     : machine_(machine), symbols_(symbols), naming_(std::move(naming)), sink_(std::move(sink)),
       pending_(machine.processors()) {}
 
-Tracer::~Tracer() { listen(false); }
+InstructionLog::~InstructionLog() { listen(false); }
 
-void Tracer::listen(bool on) {
+void InstructionLog::listen(bool on) {
     if (listening_ == on) return;
     listening_ = on;
     if (on) {
@@ -85,25 +85,25 @@ void Tracer::listen(bool on) {
     }
 }
 
-unsigned Tracer::number_of(const Cpu& cpu) const {
+unsigned InstructionLog::number_of(const Cpu& cpu) const {
     for (unsigned i = 0; i < machine_.processors(); ++i) {
         if (&machine_.cpu(i) == &cpu) return i;
     }
     return 0;
 }
 
-void Tracer::write(const std::string& line) {
+void InstructionLog::write(const std::string& line) {
     ++lines_;
     sink_(line);
 }
 
-std::string Tracer::start_of(u64 count, unsigned number) const {
+std::string InstructionLog::start_of(u64 count, unsigned number) const {
     std::string text = "#" + std::to_string(count);
     if (machine_.processors() > 1) text += " cpu " + std::to_string(number);
     return look::left(text, machine_.processors() > 1 ? 17 : 11) + " ";
 }
 
-std::string Tracer::changes(const Cpu& cpu, const Pending& pending, End end) const {
+std::string InstructionLog::changes(const Cpu& cpu, const Pending& pending, End end) const {
     std::string text;
     for (const std::string& name : pending.before.changes(cpu)) {
         if (passed_over(name)) continue;
@@ -126,7 +126,7 @@ std::string Tracer::changes(const Cpu& cpu, const Pending& pending, End end) con
     return text;
 }
 
-void Tracer::finish(unsigned number, End end) {
+void InstructionLog::finish(unsigned number, End end) {
     Pending& pending = pending_[number];
     if (!pending.active) return;
     pending.active = false;
@@ -136,7 +136,7 @@ void Tracer::finish(unsigned number, End end) {
     write(line);
 }
 
-bool Tracer::before_instruction(Cpu& cpu) {
+bool InstructionLog::before_instruction(Cpu& cpu) {
     const unsigned number = number_of(cpu);
     Pending& pending = pending_[number];
     const u64 count = machine_.instructions(), linear = cpu.code_linear(cpu.ip);
@@ -153,7 +153,7 @@ bool Tracer::before_instruction(Cpu& cpu) {
     return false;
 }
 
-void Tracer::accessed(Cpu& cpu, const MemoryAccess& access) {
+void InstructionLog::accessed(Cpu& cpu, const MemoryAccess& access) {
     Pending& pending = pending_[number_of(cpu)];
     if (!access.write || access.system || !pending.active) return;
     if (pending.writes.size() < most_accesses) {
@@ -163,7 +163,7 @@ void Tracer::accessed(Cpu& cpu, const MemoryAccess& access) {
     }
 }
 
-void Tracer::delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from_ip) {
+void InstructionLog::delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from_ip) {
     const unsigned number = number_of(cpu);
     Pending& pending = pending_[number];
     const bool own = kind != InterruptKind::hardware && kind != InterruptKind::exception;
@@ -177,7 +177,7 @@ void Tracer::delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from_ip) {
     write(start_of(machine_.instructions(), number) + "-- " + naming_(vector, kind));
 }
 
-void Tracer::port_accessed(std::string_view, Port port, unsigned width, bool write, u32 value) {
+void InstructionLog::port_accessed(std::string_view, Port port, unsigned width, bool write, u32 value) {
     Pending& pending = pending_[number_of(machine_.cpu())];
     if (!pending.active) return;
     if (pending.ports.size() >= most_accesses) {
@@ -188,12 +188,12 @@ void Tracer::port_accessed(std::string_view, Port port, unsigned width, bool wri
                             look::digits(value, 2 * width));
 }
 
-void Tracer::memory_writing(PhysAddress start, std::span<const u8> data) {
+void InstructionLog::memory_writing(PhysAddress start, std::span<const u8> data) {
     write(start_of(machine_.instructions(), number_of(machine_.cpu())) + "-- a device writes " +
           look::count_text(data.size(), "byte", "bytes") + " at physical " + look::prose(start.value) + " (DMA)");
 }
 
-void Tracer::settle() {
+void InstructionLog::settle() {
     for (unsigned i = 0; i < machine_.processors(); ++i) {
         const Cpu& cpu = machine_.cpu(i);
         Pending& pending = pending_[i];
