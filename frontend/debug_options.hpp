@@ -27,7 +27,7 @@ struct DebugOptions {
     bool history = true;
     u64 history_memory = u64{1} << 30;
     std::string record, replay;            ///< paths; empty: not asked for
-    bool colours = true; ///< at a terminal that has them
+    bool colours = true;                   ///< at a terminal that has them
     bool lint = false, lint_fails = false; ///< --lint, --lint=error
 
     HistoryOptions history_options() const {
