@@ -44,11 +44,29 @@ Expected<> port(CommandContext& context, Arguments& arguments, StopPoint& point)
     return {};
 }
 
+/// "0B8000h-0B8FFFh" and "base..end"; a difference of other things is an address.
+bool is_range(std::string_view text) {
+    if (text.find("..") != std::string_view::npos) return true;
+    const std::size_t dash = text.find('-');
+    const auto number = [](std::string_view word) {
+        return !word.empty() && word.front() >= '0' && word.front() <= '9' &&
+               std::ranges::all_of(word, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0; });
+    };
+    return dash != std::string_view::npos && number(text.substr(0, dash)) && number(text.substr(dash + 1));
+}
+
 Expected<> mmio(CommandContext& context, Arguments& arguments, StopPoint& point) {
     if (arguments.empty()) return fail("which address? catch mmio 0FEE00000h 1000h");
-    const auto where = evaluate_address(context.debugger, arguments.take());
-    if (!where) return tl::unexpected(where.error());
-    point.where = *where;
+    const std::string place = arguments.take();
+    if (is_range(place)) {
+        u64 last = 0;
+        if (auto good = parse_range(context, place, point.where.value, last); !good) return good;
+        point.length = last - point.where.value + 1;
+    } else {
+        const auto where = evaluate_address(context.debugger, place);
+        if (!where) return tl::unexpected(where.error());
+        point.where = *where;
+    }
     point.where.space = Address::Space::physical;
     const std::string_view word = arguments.peek();
     if (!word.empty() && !is_option(word) && word != "read" && word != "write") {

@@ -121,7 +121,7 @@ constexpr std::string_view catch_help =
     "Stops at something that is no address. Options as of break (if, temporary, ignore, cpu).\n"
     "  catch port 60h-64h             after an access to an I/O port\n"
     "  catch port 1F7h write          only writes (or: read)\n"
-    "  catch mmio 0FEE00000h 1000h    after an access to a memory-mapped device\n"
+    "  catch mmio 0FEE00000h 1000h    after an access to a memory-mapped device (also FIRST-LAST)\n"
     "  catch device pit read          to a device whose name begins so, by port or memory\n"
     "  catch interrupt 80h            a vector was delivered: at the handler's first instruction\n"
     "  catch exception #PF            before an exception is delivered: at the instruction that raised it\n"

@@ -143,9 +143,10 @@ struct Debugger::Impl final : Probe, BusProbe {
         u8 cpl = 0;
         std::optional<SourceLine> line;
         u64 line_stack = 0;
-        std::optional<u64> again; ///< arriving there is no step: the instruction has not been executed yet
-        u64 ip = 0;               ///< of the step's instruction
-        std::string text;         ///< when it is over
+        std::optional<u64> again;  ///< arriving there is no step: the instruction has not been executed yet
+        bool not_its_turn = false; ///< another processor goes first: the step begins when this one comes
+        u64 ip = 0;                ///< of the step's instruction
+        std::string text;          ///< when it is over
         struct Landing {
             u64 count = 0, ip = 0;
             std::string into;

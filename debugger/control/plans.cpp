@@ -42,6 +42,7 @@ void Debugger::Impl::start_plan(const Plan& plan) {
         active.line_stack = stack_address(cpu);
     }
     if (by_steps(plan.kind)) {
+        active.not_its_turn = &machine.cpu() != &cpu && !plan.any_processor && !cpu.halted && !cpu.wait_for_sipi;
         active.deadline = machine.now() + longest_wait;
         active.text = "step";
         if (goes_over(plan.kind)) {
@@ -208,6 +209,7 @@ bool Debugger::Impl::plan_before(Cpu& cpu, unsigned number, u64 count) {
     }
     if (!by_steps(kind) || !every) return false;
     if (number != active.who && !active.plan.any_processor) return false;
+    if (std::exchange(active.not_its_turn, false)) active.start = count;
     if (count == active.start) return false;
     return stepped(cpu, number, count);
 }
@@ -227,6 +229,7 @@ bool Debugger::Impl::finish_before(Cpu& cpu, unsigned number, u64 count) {
 
 void Debugger::Impl::plan_delivered(Cpu& cpu, unsigned number, u8 vector, InterruptKind kind, u64 from_ip, u64 count) {
     if (!running || number != active.who) return;
+    active.not_its_turn = false; // it has been led somewhere, which is what a step shows
     const bool hardware = kind == InterruptKind::hardware, exception = kind == InterruptKind::exception;
     if (tracking) calls.delivered(cpu, from_ip, count, hardware);
     if (active.plan.kind == Plan::Kind::step) active.landing = {count, cpu.ip, delivery_text(vector, kind)};

@@ -47,15 +47,12 @@ std::size_t Moment::read_physical(u64 phys, std::span<u8> bytes) const {
     std::size_t done = 0;
     while (done < bytes.size()) {
         const u64 at = (phys + done) & cpu->memory.a20_mask() & ((u64{1} << cpu->model->physical_bits) - 1);
-        const u8* page = cpu->memory.page_for_read(PhysAddress{at});
         const std::size_t part = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));
-        if (!page) {
-            if (region_at(cpu->memory, at, MemoryMap::Access::read) != nullptr) break; // a device's
-            std::fill_n(bytes.begin() + static_cast<std::ptrdiff_t>(done), part, u8{0xFF});
-            done += part;
-            continue;
+        const auto here = bytes.subspan(done, part);
+        if (cpu->memory.peek_block(PhysAddress{at}, here) != part) {
+            if (region_at(cpu->memory, at, MemoryMap::Access::read) != nullptr) break; // a device's, which does not say
+            std::ranges::fill(here, u8{0xFF});
         }
-        std::memcpy(bytes.data() + done, page + (at & page_mask), part);
         done += part;
     }
     return done;

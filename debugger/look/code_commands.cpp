@@ -203,9 +203,9 @@ as told. With symbols, labels, source lines and the names of branch targets are 
      "pointer is.\n  stack\n  stack 64\n",
      run_stack},
     {"backtrace", "bt where", "Look", "[COUNT]", "The chain of calls that led here",
-     R"(Frames are found by DWARF call-frame information where symbols have it, else by the chain of frame
+     R"(Frames are found by DWARF call-frame information (CFI) where symbols have it, else by the chain of frame
 pointers (BP, EBP, RBP), near and far; a function at its first or last instruction is taken into account,
-and so are the frames that interrupts push. The last column says how each was found.
+and so are the frames that interrupts push. What says `a guess` looks like a return address, no more.
   backtrace
   bt 5
 )",

@@ -126,7 +126,7 @@ std::vector<std::string> names_of(const Cpu& cpu, const Symbols* symbols, const 
 
 std::string source_text(const CallFrame& f) {
     static constexpr std::array<std::string_view, 6> sources = {
-        "", "call-frame information", "frame pointer", "stack pointer", "interrupt frame", "return address? (a guess)"};
+        "", "CFI", "frame pointer", "stack pointer", "interrupt frame", "a guess"};
     return std::string(sources[static_cast<std::size_t>(f.source)]);
 }
 
@@ -144,15 +144,15 @@ void write_backtrace(const Cpu& cpu, const Symbols* symbols, std::size_t most, s
     std::string why;
     const auto frames = call_frames(cpu, symbols, most, why);
     const unsigned chosen = symbols ? chosen_frame(cpu, *symbols) : 0;
-    Table table({"#", "address", "stack", "function", "found by"}, {0});
+    Table table({"#", "address", "stack", "found by", "function"}, {0}); // the longest one last
     for (std::size_t i = 0; i < frames.size(); ++i) {
         const CallFrame& f = frames[i];
         if (f.source == FrameSource::interrupt)
-            table.add({"", "", "", "<interrupt" + (f.vector.empty() ? "" : " " + f.vector) + ">", ""});
+            table.add({"", "", "", "", "<interrupt" + (f.vector.empty() ? "" : " " + f.vector) + ">"});
         const auto names = names_of(cpu, symbols, f);
-        for (std::size_t n = 0; n + 1 < names.size(); ++n) table.add({"", "", "", names[n], ""});
+        for (std::size_t n = 0; n + 1 < names.size(); ++n) table.add({"", "", "", "", names[n]});
         table.add({(chosen != 0 && chosen == i ? "=> " : "") + std::to_string(i), place_text(f),
-                   digits(f.sp, f.bits == 64 ? 16 : 8), names.back(), source_text(f)});
+                   digits(f.sp, f.bits == 64 ? 16 : 8), source_text(f), names.back()});
     }
     table.write(out);
     if (!why.empty()) out += "  (" + why + ")\n";

@@ -1,11 +1,6 @@
 ; The handler ends with RET: CS and EFLAGS stay on the stack, and interrupts stay off.
 %include "pc.inc"
-        protected_mode
-        lidt    [idt_pointer]
-        remap_pic
-        sti
-.wait:  hlt
-        jmp     .wait
+        ticking_kernel
 
 tick:   push    eax
         inc     dword [600h]
@@ -14,8 +9,7 @@ tick:   push    eax
         pop     eax
         ret
 
-        align   8
-idt:    times 20h dq 0
+        idt_before_timer
         gate    tick
         idt_end
 
