@@ -2,6 +2,7 @@
 // 17.2). Writes take the roads that instructions take wherever the processor checks a value; privilege does not count.
 #include "cpu/sse/xsave_layout.hpp"
 #include "cpu/system/transfer.hpp"
+#include "debugger/bits.hpp"
 #include "debugger/look/register_place.hpp"
 #include "debugger/view.hpp"
 #include "mmu/access.hpp"
@@ -28,8 +29,6 @@ u64 read_cr(const Cpu& cpu, u32 number) {
     default: return cpu.interrupts.task_priority() >> 4;
     }
 }
-
-u64 low_bits(u64 value, unsigned bits) { return bits >= 64 ? value : value & ((u64{1} << bits) - 1); }
 
 // --- writing ---------------------------------------------------------------------------------------------------------
 
@@ -217,7 +216,7 @@ Expected<> write_register(Cpu& cpu, std::string_view name, u64 value) {
     if (!place) return fail("there is no register '" + std::string(name) + "'");
     // A negative number fits when its sign does.
     const u64 rest = place->bits >= 64 ? 0 : value >> place->bits;
-    const bool negative = rest == (~u64{0} >> place->bits) && place->bits < 64 && (value >> (place->bits - 1) & 1);
+    const bool negative = place->bits < 64 && rest == (~u64{0} >> place->bits) && (value >> (place->bits - 1) & 1);
     if (rest != 0 && !negative)
         return fail("the value does not fit " + std::to_string(place->bits) + (place->bits == 1 ? " bit" : " bits"));
     auto done = write_place(cpu, *place, low_bits(value, place->bits));

@@ -1,5 +1,6 @@
 #include "debugger/explain/decoded.hpp"
 
+#include "debugger/bits.hpp"
 #include "debugger/disassembly.hpp"
 
 #include <algorithm>
@@ -19,8 +20,6 @@ ZydisDecoder decoder_for(unsigned bits) {
         ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_STACK_WIDTH_16);
     return decoder;
 }
-
-u64 cut(u64 value, unsigned bits) { return bits >= 64 ? value : value & ((u64{1} << bits) - 1); }
 
 } // namespace
 
@@ -100,7 +99,7 @@ void add_bit_offset(const Moment& m, const Decoded& d, Operand& o) {
     const i64 units = number >> (bits == 16 ? 4 : bits == 32 ? 5 : 6);
     const i64 by = units * static_cast<i64>(bits / 8);
     if (by == 0) return;
-    o.offset = cut(o.offset + static_cast<u64>(by), d.insn.address_width);
+    o.offset = low_bits(o.offset + static_cast<u64>(by), d.insn.address_width);
     o.origin += ", and bit " + std::to_string(number) + " lies " + std::to_string(by) + " bytes on";
 }
 
@@ -135,14 +134,14 @@ Operand place_of(const Moment& m, const Decoded& d, const ZydisDecodedOperand& o
         if (by < 0 && !o.origin.empty())
             o.origin += " - " + h(static_cast<u64>(-by));
         else
-            add(h(cut(static_cast<u64>(by), d.insn.address_width)));
+            add(h(low_bits(static_cast<u64>(by), d.insn.address_width)));
     }
-    o.offset = cut(sum, d.insn.address_width);
+    o.offset = low_bits(sum, d.insn.address_width);
     // POP with the stack pointer as base: it counts after the value is off (SDM 2B, POP).
     if (d.is({ZYDIS_MNEMONIC_POP}) &&
         (operand.mem.base == ZYDIS_REGISTER_ESP || operand.mem.base == ZYDIS_REGISTER_RSP) &&
         operand.visibility == ZYDIS_OPERAND_VISIBILITY_EXPLICIT) {
-        o.offset = cut(o.offset + d.width(), d.insn.address_width);
+        o.offset = low_bits(o.offset + d.width(), d.insn.address_width);
         o.origin += " + " + std::to_string(d.width()) + " (after the value is popped)";
     }
     add_bit_offset(m, d, o);
@@ -154,7 +153,7 @@ Operand place_of(const Moment& m, const Decoded& d, const ZydisDecodedOperand& o
 std::optional<u64> value_of(const Moment& m, const Decoded& d, const ZydisDecodedOperand& operand) {
     switch (operand.type) {
     case ZYDIS_OPERAND_TYPE_REGISTER: return register_value(m, d, operand.reg.value);
-    case ZYDIS_OPERAND_TYPE_IMMEDIATE: return cut(operand.imm.value.u, std::max(8u, 0u + operand.size));
+    case ZYDIS_OPERAND_TYPE_IMMEDIATE: return low_bits(operand.imm.value.u, std::max(8u, 0u + operand.size));
     case ZYDIS_OPERAND_TYPE_MEMORY: {
         const Operand o = place_of(m, d, operand);
         u64 linear = m.base_of(o.segment) + o.offset;
@@ -209,7 +208,7 @@ unsigned alignment_of(const Decoded& d, const ZydisDecodedOperand& operand) {
 std::vector<Operand> memory_operands(const Moment& m, const Decoded& d) {
     std::vector<Operand> reads, writes;
     if (!d.valid) return reads;
-    if (d.repeats() && cut(m.gpr[RCX], d.insn.address_width) == 0) return reads;
+    if (d.repeats() && low_bits(m.gpr[RCX], d.insn.address_width) == 0) return reads;
     if (d.is({ZYDIS_MNEMONIC_NOP, ZYDIS_MNEMONIC_LEAVE})) return reads; // no access, and the stack's
     if (d.insn.meta.category == ZYDIS_CATEGORY_PREFETCH || d.insn.meta.category == ZYDIS_CATEGORY_PREFETCHWT1 ||
         d.is({ZYDIS_MNEMONIC_PREFETCH, ZYDIS_MNEMONIC_PREFETCHW, ZYDIS_MNEMONIC_PREFETCHWT1}))
@@ -218,7 +217,7 @@ std::vector<Operand> memory_operands(const Moment& m, const Decoded& d) {
         unsigned segment = DS;
         if ((d.insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_FS) != 0) segment = FS;
         if ((d.insn.attributes & ZYDIS_ATTRIB_HAS_SEGMENT_GS) != 0) segment = GS;
-        return {{.segment = segment, .offset = cut(m.gpr[RAX], d.insn.address_width), .size = 1}};
+        return {{.segment = segment, .offset = low_bits(m.gpr[RAX], d.insn.address_width), .size = 1}};
     }
     for (unsigned i = 0; i < d.insn.operand_count; ++i) {
         const ZydisDecodedOperand& operand = d.operands[i];

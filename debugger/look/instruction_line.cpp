@@ -1,5 +1,6 @@
 #include "debugger/look/instruction_line.hpp"
 
+#include "debugger/bits.hpp"
 #include "debugger/hex.hpp"
 #include "debugger/look/paging.hpp"
 #include "debugger/look/text.hpp"
@@ -55,8 +56,6 @@ std::string operand_values(const Cpu& cpu, const Symbols* symbols, const Instruc
         text += std::string(text.empty() ? "" : ", ") + (*taken ? "taken" : "not taken");
     return text;
 }
-
-u64 width_mask(unsigned bits) { return bits >= 64 ? ~u64{0} : (u64{1} << bits) - 1; }
 
 } // namespace
 
@@ -132,7 +131,7 @@ std::optional<OperandAddress> operand_address(const Cpu& cpu, const MemoryOperan
     if (!add(operand.base, 1) || !add(operand.index, operand.scale)) return std::nullopt;
     if (operand.base.starts_with("xmm") || operand.index.starts_with("xmm") || operand.index.starts_with("ymm"))
         return std::nullopt;
-    offset &= width_mask(operand.address_bits);
+    offset = low_bits(offset, operand.address_bits);
     static constexpr std::array<std::string_view, 6> names = {"es", "cs", "ss", "ds", "fs", "gs"};
     const auto found = std::find(names.begin(), names.end(), operand.segment);
     const auto segment = static_cast<std::size_t>(found - names.begin());
@@ -184,7 +183,7 @@ std::optional<bool> branch_taken(const Cpu& cpu, const DecodedInstruction& instr
     if (name == "jrcxz") return cpu.gpr[RCX] == 0;
     if (name.starts_with("loop")) {
         // The width of the counter is the address size, which no operand shows: that of the code, unless prefixed.
-        const u64 count = (cpu.gpr[RCX] - 1) & width_mask(bits);
+        const u64 count = low_bits(cpu.gpr[RCX] - 1, bits);
         const bool zf = (cpu.full_eflags() & eflags::ZF) != 0;
         return count != 0 && (name == "loop" || zf == (name == "loope"));
     }

@@ -1,5 +1,6 @@
 #include "debugger/look/register_text.hpp"
 
+#include "debugger/bits.hpp"
 #include "debugger/look/descriptor_text.hpp"
 #include "debugger/look/paging.hpp"
 #include "debugger/look/register_place.hpp"
@@ -15,9 +16,9 @@ namespace {
 
 constexpr u32 tsc_number = 0x10;
 
-u64 cut(u64 value, unsigned bits) { return bits >= 64 ? value : value & ((u64{1} << bits) - 1); }
-
-u64 value_of(const Cpu& cpu, const RegisterPlace& place) { return cut(read_place(cpu, place).value_or(0), place.bits); }
+u64 value_of(const Cpu& cpu, const RegisterPlace& place) {
+    return low_bits(read_place(cpu, place).value_or(0), place.bits);
+}
 
 unsigned hex_digits(unsigned bits) { return (bits + 3) / 4; }
 
@@ -301,7 +302,7 @@ void write_one(const Cpu& cpu, const RegisterSnapshot& before, std::string_view 
     } else {
         out += "  " + std::to_string(value);
         const u64 sign = u64{1} << (place->bits - 1);
-        if ((value & sign) != 0 && place->bits >= 8) out += "  -" + std::to_string(cut(~value + 1, place->bits));
+        if ((value & sign) != 0 && place->bits >= 8) out += "  -" + std::to_string(low_bits(~value + 1, place->bits));
     }
     if (old && *old != value) out += "  (was " + digits(*old, hex_digits(place->bits)) + ")";
     out += "\n";

@@ -1,4 +1,5 @@
 // Values by their types. Depth, elements and length are bounded: the types come from files and the values from guests.
+#include "debugger/bits.hpp"
 #include "debugger/symbols/typed_value.hpp"
 
 #include "debugger/symbols/number_text.hpp"
@@ -26,8 +27,6 @@ struct Piece {
     std::vector<Piece> parts;
     bool braces = false, rows = false; ///< rows: a line for each part
 };
-
-u64 mask_of(u64 size) { return size >= 8 ? ~u64{0} : (u64{1} << (size * 8)) - 1; }
 
 std::string double_text(double value, bool single) {
     if (std::isnan(value)) return std::signbit(value) ? "-nan" : "nan";
@@ -171,7 +170,7 @@ class Writer {
 
     std::string scalar(const CType& type, u64 number, unsigned bits, bool alone) {
         const u64 size = type.size;
-        const u64 raw = bits ? number & (bits >= 64 ? ~u64{0} : (u64{1} << bits) - 1) : number & mask_of(size);
+        const u64 raw = low_bits(number, bits ? bits : static_cast<unsigned>(std::min<u64>(size, 8) * 8));
         if (format_.letter != 0 && format_.letter != 's') return formatted_scalar(type, number, raw);
         switch (type.kind) {
         case Kind::boolean: return raw == 0 ? "false" : raw == 1 ? "true" : marked_hex(raw);

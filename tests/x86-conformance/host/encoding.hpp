@@ -128,7 +128,7 @@ inline std::vector<u8> encode(const Row& row, const Encoding& e, CodeSize code) 
     const unsigned opsize = operand_size(row, e, code), addrsize = address_size(e, code);
     std::vector<u8> out;
     const auto number = [&](u64 value, unsigned width) {
-        for (unsigned i = 0; i < width; ++i) out.push_back(static_cast<u8>(value >> (8 * i)));
+        for (unsigned i = 0; i < width; ++i) out.push_back(i < 8 ? static_cast<u8>(value >> (8 * i)) : u8{0});
     };
     append_prefixes(out, row, e);
     append_opcode(out, row, e);
