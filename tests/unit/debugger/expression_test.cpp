@@ -300,7 +300,7 @@ TEST_CASE("expression: hostile text is refused, never fatal") {
     TestScope scope;
     for (int i = 0; i < 20'000; ++i) {
         std::string text;
-        for (unsigned n = random() % 12; n > 0; --n) text += pieces[random() % pieces.size()];
+        for (auto n = random() % 12; n > 0; --n) text += pieces[random() % pieces.size()];
         const auto parsed = Expression::parse(text);
         if (!parsed) {
             CHECK_FALSE(parsed.error().message.empty());
