@@ -186,7 +186,8 @@ TEST_CASE("screen save: the picture as a PNG file") {
     CHECK(bytes.substr(16, 8) == std::string("\0\0\2\xD0\0\0\1\x90", 8)); // IHDR: width, height
     std::remove(file.c_str());
     CHECK(session("screen save").starts_with("error: the name of the file is missing"));
-    CHECK(session("screen save /nonexistent/a.png") == "error: cannot write /nonexistent/a.png");
+    CHECK(session("screen save /nonexistent/a.png") ==
+          "error: cannot write /nonexistent/a.png: No such file or directory");
     CHECK(session("screen shot").starts_with("error: nothing is expected behind the command"));
 }
 
