@@ -1,6 +1,7 @@
 // A machine that stands before its first instruction, with its history and its debugger.
 #pragma once
 
+#include "cpu/state.hpp"
 #include "debugger/command.hpp"
 #include "debugger/debugger.hpp"
 #include "machine/history/timeline.hpp"
@@ -20,6 +21,18 @@ inline MachineConfig demo_machine(unsigned processors = 1) {
     config.memory_bytes = 16 << 20;
     config.processors = processors;
     return config;
+}
+
+/// Flat 32-bit protected mode, without descriptor tables.
+inline void enter_flat_mode(Cpu& cpu) {
+    cpu.cr0 |= cr0::PE;
+    for (Segment& segment : cpu.seg) {
+        segment.base = 0;
+        segment.limit = 0xFFFF'FFFF;
+        segment.access |= Segment::DB;
+        segment.update(false);
+    }
+    cpu.update_mode();
 }
 
 struct DebugSession {

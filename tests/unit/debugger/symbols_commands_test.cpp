@@ -145,14 +145,7 @@ TEST_CASE("source lines and variables of a kernel") {
 
     // At the entry of middle(5, 7): SysV ABI for the 386, a at [esp+4], b at [esp+8].
     Cpu& cpu = session.debugger->cpu();
-    cpu.cr0 |= cr0::PE;
-    for (Segment& segment : cpu.seg) {
-        segment.base = 0;
-        segment.limit = 0xFFFF'FFFF;
-        segment.access |= Segment::DB;
-        segment.update(false);
-    }
-    cpu.update_mode();
+    test::enter_flat_mode(cpu);
     cpu.ip = *session.debugger->symbols().address_of("middle");
     cpu.gpr[RSP] = 0x8000;
     const std::array<u8, 12> stack{0, 0, 0, 0, 5, 0, 0, 0, 0xFD, 0xFF, 0xFF, 0xFF};

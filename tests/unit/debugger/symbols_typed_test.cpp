@@ -95,14 +95,7 @@ struct Typed {
 /// The program's data where it is linked, in a machine in flat protected mode.
 void put_data(Session& session, const std::string& program) {
     Cpu& cpu = session.debugger->cpu();
-    cpu.cr0 |= cr0::PE;
-    for (Segment& segment : cpu.seg) {
-        segment.base = 0;
-        segment.limit = 0xFFFF'FFFF;
-        segment.access |= Segment::DB;
-        segment.update(false);
-    }
-    cpu.update_mode();
+    test::enter_flat_mode(cpu);
     std::ifstream stream(program, std::ios::binary);
     const std::vector<char> file{std::istreambuf_iterator<char>(stream), {}};
     for (const std::string& line : output("readelf -lW " + program)) {
