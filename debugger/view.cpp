@@ -2,6 +2,7 @@
 // register may change by being read. Writing goes through the memory map, so that decoded code, history and watchers
 // hear of it.
 #include "debugger/view.hpp"
+#include "debugger/hex.hpp"
 
 #include "debugger/look/paging.hpp"
 
@@ -18,15 +19,9 @@ constexpr unsigned widest_cycle = 8;
 /// Linear addresses of code that is not 64-bit wrap at 4 GiB.
 u64 linear_mask(const Cpu& cpu) { return cpu.long_mode() ? ~u64{0} : 0xFFFF'FFFF; }
 
-std::string capital_hex(u64 value) {
-    char text[24];
-    std::snprintf(text, sizeof text, "%llXh", static_cast<unsigned long long>(value));
-    return text;
-}
-
 /// Why a page takes no bytes: what answers there.
 std::string not_writable(const Cpu& cpu, u64 phys) {
-    const std::string at = "physical address " + capital_hex(phys) + " ";
+    const std::string at = "physical address " + capital_hex(phys) + "h ";
     const MemoryMap::Region* region = region_at(cpu.memory, phys, MemoryMap::Access::write);
     const MemoryMap::Region* read = region_at(cpu.memory, phys, MemoryMap::Access::read);
     if (read && read->host) return at + "is ROM (" + read->name + ")";
@@ -155,7 +150,7 @@ Expected<> write_linear_by_hand(Cpu& cpu, u64 linear, std::span<const u8> bytes,
         const u64 at = (linear + done) & linear_mask(cpu);
         const std::size_t count = std::min<std::size_t>(bytes.size() - done, page_size - (at & page_mask));
         const std::optional<u64> phys = look::quiet_physical(cpu, at);
-        if (!phys) return fail("linear address " + capital_hex(at) + " is not mapped");
+        if (!phys) return fail("linear address " + capital_hex(at) + "h is not mapped");
         if (auto writable = take_apart(cpu, *phys, bytes.subspan(done, count), pieces); !writable) return writable;
         done += count;
     }

@@ -160,7 +160,7 @@ class Backwards {
         const auto count = past_.execution_before(now(), plan_.address, who_);
         if (!count) return tl::unexpected(count.error());
         if (!*count) return std::optional<Goal>();
-        return std::optional<Goal>(at(**count, "back at " + hex_number(plan_.address) + "h"));
+        return std::optional<Goal>(at(**count, "back at " + capital_hex(plan_.address) + "h"));
     }
 
     MaybeGoal instructions() {

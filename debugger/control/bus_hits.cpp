@@ -8,7 +8,7 @@ void Debugger::Impl::port_accessed(std::string_view owner, Port port, unsigned w
     if (observer && !observer->points()) return;
     const auto describe = [&](const StopPoint&) {
         std::string text = std::string(write ? "OUT of " : "IN of ") + hex(value, 2 * width) + "h " +
-                           (write ? "to" : "from") + " port " + hex_number(port.value) + "h";
+                           (write ? "to" : "from") + " port " + capital_hex(port.value) + "h";
         if (!owner.empty()) text += " (" + std::string(owner) + ")";
         return Hit{
             .address = port.value, .size = width, .write = write, .old_value = value, .new_value = value, .what = text};
@@ -34,7 +34,7 @@ void Debugger::Impl::device_accessed(std::string_view region, PhysAddress addres
                    .old_value = value,
                    .new_value = value,
                    .what = std::string(write ? "write of " : "read of ") + hex(value, 2 * width) + "h " +
-                           (write ? "to " : "from ") + hex_number(address.value) + "h (" + std::string(region) + ")"};
+                           (write ? "to " : "from ") + capital_hex(address.value) + "h (" + std::string(region) + ")"};
     };
     const unsigned number = number_of(machine.cpu());
     note_all(StopPointKind::mmio, number, [&](const StopPoint& point) -> std::optional<Hit> {

@@ -102,7 +102,7 @@ Expected<Time> parse_time(CommandContext& context, std::string_view text) {
 namespace {
 
 std::string range_text(u64 first, u64 last, bool hexadecimal) {
-    const auto number = [&](u64 value) { return hexadecimal ? hex_number(value) + "h" : std::to_string(value); };
+    const auto number = [&](u64 value) { return hexadecimal ? capital_hex(value) + "h" : std::to_string(value); };
     return first == last ? number(first) : number(first) + "-" + number(last);
 }
 
@@ -114,7 +114,7 @@ std::string direction_text(const StopPoint& point) {
 
 std::string describe_point(const StopPoint& point) {
     const std::string place =
-        (point.where.space == Address::Space::physical ? "physical " : "") + hex_number(point.where.value) + "h";
+        (point.where.space == Address::Space::physical ? "physical " : "") + capital_hex(point.where.value) + "h";
     const std::string length = point.length == 1 ? "" : ", " + std::to_string(point.length) + " bytes";
     const bool everything = point.first == 0 && point.last >= 255;
     switch (point.kind) {

@@ -80,8 +80,6 @@ void small_values(const Cpu& cpu, const StopPoint& point, const std::vector<Part
     hit.by = ", written by a device (DMA)";
 }
 
-std::string byte_text(u64 value) { return (value < 0x10 ? "0" : "") + hex_number(value); }
-
 /// Of a larger one: how many bytes, and the first that becomes another.
 void large_values(const Cpu& cpu, const StopPoint& point, const std::vector<Part>& parts, Hit& hit) {
     u64 size = 0;
@@ -102,10 +100,10 @@ void large_values(const Cpu& cpu, const StopPoint& point, const std::vector<Part
     if (!changed) hit.address = parts.front().address;
     hit.size = static_cast<unsigned>(size);
     hit.what = ": " + std::to_string(size) + (size == 1 ? " byte" : " bytes") + " at " + (physical ? "physical " : "") +
-               hex_number(parts.front().address) + "h written by a device (DMA)";
+               capital_hex(parts.front().address) + "h written by a device (DMA)";
     if (changed) {
-        hit.what += "; the first that changed, at " + hex_number(hit.address) + "h, was " + byte_text(hit.old_value) +
-                    ", is " + byte_text(hit.new_value);
+        hit.what += "; the first that changed, at " + capital_hex(hit.address) + "h, was " +
+                    capital_hex(hit.old_value, 2) + ", is " + capital_hex(hit.new_value, 2);
     } else {
         hit.what += ", as they were";
     }

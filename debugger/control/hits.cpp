@@ -281,7 +281,7 @@ std::string exception_name(unsigned vector) {
 
 /// "interrupt 20h (IRQ 0)", "exception #PF", "software interrupt 21h".
 std::string Debugger::Impl::delivery_text(u8 vector, InterruptKind kind) const {
-    const std::string number = hex_number(vector) + "h";
+    const std::string number = capital_hex(vector) + "h";
     if (kind == InterruptKind::exception) return "exception " + exception_name(vector);
     if (kind != InterruptKind::hardware) return "software interrupt " + number;
     if (vector == 2) return "the non-maskable interrupt";
@@ -308,8 +308,8 @@ bool Debugger::Impl::faulting(Cpu& cpu, const Fault& fault) {
     note_all(StopPointKind::exception, number_of(cpu), [&](const StopPoint& point) -> std::optional<Hit> {
         if (!within(point, vector)) return {};
         std::string what = exception_name(vector);
-        if (fault.has_error) what += "(" + hex_number(fault.error) + "h)";
-        if (fault.vector == Exception::PF) what += " at " + hex_number(fault.cr2) + "h";
+        if (fault.has_error) what += "(" + capital_hex(fault.error) + "h)";
+        if (fault.vector == Exception::PF) what += " at " + capital_hex(fault.cr2) + "h";
         if (fault.why && *fault.why) what += ": " + std::string(fault.why);
         return Hit{.before = true, .address = fault.cr2, .what = what};
     });
@@ -330,7 +330,7 @@ void Debugger::Impl::delivered(Cpu& cpu, u8 vector, InterruptKind kind, u64 from
         const char* how = kind == InterruptKind::hardware    ? vector == 2 ? "NMI" : "interrupt"
                           : kind == InterruptKind::exception ? "exception"
                                                              : "software interrupt";
-        return Hit{.address = vector, .what = std::string(how) + " " + hex_number(vector) + "h"};
+        return Hit{.address = vector, .what = std::string(how) + " " + capital_hex(vector) + "h"};
     });
 }
 
@@ -341,11 +341,11 @@ void Debugger::Impl::control_written(Cpu& cpu, ControlKind kind, u32 number, u64
     note_all(wanted, number_of(cpu), [&](const StopPoint& point) -> std::optional<Hit> {
         if (wanted == StopPointKind::msr ? !within(point, number) : point.name != name || point.first != number)
             return {};
-        std::string text = wanted == StopPointKind::msr ? "MSR " + hex_number(number) + "h"
+        std::string text = wanted == StopPointKind::msr ? "MSR " + capital_hex(number) + "h"
                            : kind == ControlKind::cr    ? "CR" + std::to_string(number)
                            : kind == ControlKind::dr    ? "DR" + std::to_string(number)
                                                         : "XCR" + std::to_string(number);
-        text += " was " + hex_number(before) + "h, is " + hex_number(value) + "h";
+        text += " was " + capital_hex(before) + "h, is " + capital_hex(value) + "h";
         return Hit{.address = number, .write = true, .old_value = before, .new_value = value, .what = text};
     });
 }

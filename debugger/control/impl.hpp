@@ -12,6 +12,7 @@
 #include "debugger/control/instruction_log.hpp"
 #include "debugger/control/stop_points.hpp"
 #include "debugger/debugger.hpp"
+#include "debugger/hex.hpp"
 
 #include <functional>
 #include <map>
@@ -234,8 +235,6 @@ inline bool direction(const StopPoint& point, bool write) { return write ? point
 
 /// CS:IP as people write it: "0000:7C00", "0008:C0101000".
 std::string code_place(const Cpu& cpu);
-/// "7C00", "FFFF800000100000": capitals without leading zeros.
-std::string hex_number(u64 value);
 std::string stop_kind_name(StopPointKind kind);
 
 } // namespace glassbox

@@ -61,7 +61,7 @@ void Debugger::Impl::start_plan(const Plan& plan) {
         break;
     case Plan::Kind::until:
         arrival = {.armed = true, .linear = plan.address, .any_stack = true};
-        active.text = "until " + hex_number(plan.address) + "h";
+        active.text = "until " + capital_hex(plan.address) + "h";
         break;
     case Plan::Kind::instructions:
         active.target = plan.count > ~active.start ? ~u64{0} : active.start + plan.count;

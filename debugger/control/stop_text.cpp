@@ -11,23 +11,6 @@
 
 namespace glassbox {
 
-std::string hex_number(u64 value) {
-    std::array<char, 17> text{};
-    std::snprintf(text.data(), text.size(), "%llX", static_cast<unsigned long long>(value));
-    return text.data();
-}
-
-namespace {
-
-std::string capital_hex(u64 value, unsigned digits) {
-    std::array<char, 20> text{};
-    std::snprintf(text.data(), text.size(), "%0*llX", static_cast<int>(std::min(digits, 16u)),
-                  static_cast<unsigned long long>(value));
-    return text.data();
-}
-
-} // namespace
-
 std::string code_place(const Cpu& cpu) {
     const unsigned digits = cpu.code64() ? 16 : code_bits(cpu) == 32 || cpu.ip > 0xFFFF ? 8 : 4;
     return capital_hex(cpu.seg[CS].selector, 4) + ":" + capital_hex(cpu.ip, digits);
@@ -69,7 +52,7 @@ std::string watch_text(const StopPoint& point, const Hit& hit) {
     const bool physical = point.where.space == Address::Space::physical;
     const unsigned digits = 2 * std::min(hit.size, 8u);
     std::string text = ": " + std::to_string(hit.size) + (hit.size == 1 ? " byte" : " bytes") + " at " +
-                       (physical ? "physical " : "") + hex_number(hit.address) + "h";
+                       (physical ? "physical " : "") + capital_hex(hit.address) + "h";
     const bool one = hit.size == 1;
     const std::string after = capital_hex(hit.new_value, digits), before = capital_hex(hit.old_value, digits);
     if (!hit.write) return text + (one ? " was read: " : " were read: ") + after;

@@ -1,5 +1,7 @@
 #include "debugger/explain/words.hpp"
 
+#include "debugger/hex.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -44,12 +46,7 @@ std::size_t width_of(std::string_view text) {
 
 } // namespace
 
-std::string h(u64 value, unsigned digits) {
-    std::array<char, 24> text{};
-    std::snprintf(text.data(), text.size(), "%0*llXh", static_cast<int>(digits),
-                  static_cast<unsigned long long>(value));
-    return text.data();
-}
+std::string h(u64 value, unsigned digits) { return capital_hex(value, digits) + "h"; }
 
 std::string far_words(u64 selector, u64 offset, unsigned digits) {
     const std::string s = h(selector, 4), o = h(offset, digits);

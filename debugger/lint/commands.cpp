@@ -1,6 +1,7 @@
 // The command `lint`. Its listener belongs to the debugger, so that gdb's `monitor` and the console mean the same one.
 #include "debugger/command.hpp"
 #include "debugger/debugger.hpp"
+#include "debugger/hex.hpp"
 #include "debugger/lint/lint.hpp"
 #include "debugger/symbols/expression.hpp"
 
@@ -26,12 +27,6 @@ constexpr std::string_view lint_help =
     "  lint suppress $pc undefined-flags   ... of one rule\n"
     "  lint clear                    forget what has been found\n"
     "  lint off                      listen no more\n";
-
-std::string hex_text(u64 value) {
-    char text[20];
-    std::snprintf(text, sizeof text, "%08llXh", static_cast<unsigned long long>(value));
-    return text;
-}
 
 Expected<LintKind> rule_named(const std::string& name) {
     if (const auto kind = find_rule(name)) return *kind;
@@ -95,7 +90,7 @@ Expected<> rules(CommandContext& context) {
     }
     if (!lint) return {};
     for (const Lint::Suppression& s : lint->suppressions())
-        context.out += "  suppressed at " + hex_text(s.linear) +
+        context.out += "  suppressed at " + capital_hex(s.linear, 8) + "h" +
                        (s.kind ? ": " + std::string(name_of(*s.kind)) : std::string()) + ", " +
                        std::to_string(s.count) + (s.count == 1 ? " time\n" : " times\n");
     return {};
@@ -150,7 +145,7 @@ Expected<> suppress(CommandContext& context, Arguments& arguments, bool on) {
         kind = *named;
     }
     const bool done = on ? (*lint)->suppress(address->value, kind) : (*lint)->unsuppress(address->value);
-    const std::string at = hex_text(address->value);
+    const std::string at = capital_hex(address->value, 8) + "h";
     if (!done) return fail(on ? "that is suppressed already" : "nothing is suppressed at " + at);
     context.out += "lint: the instruction at " + at + (on ? " is let off\n" : " is looked at again\n");
     return {};

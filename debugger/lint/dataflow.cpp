@@ -53,7 +53,7 @@ bool vector_arithmetic(std::string_view name) {
 void Memory::use(Step& s, Held& held, const char* how) const {
     s.report.warn(s.cpu, LintKind::uninitialised, s.linear,
                   {std::string(how) + " what " + text_at(s.cpu, held.load) + " at " + s.report.called(held.load) +
-                       " has read from " + hex(held.from, 8) + ", where nobody has written since power-on",
+                       " has read from " + capital_hex(held.from, 8) + ", where nobody has written since power-on",
                    {},
                    {}});
     held = {};

@@ -4,6 +4,7 @@
 #include "bus/memory_map.hpp"
 #include "cpu/decode/insn.hpp"
 #include "cpu/decode/row.hpp"
+#include "debugger/hex.hpp"
 #include "debugger/lint/lint.hpp"
 #include "machine/board.hpp"
 
@@ -69,7 +70,6 @@ class Report {
 std::optional<Insn> instruction_at(const Cpu& cpu, u64 linear);
 bool is_named(const Insn& insn, std::string_view name);
 std::string text_at(const Cpu& cpu, u64 linear);
-std::string hex(u64 value, unsigned digits = 0);
 /// Marks what the TLBs hold of a physical page as watched, without asking anew.
 void watch_now(Board& board, u64 phys_page);
 

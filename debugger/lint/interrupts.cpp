@@ -62,7 +62,8 @@ void Interrupts::delivered(Report& report, Cpu& cpu, u8 vector, u64 from_ip) {
     std::erase_if(overdue_, [&](const Service& s) { return s.cpu == &cpu && s.vector == vector; }); // it came again
     if (vector < 32 && cpu.protected_mode() && from_pic)
         report.warn(cpu, LintKind::interrupt_setup, cpu.code_linear(cpu.ip),
-                    {"is entered for IRQ " + std::to_string(irq_of(board_, vector)) + " at vector " + hex(vector, 2) +
+                    {"is entered for IRQ " + std::to_string(irq_of(board_, vector)) + " at vector " +
+                         capital_hex(vector, 2) +
                          "h, which in protected mode is an exception's: the 8259A still has the BIOS's vectors, and "
                          "the handler cannot tell the two apart",
                      "SDM 3A 6.2, 6.3.1; 8259A data sheet, Initialization Command Words",
@@ -105,14 +106,14 @@ void Interrupts::port_written(Report& report, Cpu& cpu, u16 port, u8 value) {
     report.warn(
         cpu, LintKind::interrupt_setup, cpu.code_linear(cpu.ip),
         {"ends interrupts in the service of a spurious IRQ " + std::to_string(irq_of(board_, last.vector)) +
-             ": nothing is in service for it, and the EOI ends another one (ISR " + hex(others, 2) + "h)",
+             ": nothing is in service for it, and the EOI ends another one (ISR " + capital_hex(others, 2) + "h)",
          "8259A data sheet, Interrupt Sequence: default IR7",
          "read the ISR (OCW3 0Bh) in the handlers of IRQ 7 and 15, and send no EOI to a chip whose bit 7 is 0"});
 }
 
 Finding Interrupts::finding(Cpu& cpu, const Service& s, bool waits) const {
     const Holder who = holder(cpu, s.vector);
-    const std::string irq = "IRQ " + std::to_string(irq_of(board_, s.vector)), vector = hex(s.vector, 2) + "h";
+    const std::string irq = "IRQ " + std::to_string(irq_of(board_, s.vector)), vector = capital_hex(s.vector, 2) + "h";
     const std::string guest = waits ? "the guest waits for interrupts" : "the guest goes on for 100 ms";
     if (who == Holder::apic)
         return {"returns from vector " + vector + " (local APIC) without an EOI, and " + guest +

@@ -33,12 +33,6 @@ std::string text_at(const Cpu& cpu, u64 linear) {
     return disassemble({bytes.data(), n}, code_bits(cpu), linear - cpu.code_linear(0)).text;
 }
 
-std::string hex(u64 value, unsigned digits) {
-    char text[20];
-    std::snprintf(text, sizeof text, "%0*llX", static_cast<int>(digits), static_cast<unsigned long long>(value));
-    return text;
-}
-
 void watch_now(Board& board, u64 phys_page) {
     for (unsigned i = 0; i < board.processors.count(); ++i) {
         for (TlbTable& table : board.processors[i].tlbs) {

@@ -214,7 +214,7 @@ void Memory::accessed(Report& report, Cpu& cpu, const MemoryAccess& access) {
     }
     report.warn(cpu, LintKind::uninitialised, linear,
                 {"uses " + std::to_string(access.size) + (access.size == 1 ? " byte at " : " bytes at ") +
-                     hex(access.linear, 8) + ", of which nobody has written " +
+                     capital_hex(access.linear, 8) + ", of which nobody has written " +
                      (bytes == access.size ? "any" : std::to_string(bytes)) + " since power-on",
                  {},
                  {}});

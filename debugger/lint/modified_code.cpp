@@ -31,7 +31,7 @@ void ModifiedCode::wants(Report& report, Cpu& cpu, u64 linear, u64 phys, const I
         report.warn(cpu, LintKind::modified_code, linear,
                     {"was written " +
                          (w.cpu != &cpu ? std::string("by another processor")
-                                        : "through linear page " + hex(w.linear_page, 8)) +
+                                        : "through linear page " + capital_hex(w.linear_page, 8)) +
                          " at " + report.called(w.by) + ", and nothing has serialised since",
                      "SDM 3A 9.1.3", "execute CPUID, IRET or a write to CR3 on this processor before the new code"});
         break;

@@ -113,7 +113,7 @@ void Ports::timer(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8
     report.warn(cpu, LintKind::port_timing, linear,
                 {"reads counter " + std::to_string(n) + " without a latch: its two bytes may be of different counts",
                  "8254 data sheet, Counter Latch Command",
-                 "write " + hex(n << 6, 2) + "h to port 43h before the two reads"});
+                 "write " + capital_hex(n << 6, 2) + "h to port 43h before the two reads"});
 }
 
 /// MC146818A data sheet, "Update Cycle": while UIP is 0, 244 us are left.
@@ -170,8 +170,8 @@ void Ports::disk(Report& report, Cpu& cpu, u64 linear, u16 port, bool write, u8 
     constexpr u8 device_reset = 0x08;
     if (idle || value == device_reset) return;
     report.warn(cpu, LintKind::port_timing, linear,
-                {"gives the disk command " + hex(value, 2) + "h without having seen BSY and DRQ clear (port " +
-                     hex(port & ~0x08u, 3) + "h, bits 7 and 3) since the one before",
+                {"gives the disk command " + capital_hex(value, 2) + "h without having seen BSY and DRQ clear (port " +
+                     capital_hex(port & ~0x08u, 3) + "h, bits 7 and 3) since the one before",
                  "ATA/ATAPI-6 7.4", "read the status until bits 7 and 3 are 0, then write the command"});
 }
 
@@ -192,9 +192,9 @@ void Ports::transfer(Report& report, Cpu& cpu, u64 linear, u16 port, u8 value) {
         const bool leaves = c.decrement() ? count > first + 1 : first + count > 0x10000;
         if (!leaves) continue;
         report.warn(cpu, LintKind::dma_boundary, linear,
-                    {"starts a transfer of " + hex(count) + "h " + (words ? "words" : "bytes") + " from physical " +
-                         hex(board_.dma.current_address(words ? 4 + n : n), 6) + " on channel " +
-                         std::to_string(words ? 4 + n : n) +
+                    {"starts a transfer of " + capital_hex(count) + "h " + (words ? "words" : "bytes") +
+                         " from physical " + capital_hex(board_.dma.current_address(words ? 4 + n : n), 6) +
+                         " on channel " + std::to_string(words ? 4 + n : n) +
                          ": behind the boundary it goes on at the beginning of the same " + (words ? "128" : "64") +
                          " KiB",
                      {},

@@ -71,7 +71,7 @@ void Report::drop(u64 linear, std::optional<LintKind> kind) {
 
 std::string Report::called(u64 linear) const {
     const std::string name = symbols ? symbols->describe(linear) : std::string();
-    return name.empty() ? hex(linear, 8) : hex(linear, 8) + " <" + name + ">";
+    return name.empty() ? capital_hex(linear, 8) : capital_hex(linear, 8) + " <" + name + ">";
 }
 
 } // namespace lint

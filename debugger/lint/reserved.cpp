@@ -43,13 +43,13 @@ void ReservedBits::before(Report& report, Cpu& cpu, u64 linear, const Insn& insn
             cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::ET | cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD | cr0::PG;
         if (const u64 bits = value & ~(defined | cpu.cr0))
             report.warn(cpu, LintKind::reserved_bits, linear,
-                        {"sets reserved bits of CR0: " + hex(bits), "SDM 3A 2.5", {}});
+                        {"sets reserved bits of CR0: " + capital_hex(bits), "SDM 3A 2.5", {}});
     }
     if (insn.opcode == 0x23 && number == 7) {
         constexpr u64 reserved = 0xD000;
         if (const u64 bits = value & reserved)
             report.warn(cpu, LintKind::reserved_bits, linear,
-                        {"sets reserved bits of DR7: " + hex(bits), "SDM 3B 17.2.4", {}});
+                        {"sets reserved bits of DR7: " + capital_hex(bits), "SDM 3B 17.2.4", {}});
     }
 }
 
@@ -74,7 +74,7 @@ void ReservedBits::accessed(Report& report, Cpu& cpu, const MemoryAccess& access
     if (gates && type > 15) return;
     if (const char* why = complaint(cpu, access.value, gates))
         report.warn(cpu, LintKind::reserved_bits, cpu.code_linear(cpu.ip),
-                    {std::string(why) + ": " + hex(access.value, 16) + " at " + hex(access.linear, 8),
+                    {std::string(why) + ": " + capital_hex(access.value, 16) + " at " + capital_hex(access.linear, 8),
                      gates ? "SDM 3A 6.11" : "SDM 3A 3.4.5, 3.5, 5.8.3", "write these bits as 0"});
 }
 
@@ -85,15 +85,15 @@ void ReservedBits::walked(Report& report, Cpu& cpu, u64 linear_page) {
     if (w.count == 0) return;
     const u64 at = cpu.code_linear(cpu.ip);
     if ((w.entry[0] & pte::large) && !(cpu.cr4 & cr4::PSE))
-        report.warn(
-            cpu, LintKind::reserved_bits, at,
-            {"bit 7 (PS) of the page-directory entry at " + hex(w.address[0], 8) + " has no meaning while CR4.PSE is 0",
-             "SDM 3A 4.3, table 4-5", "set CR4.PSE before, or use a page table"});
+        report.warn(cpu, LintKind::reserved_bits, at,
+                    {"bit 7 (PS) of the page-directory entry at " + capital_hex(w.address[0], 8) +
+                         " has no meaning while CR4.PSE is 0",
+                     "SDM 3A 4.3, table 4-5", "set CR4.PSE before, or use a page table"});
     if (w.count == 2 && (w.entry[1] & pte::large) && !cpu.has(Feature::pat))
-        report.warn(
-            cpu, LintKind::reserved_bits, at,
-            {"bit 7 of the page-table entry at " + hex(w.address[1], 8) + " is reserved on a processor without PAT",
-             "SDM 3A 4.3, table 4-6", "write it as 0"});
+        report.warn(cpu, LintKind::reserved_bits, at,
+                    {"bit 7 of the page-table entry at " + capital_hex(w.address[1], 8) +
+                         " is reserved on a processor without PAT",
+                     "SDM 3A 4.3, table 4-6", "write it as 0"});
 }
 
 } // namespace glassbox::lint

@@ -70,7 +70,7 @@ void Setup::before(Report& report, Cpu& cpu, u64 linear, const Insn& insn) {
     // An IDT of nothing is how one resets on purpose; real mode's vectors have four bytes each.
     if (!limit || *limit == 0 || (!gdt && cpu.real_mode() && (*limit & 3) == 3) || (*limit & 7) == 7) return;
     report.warn(cpu, LintKind::descriptor_tables, linear,
-                {"loads a limit of " + hex(*limit) + "h, which is not 8n - 1: the last descriptor lacks " +
+                {"loads a limit of " + capital_hex(*limit) + "h, which is not 8n - 1: the last descriptor lacks " +
                      std::to_string(7 - (*limit & 7)) + (((*limit & 7) == 6) ? " byte" : " bytes"),
                  gdt ? "SDM 3A 3.5.1" : "SDM 3A 6.10", "load the table's size less one"});
 }
@@ -89,12 +89,13 @@ void Setup::control_written(Report& report, Cpu& cpu, ControlKind kind, u32 numb
     u64 phys = 0;
     const bool mapped = translate_quietly(cpu, next, phys);
     if (mapped && phys == (next & cpu.memory.a20_mask())) return;
-    report.warn(cpu, LintKind::mode_switch, linear,
-                {"turns paging on, and the next instruction at " + hex(next, 8) + " is " +
-                     (mapped ? "at physical " + hex(phys, 8) + " by the new tables" : "not mapped by the new tables") +
-                     ": the processor may go on with what it has prefetched, or not",
-                 "SDM 3A 9.9.1, step 5: the code must come from an identity-mapped page",
-                 "map the page of the code that turns paging on to its own address", known ? to_control_.text : ""});
+    report.warn(
+        cpu, LintKind::mode_switch, linear,
+        {"turns paging on, and the next instruction at " + capital_hex(next, 8) + " is " +
+             (mapped ? "at physical " + capital_hex(phys, 8) + " by the new tables" : "not mapped by the new tables") +
+             ": the processor may go on with what it has prefetched, or not",
+         "SDM 3A 9.9.1, step 5: the code must come from an identity-mapped page",
+         "map the page of the code that turns paging on to its own address", known ? to_control_.text : ""});
 }
 
 /// The selector that an interrupt has pushed must still name code: IRET loads it again.
@@ -120,7 +121,7 @@ void Setup::delivered(Report& report, Cpu& cpu, u64 from_ip) {
         constexpr u64 present_code = 0x98;
         if (!descriptor || (*descriptor >> 40 & present_code) == present_code) return;
         report.warn(cpu, LintKind::descriptor_tables, cpu.code_linear(cpu.ip),
-                    {"is entered from code whose CS is " + hex(selector, 4) +
+                    {"is entered from code whose CS is " + capital_hex(selector, 4) +
                          "h, and the GDT names no code segment there any more: IRET will not be able to return",
                      "SDM 3A 3.4.3", "behind LGDT load CS by a far JMP, and the other segment registers by MOV"});
         return;
@@ -140,8 +141,8 @@ bool Setup::watches(Report& report, Cpu& cpu, u64 linear_page, u64 phys_page) {
         const u64 first = std::exchange(wrapped_page_, linear_page);
         if (first != ~u64{0} && first != linear_page)
             report.warn(cpu, LintKind::address_line_20, cpu.code_linear(cpu.ip),
-                        {"uses page " + hex(linear_page, 8) + " while A20 is held low: it is page " +
-                             hex(linear_page & ~(u64{1} << 20), 8),
+                        {"uses page " + capital_hex(linear_page, 8) + " while A20 is held low: it is page " +
+                             capital_hex(linear_page & ~(u64{1} << 20), 8),
                          {},
                          {}});
     }
@@ -158,7 +159,7 @@ void Setup::accessed(Report& report, Cpu& cpu, const MemoryAccess& access) {
     if (known->second == access.phys) return;
     report.warn(cpu, LintKind::unbacked_memory, cpu.code_linear(cpu.ip),
                 {(access.write ? "writes " : "reads ") + std::to_string(access.size) +
-                     (access.size == 1 ? " byte at physical " : " bytes at physical ") + hex(access.phys, 8) +
+                     (access.size == 1 ? " byte at physical " : " bytes at physical ") + capital_hex(access.phys, 8) +
                      ", where no chip answers: " + (access.write ? "they are lost" : "the bus floats"),
                  {},
                  {}});

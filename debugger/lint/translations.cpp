@@ -154,8 +154,9 @@ void Translations::complain(Report& report, Cpu& cpu, u64 page, const Change& ch
         const FetchTable::Entry* e = table.find(page);
         held |= e && e->phys == change.phys;
     }
-    std::string text = (held ? "reaches page " : "may reach page ") + hex(page, 8) + " by a translation whose entry " +
-                       how + "; no flush since the change at " + report.called(change.by);
+    std::string text = (held ? "reaches page " : "may reach page ") + capital_hex(page, 8) +
+                       " by a translation whose entry " + how + "; no flush since the change at " +
+                       report.called(change.by);
     if (&board_.processors[change.by_cpu] != &cpu)
         text += " by CPU " + std::to_string(change.by_cpu) + ": this processor's own TLB must be flushed (a shootdown)";
     report.warn(cpu, LintKind::stale_translation, linear, {text, {}, {}});

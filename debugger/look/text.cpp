@@ -1,5 +1,7 @@
 #include "debugger/look/text.hpp"
 
+#include "debugger/hex.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -16,12 +18,7 @@ std::size_t width_of(std::string_view text) {
 
 } // namespace
 
-std::string digits(u64 value, unsigned count) {
-    std::array<char, 17> text{};
-    std::snprintf(text.data(), text.size(), "%0*llX", static_cast<int>(std::min(count, 16u)),
-                  static_cast<unsigned long long>(value));
-    return text.data();
-}
+std::string digits(u64 value, unsigned count) { return capital_hex(value, count); }
 
 std::string prose(u64 value) { return value < 10 ? std::to_string(value) : digits(value, 1) + "h"; }
 

@@ -35,8 +35,7 @@ std::string octal_text(u64 value) {
 } // namespace
 
 std::string marked_hex(u64 value) {
-    std::string text = hex(value, 1);
-    for (char& c : text) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const std::string text = capital_hex(value);
     return (text[0] > '9' ? "0" : "") + text + "h";
 }
 
