@@ -5,6 +5,7 @@
 #include "debugger/symbols/typed_value.hpp"
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -12,8 +13,7 @@
 
 namespace glassbox {
 
-/// The length of the longest text.
-inline std::size_t print_everything(const TypedVariable& variable) {
+inline std::array<std::string, 3> print_everything(const TypedVariable& variable) {
     const MemoryReader read = [](const Address& at, std::span<u8> bytes) {
         std::fill(bytes.begin(), bytes.end(), static_cast<u8>(at.value));
         return true;
@@ -23,8 +23,7 @@ inline std::size_t print_everything(const TypedVariable& variable) {
     if (variable.bytes) value.kept = std::make_shared<const std::vector<u8>>(*variable.bytes);
     (void)load_scalar(value, read);
     (void)find_member(variable.type, "nobody");
-    return std::max({type_name(variable.type, "x").size(), type_definition(variable.type).size(),
-                     typed_text(value, read, {}).size()});
+    return {type_name(variable.type, "x"), type_definition(variable.type), typed_text(value, read, {})};
 }
 
 } // namespace glassbox
